@@ -1,0 +1,200 @@
+"""Printed text to put photographs into: pages of several layouts and captions, drawn once and cut from at random."""
+
+import functools
+import random
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional as F
+
+SHEET: Final = 1024  # px, side of one drawn sheet of text
+
+_SYLLABLES: Final = (
+    "an ba ber ca cen con da de der di do du el en er es et fa fi fra ga ge go hau ier il in ka la le les lo lu ma me mi mo na "
+    "ne no nou on or ou pa par pe pi po pré qu ra re ri ro ru sa se si so su ta te ti to tou tra tu un ur va ve vi vo za"
+).split()
+
+
+def _word(draw: random.Random) -> str:
+    return "".join(draw.choices(_SYLLABLES, k=draw.choice((1, 1, 2, 2, 3, 3, 4))))
+
+
+def words(count: int, *, draw: random.Random) -> str:
+    """Words of no language, with the commas, stops and capitals of prose."""
+    text, start = [], True
+    for _ in range(count):
+        word = _word(draw)
+        end = draw.choices(("", ",", "."), weights=(10, 1, 1))[0]
+        text.append((word.capitalize() if start else word) + end)
+        start = end == "."
+    return " ".join(text)
+
+
+class _Sheet:
+    """A page being set: black on white, with the few things that a typesetter does."""
+
+    def __init__(self, *, seed: int, height: int = SHEET) -> None:
+        self.random = random.Random(seed)
+        self.image = Image.new("L", (SHEET, height), 255)
+        self.pen = ImageDraw.Draw(self.image)
+
+    def line(self, x: float, y: float, width: float, *, size: int, justify: bool = False, bold: int = 0, ink: int = 0) -> None:
+        """One line of text, at most ``width`` px wide, or exactly so where it is justified."""
+        font = _font(size)
+        text = words(40, draw=self.random).split()
+        while len(text) > 1 and font.getlength(" ".join(text)) > width:
+            text = text[: max(1, int(len(text) * min(0.95, width / font.getlength(" ".join(text)))))]
+        gap = font.getlength(" ")
+        if justify and len(text) > 1:
+            gap += (width - font.getlength(" ".join(text))) / (len(text) - 1)
+        for word in text:
+            self.pen.text((x, y), word, font=font, fill=ink, stroke_width=bold)
+            x += font.getlength(word) + gap
+
+    def column(self, x: float, y: float, width: float, bottom: float, *, size: int, leading: float, justify: bool) -> None:
+        """Paragraphs from ``y`` to ``bottom``."""
+        step, left = size * leading, 0
+        while y + step <= bottom:
+            if left <= 0:
+                left = self.random.randint(4, 14)
+                self.line(x + size, y, width - size, size=size, justify=justify)
+            else:
+                last = 0.3 + 0.6 * self.random.random() if left == 1 else 1.0
+                self.line(x, y, width * last, size=size, justify=justify and left > 1)
+            y, left = y + step, left - 1
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
+def _columns(sheet: _Sheet) -> None:
+    """A daily paper: five narrow justified columns, rules between them, headlines here and there."""
+    pitch = SHEET / 5
+    for number in range(5):
+        x, y = number * pitch + 8, -sheet.random.uniform(0, 40)
+        sheet.pen.line([(x - 8, 0), (x - 8, SHEET)], fill=40, width=2)
+        while y < SHEET:
+            for _ in range(sheet.random.randint(0, 2)):
+                sheet.line(x, y, pitch - 16, size=26, bold=1)
+                y += 32
+            bottom = y + sheet.random.uniform(120, 420)
+            sheet.column(x, y, pitch - 16, min(bottom, SHEET + 20), size=14, leading=1.2, justify=True)
+            sheet.pen.line([(x + 60, bottom + 8), (x + pitch - 76, bottom + 8)], fill=60, width=2)
+            y = bottom + 18
+
+
+def _wide(sheet: _Sheet) -> None:
+    """A magazine: two wide justified columns with air between the lines."""
+    for x in (16, SHEET / 2 + 16):
+        sheet.column(x, 4, SHEET / 2 - 32, 420, size=19, leading=1.5, justify=True)
+        sheet.line(x, 440, SHEET / 2 - 32, size=40)
+        sheet.column(x, 506, SHEET / 2 - 32, SHEET, size=19, leading=1.5, justify=True)
+
+
+def _ragged(sheet: _Sheet) -> None:
+    """A bulletin: three unruled columns, ragged at the right, headings in white on black bars."""
+    pitch = SHEET / 3
+    for number in range(3):
+        x, y = number * pitch + 14, -sheet.random.uniform(0, 60)
+        while y < SHEET:
+            sheet.pen.rectangle([x, y, x + pitch - 28, y + 34], fill=20)
+            sheet.line(x + 8, y + 5, pitch - 44, size=20, ink=255)
+            bottom = y + sheet.random.uniform(160, 360)
+            sheet.column(x, y + 44, pitch - 28, min(bottom, SHEET + 30), size=16, leading=1.3, justify=False)
+            y = bottom + 20
+
+
+def _advert(sheet: _Sheet) -> None:
+    """A page of advertisements: boxes with heavy rules, letters of all sizes, some white on black."""
+    y = 0
+    while y < SHEET:
+        height = sheet.random.randint(120, 260)
+        split = sheet.random.choice((0.0, 0.35, 0.5, 0.62)) * SHEET
+        for left, right in ((0.0, split), (split, float(SHEET))):
+            if right - left > 60:
+                _advert_box(sheet, left, y, right, y + height)
+        y += height
+
+
+def _advert_box(sheet: _Sheet, left: float, top: float, right: float, bottom: float) -> None:
+    dark = sheet.random.random() < 0.3
+    sheet.pen.rectangle([left + 6, top + 6, right - 6, bottom - 6], fill=25 if dark else 255, outline=0, width=5)
+    y, ink = top + 18.0, 255 if dark else 0
+    while True:
+        size = sheet.random.choice((15, 18, 24, 34, 52, 74))
+        if y + size * 1.2 > bottom - 12:
+            if size <= 18:
+                return
+            continue
+        sheet.line(left + 20, y, right - left - 40, size=size, bold=size // 30, ink=ink)
+        y += size * 1.2
+
+
+def _letter(sheet: _Sheet) -> None:
+    """A typed page: one loose ragged measure with wide margins."""
+    sheet.column(70, 10, SHEET - 140, SHEET, size=22, leading=1.7, justify=False)
+
+
+def _captions(sheet: _Sheet) -> None:
+    """Lines of the size that captions have, close below each other."""
+    y = 0
+    while y < SHEET:
+        sheet.line(-sheet.random.uniform(0, 40), y, SHEET + 40, size=26, bold=sheet.random.choice((0, 0, 1)))
+        y += 32
+
+
+_DRAWN: Final[dict[str, Callable[[_Sheet], None]]] = {
+    "columns": _columns,
+    "wide": _wide,
+    "ragged": _ragged,
+    "advert": _advert,
+    "letter": _letter,
+}
+
+LAYOUTS: Final = tuple(_DRAWN)
+CAPTIONS: Final = len(_DRAWN)  # the place of the sheet of captions, behind those of LAYOUTS
+
+
+@functools.cache
+def text_sheets() -> Tensor:
+    """All sheets, those of ``LAYOUTS`` and then the captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
+
+    Set in the font that Pillow carries, from a fixed seed; the words mean nothing.
+    """
+    sheets = []
+    for place, draw in enumerate((*_DRAWN.values(), _captions)):
+        sheet = _Sheet(seed=place)
+        draw(sheet)
+        sheets.append(np.asarray(sheet.image, dtype=np.float32) / 255)
+    return torch.from_numpy(np.concatenate(sheets))[None, None]
+
+
+@functools.cache
+def _reduced_sheets(level: int, device: torch.device) -> Tensor:
+    sheets = text_sheets()
+    return (F.avg_pool2d(sheets, 2**level) if level else sheets).to(device)
+
+
+def sample_text(place: Tensor, grid: Tensor, *, texels: float) -> Tensor:
+    """Text at given places of the sheets.
+
+    Args:
+        place: (B, H, W) or (B, 1, 1) whole numbers: which sheet, as in ``LAYOUTS``, or ``CAPTIONS``.
+        grid: (B, H, W, 2) where on the sheet, columns and rows in 0..1; changed in place.
+        texels: how many px of a sheet a px of the image covers, roughly; chooses the reduction, so that text does not alias.
+
+    Returns:
+        (B, H, W), 1 paper to 0 ink.
+    """
+    sheets = CAPTIONS + 1
+    level = min(3, max(0, round(float(np.log2(max(texels, 1e-6))))))
+    atlas = _reduced_sheets(level, grid.device).expand(len(grid), -1, -1, -1)
+    grid[..., 0].mul_(2).sub_(1)
+    grid[..., 1].add_(place).mul_(2 / sheets).sub_(1)
+    return F.grid_sample(atlas, grid, padding_mode="border", align_corners=False)[:, 0]
