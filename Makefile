@@ -1,0 +1,37 @@
+# `make` alone prints the commands. Every target sets up the virtual environment where it has to.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help run test lint bench ui clean
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set train.epochs=2"
+	@cbir sample $(SAMPLE)
+	@cbir run $(ARGS)
+
+test: $(READY) ## the tests
+	pytest $(ARGS)
+
+lint: $(READY) ## formatting, rules, types
+	ruff format --check .
+	ruff check .
+	mypy
+
+bench: $(READY) ## benchmarks, as ratios against named baselines; writes reports/bench.json
+	python -m benchmarks $(ARGS)
+
+ui: $(READY) ## MLflow UI and Prefect UI on this workspace; MLFLOW_PORT=5000 PREFECT_PORT=4200
+	@cbir ui $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT))
+
+clean: ## remove the virtual environment and the store; data, reports and history stay
+	rm -rf $(VENV) .store

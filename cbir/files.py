@@ -1,0 +1,69 @@
+"""Files and folders that appear whole or not at all, identities of images, and reproducible Parquet."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_CHUNK = 1 << 20
+
+
+def image_ids(path: Path, *, pages: int = 1) -> list[str]:
+    """Identities of the images in a file, one a page: 32 hex characters each.
+
+    The first page's is the start of the SHA-256 of the file's bytes, so exact copies share it; for the pages after the
+    first, the page's number (from 1, decimal ASCII) is hashed behind the bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    identities = [digest.hexdigest()[:32]]
+    for page in range(1, pages):
+        of_page = digest.copy()
+        of_page.update(str(page).encode("ascii"))
+        identities.append(of_page.hexdigest()[:32])
+    return identities
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; what was written there takes its place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """An empty temporary folder beside ``path``; it takes its place, all files at once, when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a table, with ``metadata`` added to its schema's, so that the same table gives the same bytes."""
+    if metadata:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    with writing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

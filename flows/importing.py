@@ -1,0 +1,68 @@
+"""Archives brought into the workspace: files into data/raw, told to DVC, and their reference files into params.yaml."""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from cbir.accession import Accession, bring_in, bring_reference
+from cbir.errors import UserError
+from cbir.progress import Progress, silent
+from cbir.sample import make_sample
+from flows.workspace import require_workspace, set_params
+
+log = logging.getLogger("flows")
+
+
+def import_archive(
+    source: Path,
+    *,
+    groundtruth: Path | None = None,
+    captions: Path | None = None,
+    name: str | None = None,
+    link: bool = False,
+    progress: Progress = silent,
+) -> Accession:
+    """Bring a folder of images in as an accession, with what is known of them.
+
+    The reference files are checked and put in place first, so that a mistake in them leaves the archive as it was.
+
+    Raises:
+        UserError: the folder, its name or a reference file will not do.
+    """
+    paths = require_workspace()
+    references = {"groundtruth.file": groundtruth, "groundtruth.captions": captions}
+    known = {name: bring_reference(file, paths.reference) for name, file in references.items() if file is not None}
+    accession = bring_in(source, paths.raw, name=name, link=link, progress=progress)
+    tell_dvc([paths.raw / accession.name, *known.values()])
+    for change in set_params(
+        [f"{name}={file.relative_to(paths.reference).as_posix()}" for name, file in known.items()]
+    ):
+        log.info("params.yaml: %s", change)
+    return accession
+
+
+def tell_dvc(paths: Sequence[Path]) -> None:
+    """Put files and folders under DVC's care, each with a .dvc file of its own.
+
+    Raises:
+        UserError: DVC will not take one.
+    """
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            repo.add([str(path) for path in paths])
+    except DvcException as error:
+        raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
+
+
+def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:
+    """Make the sample archive and bring each of its accessions in, with its ground truth and captions."""
+    with tempfile.TemporaryDirectory(prefix="cbir-sample-") as folder:
+        sample = make_sample(Path(folder), scenes=scenes, progress=progress)
+        known = {"groundtruth": sample.groundtruth, "captions": sample.captions}
+        return [
+            import_archive(source, **(known if number == 0 else {})) for number, source in enumerate(sample.accessions)
+        ]

@@ -1,0 +1,75 @@
+"""The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from flows.artifacts import publish
+from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, stage_graph
+
+TRACKED = "MLflow run: "  # how a stage says where it was recorded
+terminal = logging.getLogger("flows")
+
+
+def _can_be_retried(_task: object, _run: object, state: State) -> bool:
+    return isinstance(state.result(raise_on_failure=False), StageInterruptedError)
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
+def stage(name: str, pipeline_run: str, *, force: bool = False) -> State[Any]:
+    """Bring one stage up to date; ends Cached, with the reason, where nothing had to run."""
+    run_log = get_run_logger()
+    tracked: list[str] = []
+
+    def tell(level: int, text: str) -> None:
+        if text.startswith(TRACKED):
+            tracked.append(text.removeprefix(TRACKED))
+        run_log.log(level, "%s", text)
+        terminal.log(level, "%s: %s", name, text)
+
+    try:
+        outcome = bring_up_to_date(name, force=force, tell=tell, environment={"CBIR_PIPELINE_RUN": pipeline_run})
+    except StageInterruptedError:
+        raise
+    except StageError as error:
+        return Failed(message=str(error))
+    outcome = replace(outcome, mlflow_run=tracked[-1] if tracked else None)
+    if outcome.ran:
+        tell(logging.INFO, f"ran, {outcome.seconds:.1f} s")
+        return Completed(message=f"ran in {outcome.seconds:.1f} s", data=outcome)
+    tell(logging.INFO, outcome.reason)
+    return Completed(name="Cached", message=outcome.reason, data=outcome)
+
+
+@flow(name="cbir", validate_parameters=False)
+def pipeline(force: Sequence[str] = ()) -> State[Any]:
+    """Bring every stage up to date; those named in ``force`` run whether they have to or not."""
+    runs: dict[str, PrefectFuture[Any]] = {}
+    for name, needed in stage_graph().items():
+        runs[name] = stage.with_options(name=name, task_run_name=name).submit(
+            name,
+            str(flow_run.id),
+            force=name in force,
+            wait_for=[runs[other] for other in needed],
+            return_state=False,
+        )
+    wait(list(runs.values()))
+    states = {name: run.state for name, run in runs.items()}
+    outcomes = [state.result() for state in states.values() if state.is_completed()]
+    publish(outcomes)
+    failed = [state for state in states.values() if state.is_failed() or state.is_crashed()]
+    if failed:
+        return Failed(message=failed[0].message, data=outcomes)
+    return Completed(message=_in_words(outcomes), data=outcomes)
+
+
+def _in_words(outcomes: list[Outcome]) -> str:
+    ran = [outcome.name for outcome in outcomes if outcome.ran]
+    return f"ran {', '.join(ran)}" if ran else "nothing had to run"

@@ -1,0 +1,211 @@
+"""Stages of dvc.yaml brought up to date one by one: DVC decides and records, a process of its own does the work.
+
+DVC alone knows whether a stage is up to date, can be restored, or has to run; `dvc repro` on the same files comes to
+the same result. The names used here that DVC does not document are why pyproject.toml pins its version.
+"""
+
+import json
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+from dvc.exceptions import CheckoutError
+from dvc.lock import LockError, make_lock
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.decorators import unlocked_repo
+
+from cbir.errors import UserError
+from tasks.stage import TEMPORARY
+
+Tell = Callable[[int, str], None]
+
+
+class StageError(Exception):
+    """A stage ended badly; the message is the one sentence that says what failed."""
+
+
+class StageInterruptedError(StageError):
+    """Something outside broke (a network folder, a device): the same stage may well succeed when tried again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
+
+    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded.
+    """
+
+    name: str
+    ran: bool
+    reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
+    seconds: float
+    mlflow_run: str | None = None
+
+
+def stage_graph() -> dict[str, list[str]]:
+    """The stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+
+    Raises:
+        UserError: dvc.yaml or params.yaml are not there or not valid.
+    """
+    with _repository() as repo:
+        graph = get_active_graph(repo.index.graph)
+        order = [stage for stage in plan_repro(graph) if stage.cmd]
+        return {stage.name: [needed.name for needed in graph.successors(stage) if needed.cmd] for stage in order}
+
+
+def _repository() -> Repo:
+    from dvc.exceptions import DvcException
+
+    try:
+        repo = Repo(_wait_for_lock=True)
+        repo.index  # noqa: B018 - reads dvc.yaml, so that a mistake in it shows here
+    except DvcException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    return repo
+
+
+def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment: dict[str, str]) -> Outcome:
+    """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
+
+    While another process (a `dvc repro`, another flow) works on the stage's files this waits, and then finds the stage
+    up to date.
+
+    Args:
+        force: run it even when it is up to date.
+        tell: takes level and text of each line that the stage logs, while it runs.
+        environment: variables for the stage's process, beside this one's.
+
+    Raises:
+        StageError: the stage's process failed.
+    """
+    told = False
+    while True:
+        try:
+            return _bring_up_to_date(name, force=force, tell=tell, environment=environment)
+        except LockError as error:
+            if not told:
+                tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
+                told = True
+            time.sleep(1)
+
+
+def _bring_up_to_date(name: str, *, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
+    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        _drop_stale_locks(repo)
+        stage = repo.stage.load_one(name=name)
+        reason = None if force else _restore(stage)
+        if reason == "unchanged":
+            return Outcome(name, ran=False, reason=reason, seconds=0.0)
+        started = time.monotonic()
+        if reason:
+            stage.save()
+            stage.commit()
+        else:
+            _reproduce(stage, tell=tell, environment=environment)
+        stage.dump(update_pipeline=False)
+        seconds = time.monotonic() - started
+        return Outcome(name, ran=reason is None, reason=reason or "ran", seconds=seconds)
+
+
+def _restore(
+    stage: PipelineStage,
+) -> Literal["unchanged", "restored from the cache", "restored from the run cache"] | None:
+    """How this stage came to be up to date without running; None when it has to run."""
+    if not stage.changed():
+        return "unchanged"
+    if stage.changed_stage() or stage.changed_deps():
+        with suppress(RunCacheNotFoundError):  # these inputs may have been seen before
+            stage.repo.stage_cache.restore(stage)
+            return "restored from the run cache"
+        return None
+    with suppress(CheckoutError, RunCacheNotFoundError):  # only outputs are missing or altered
+        if not stage.already_cached():
+            raise RunCacheNotFoundError(stage)
+        stage.checkout(force=True)
+        return "restored from the cache"
+    return None
+
+
+def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
+    """Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
+
+    Only the shell command is replaced; like DVC's own it runs with the lock on the repository released.
+    """
+
+    def run_stage(*_: Any, **__: Any) -> None:
+        unlocked_repo(lambda _: _run_process(stage, tell=tell, environment=environment))(stage)
+
+    stage._run_stage = run_stage
+    stage.reproduce(force=True)
+
+
+def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
+    read, write = os.pipe()
+    variables = {**os.environ, **environment, "CBIR_LOG_FD": str(write)}
+    process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write])
+    os.close(write)
+    failure = None
+    with os.fdopen(read) as lines:
+        for line in lines:
+            record = json.loads(line)
+            tell(record["level"], record["message"])
+            if record["level"] >= logging.ERROR:
+                failure = record["message"].splitlines()[0]
+    code = process.wait()
+    if code == 0:
+        return
+    if code < 0:
+        failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
+    raise (StageInterruptedError if code == TEMPORARY else StageError)(
+        f"{stage.name}: {failure or f'it ended with exit code {code}'}"
+    )
+
+
+def _command(stage: PipelineStage) -> list[str]:
+    """The stage's command, run by the interpreter of this process, not whichever `python` is on the path."""
+    program, *rest = shlex.split(stage.cmd)
+    return [sys.executable if program in ("python", "python3") else program, *rest]
+
+
+def _drop_stale_locks(repo: Repo) -> None:
+    """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
+
+    DVC drops entries whose process is gone. It cannot read a table cut off half-way, and takes a process for the owner
+    that merely got the same number later; a process that began after the table was last written owns nothing in it.
+    """
+    table = Path(repo.tmp_dir) / RWLOCK_FILE
+    with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
+        try:
+            written = table.stat().st_mtime
+            locks = json.loads(table.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError:
+            table.unlink()
+            return
+        owners = [info for infos in locks.get("read", {}).values() for info in infos]
+        owners += list(locks.get("write", {}).values())
+        if owners and not any(_owns(int(info["pid"]), written) for info in owners):
+            table.unlink()
+
+
+def _owns(pid: int, written: float) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= written + 1
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,65 @@
+"""What `cbir run` says at its end: what was found, how good it is, what took how long, and where to look."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from flows.stages import Outcome
+from tasks.settings import Paths
+
+METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision", "threshold_recall")
+
+
+def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
+    """Lines of text for a person; of a run that failed, what there is."""
+    lines = []
+    if paths.manifest.exists():
+        lines.append(f"archive   {_archive(paths.manifest)}")
+    if paths.groups.exists():
+        lines.append(f"groups    {_groups(paths.groups)}")
+    if (paths.reports / "metrics.json").exists():
+        lines += _metrics(json.loads((paths.reports / "metrics.json").read_text(encoding="utf-8")))
+    lines.append(f"stages    {_stages(outcomes)}")
+    if (paths.reports / "index.html").exists():
+        lines.append(
+            f"look at   {paths.reports}/index.html (the groups), {paths.reports}/cleaning.csv, {paths.reports}/plots/"
+        )
+        lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
+    return "\n".join(lines)
+
+
+def _archive(path: Path) -> str:
+    table = pq.read_table(path, columns=["status", "duplicate_of"])
+    images = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
+    copies = len(table) - table["duplicate_of"].null_count
+    return f"{images} images, {copies} of them exact copies; {len(table) - images} files rejected"
+
+
+def _groups(path: Path) -> str:
+    table = pq.read_table(path, columns=["group_id"])
+    return f"{pc.count_distinct(table['group_id']).as_py()} near-duplicate groups of {len(table)} images"
+
+
+def _metrics(metrics: dict[str, Any]) -> list[str]:
+    if metrics.get("map@10") is None:
+        return ["metrics   none: no ground truth with a group in the test split"]
+    lines = []
+    for name in METRICS:
+        value, interval = metrics.get(name), (metrics.get("ci95") or {}).get(name) or {}
+        if value is None:
+            continue
+        low, high = interval.get("low"), interval.get("high")
+        between = "" if low is None or high is None else f"  ({low:.3f} to {high:.3f})"
+        lines.append(f"{'' if lines else 'metrics':10}{name:20}{value:.3f}{between}")
+    return lines
+
+
+def _stages(outcomes: Sequence[Outcome]) -> str:
+    ran = [f"{outcome.name} {outcome.seconds:.0f} s" for outcome in outcomes if outcome.ran]
+    rest = len(outcomes) - len(ran)
+    words = ", ".join(ran) or "nothing had to run"
+    return words + (f"; {rest} up to date" if ran and rest else "")

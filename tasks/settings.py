@@ -1,0 +1,153 @@
+"""Settings from params.yaml, checked: the signature of a stage's function is the schema of its section."""
+
+import difflib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from cbir.errors import UserError
+
+PARAMS = Path("params.yaml")
+GRAPH = Path("dvc.yaml")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The section ``paths`` of params.yaml, relative to the workspace, which is the working directory."""
+
+    raw: Path
+    reference: Path
+    manifest: Path
+    groundtruth: Path
+    training: Path
+    encoder: Path
+    embeddings: Path
+    index: Path
+    neighbours: Path
+    groups: Path
+    reports: Path
+    store: Path
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file whose top is a mapping.
+
+    Raises:
+        UserError: there is no such file, or it is no such YAML.
+    """
+    try:
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is not in {Path.cwd()}: run this in the project's folder") from error
+    except Exception as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold sections of settings, is {type(values).__name__}")
+    return values
+
+
+def load_paths(params: dict[str, Any]) -> Paths:
+    """The section ``paths``, checked."""
+    values = params.get("paths", {})
+    check("paths", values, {field.name: str for field in fields(Paths)})
+    return Paths(**{name: Path(value) for name, value in values.items()})
+
+
+def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compare names and types of values with what is expected; a value that is missing is no matter of this check.
+
+    Raises:
+        UserError: a value that is unknown or of another type, with the nearest name or the type wanted.
+    """
+    for name, value in values.items():
+        if name not in expected:
+            near = difflib.get_close_matches(name, expected, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(expected)}"
+            raise UserError(f"params.yaml: {section}.{name} is no parameter; {hint}")
+        if not _fits(value, expected[name]):
+            raise UserError(f"params.yaml: {section}.{name} must be {_describe(expected[name])}, is {value!r}")
+
+
+def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
+    for name, kind in expected.items():
+        if name not in values:
+            raise UserError(f"params.yaml: {section}.{name} is missing; it must be {_describe(kind)}")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(kind))
+    if origin is typing.Literal:
+        return value in typing.get_args(kind)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, typing.get_args(kind)[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return kind is Any or isinstance(value, kind)
+
+
+def _describe(kind: Any) -> str:
+    if typing.get_origin(kind) is typing.Literal:
+        return "one of " + ", ".join(str(value) for value in typing.get_args(kind))
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    return names.get(kind) or f"of type {str(kind).replace('typing.', '')}"
+
+
+def arguments(function: Callable[..., None]) -> dict[str, Any]:
+    """The keyword arguments of a stage's function, from the params that dvc.yaml names for the stage.
+
+    The function's name is the stage's; its signature is the schema. A param of dvc.yaml is a section of params.yaml or
+    one value of it (``train.accessions``).
+    """
+    stage = function.__name__
+    params = read_yaml(PARAMS)
+    hints = typing.get_type_hints(function)
+    wanted = {n: hints[n] for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    values: dict[str, Any] = {}
+    for reference in read_yaml(GRAPH)["stages"][stage].get("params", []):
+        section, _, key = reference.partition(".")
+        there = params.get(section) or {}
+        chosen = {name: value for name, value in there.items() if key in ("", name)}
+        check(section, chosen, wanted)
+        values.update(chosen)
+    _require(stage, values, wanted)
+    return {"paths": load_paths(params), **values}
+
+
+def dependencies(stage: str) -> tuple[dict[str, Any], list[Path]]:
+    """What dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
+    params = read_yaml(PARAMS)
+    described = read_yaml(GRAPH)["stages"][stage]
+    values = {name: _value_of(name, params) for name in described.get("params", [])}
+    return values, [_interpolated(path, params) for path in described.get("deps", [])]
+
+
+def outputs(stage: str) -> list[Path]:
+    """Files and folders that dvc.yaml says a stage writes: its outs, metrics and plots."""
+    params = read_yaml(PARAMS)
+    described = read_yaml(GRAPH)["stages"][stage]
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in described.get(kind, [])]
+    return [_interpolated(next(iter(entry)) if isinstance(entry, dict) else entry, params) for entry in entries]
+
+
+def _interpolated(path: str, params: dict[str, Any]) -> Path:
+    return Path(re.sub(r"\$\{([^}]+)\}", lambda match: str(_value_of(match[1], params)), path))
+
+
+def _value_of(name: str, params: dict[str, Any]) -> Any:
+    value: Any = params
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

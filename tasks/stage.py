@@ -1,0 +1,124 @@
+"""How a stage runs as a process: settings in, files out, a log, and one sentence when something is wrong."""
+
+import errno
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import typing
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cbir.errors import UserError
+from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
+
+__all__ = ["Paths", "main"]
+
+USER_ERROR = 2
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
+TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage may well succeed when tried again
+
+
+def main(function: Callable[..., None]) -> typing.NoReturn:
+    """Run a stage as a process: settings in, files out; one sentence and an exit code that is not 0 when it fails.
+
+    The exit code is TEMPORARY for what may well go better next time.
+    """
+    _die_with_parent()
+    name = function.__name__
+    log = _start_log(name)
+    started = time.monotonic()
+    try:
+        before = _inputs(name)
+        function(**arguments(function))
+        _require_same_inputs(name, before, _inputs(name))
+    except KeyboardInterrupt:
+        log.error("interrupted; run it again to go on")
+        sys.exit(130)
+    except Exception as error:
+        sentence, code = _sentence(error)
+        log.error("%s", sentence, exc_info=code == DEFECT)
+        _track(name, time.monotonic() - started, failed=sentence)
+        sys.exit(code)
+    _track(name, time.monotonic() - started)
+    sys.exit(0)
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code that goes with it."""
+    if isinstance(error, UserError):
+        return str(error), USER_ERROR
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
+        return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again", 1
+    if number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN):
+        return f"a file could not be reached ({error}); is the disk or network folder there?", TEMPORARY
+    return f"{type(error).__name__}: {error} (a defect of this program, please report it)", DEFECT
+
+
+def _inputs(stage: str) -> dict[str, Any]:
+    """What tells whether an input of the stage was edited: its params, and size, time and inode of each file."""
+    values, paths = dependencies(stage)
+    found: dict[str, Any] = {f"{PARAMS} ({name})": value for name, value in values.items()}
+    for path in paths:
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            with suppress(FileNotFoundError):
+                status = file.stat()
+                found[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
+    return found
+
+
+def _require_same_inputs(stage: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    edited = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if edited:
+        others = f" and {len(edited) - 1} more" if len(edited) > 1 else ""
+        raise UserError(f"{edited[0]}{others} changed while {stage} ran, so its result is not recorded; run it again")
+
+
+def _start_log(stage: str) -> logging.Logger:
+    """Log records go to the process that runs the pipeline, where there is one (its pipe is named by CBIR_LOG_FD)."""
+    pipe = os.environ.pop("CBIR_LOG_FD", None)
+    handler = logging.StreamHandler(os.fdopen(int(pipe), "w", buffering=1) if pipe else sys.stderr)
+    handler.setFormatter(_JsonLines() if pipe else logging.Formatter(f"{stage}: %(message)s"))
+    for package in ("cbir", "tasks"):
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    return logging.getLogger("tasks")
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"level": record.levelno, "message": super().format(record)})
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that started it has died: an orphan would write what a new run writes too."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
+
+
+def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
+    """Record the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage."""
+    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+        return
+    command = [sys.executable, "-m", "tasks.tracking", stage, f"{seconds:.3f}"]
+    command += ["--failed", failed] if failed else []
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    log = logging.getLogger("tasks")
+    for line in result.stdout.splitlines():
+        log.info("%s", line)
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        log.warning("MLflow did not record %s: %s", stage, reason)

@@ -1,0 +1,175 @@
+"""The invariants of the contract between the flow and DVC, I1 to I9, each on a workspace of four quick stages."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.flows.toy import Workspace
+
+STAGES = ["first", "second", "third", "fourth"]
+UNCHANGED = [f"{name}: unchanged" for name in STAGES]
+
+
+def _run_both_ways(workspace: Workspace, way: str) -> None:
+    workspace.flow() if way == "flow" else workspace.dvc("repro")
+
+
+def _shows(output: str, lines: list[str]) -> bool:
+    return all(line in output for line in lines)
+
+
+def test_i1_after_a_flow_run_dvc_status_is_clean_and_dvc_repro_runs_nothing(toy: Workspace) -> None:
+    assert toy.is_clean()
+    toy.dvc("repro")
+    assert toy.ran() == []
+
+
+def test_i2_after_dvc_repro_the_flow_runs_nothing(toy: Workspace) -> None:
+    toy.replace("params.yaml", "factor: 2", "factor: 4")
+    toy.dvc("repro")
+    assert sorted(toy.ran()) == sorted(STAGES)
+    assert _shows(toy.flow().stderr, UNCHANGED)
+    assert toy.ran() == []
+
+
+@pytest.mark.parametrize("way", ["flow", "dvc repro"])
+@pytest.mark.parametrize(
+    ("file", "old", "new", "downstream"),
+    [
+        ("params.yaml", "second: {factor: 3", "second: {factor: 4", ["second", "third"]),
+        ("toy/fourth.py", "import time", "import time  # edited", ["fourth"]),
+    ],
+)
+def test_i3_one_change_reruns_the_stages_downstream_of_it_and_no_other(
+    toy: Workspace, way: str, file: str, old: str, new: str, downstream: list[str]
+) -> None:
+    toy.replace(file, old, new)
+    _run_both_ways(toy, way)
+    ran = toy.ran()
+    # The edited module's own output may stay the same, so what follows it may be restored; nothing else ever runs.
+    assert ran == downstream
+    assert toy.is_clean()
+
+
+def _delete(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("output", ["out/first.txt", "out/second/1.txt", "out/second", "out/metrics.json"])
+@pytest.mark.parametrize("harm", ["deleted", "altered"])
+def test_i4_a_harmed_output_is_restored_and_not_recomputed(toy: Workspace, output: str, harm: str) -> None:
+    path = toy.folder / output
+    before = {file: file.read_bytes() for file in toy.folder.glob("out/**/*") if file.is_file()}
+    if harm == "altered" and path.is_dir():
+        (path / "more.txt").write_text("what does not belong here")
+    elif harm == "altered":
+        path.unlink()
+        path.write_text("altered")
+    else:
+        _delete(path)
+    assert "restored from the cache" in toy.flow().stderr
+    assert toy.ran() == []
+    assert {file: file.read_bytes() for file in toy.folder.glob("out/**/*") if file.is_file()} == before
+    assert toy.is_clean()
+
+
+def test_i5_an_older_commit_with_dvc_checkout_is_all_cached_and_so_is_the_way_back(toy: Workspace) -> None:
+    toy.replace("params.yaml", "factor: 2", "factor: 4")
+    toy.flow()
+    toy.commit("another factor")
+    toy.ran()
+    for commit in ("HEAD~1", "-"):
+        toy.command("git", "checkout", "-q", commit)
+        toy.dvc("checkout")
+        assert _shows(toy.flow().stderr, UNCHANGED)
+        assert toy.ran() == []
+
+
+def test_i6_a_param_set_back_is_restored_from_the_run_cache(toy: Workspace) -> None:
+    toy.flow("--set", "first.factor=4")
+    assert sorted(toy.ran()) == sorted(STAGES)
+    shown = toy.flow("--set", "first.factor=2").stderr
+    assert _shows(shown, [f"{name}: restored from the run cache" for name in STAGES])
+    assert toy.ran() == []
+    assert toy.is_clean()
+
+
+def _wait_for(condition: Path, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60
+    while not condition.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end, f"{condition} did not appear"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("way", ["flow", "dvc repro"])
+def test_i7_sigkill_in_the_middle_of_a_stage_leaves_nothing_to_mend(toy: Workspace, name: str, way: str) -> None:
+    toy.replace("params.yaml", f"{name}: {{factor: ", f"{name}: {{factor: 1")
+    quick = (toy.folder / "params.yaml").read_text()
+    section = quick[quick.index(f"{name}:") :].splitlines()[0]
+    toy.replace("params.yaml", section, section.replace("seconds: 0.0", "seconds: 30.0"))
+    words = toy.flow_words if way == "flow" else ["dvc", "repro"]
+    process = toy.start(*words)
+    _wait_for(toy.folder / f"out/half-{name}", process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    toy.ran()
+    (toy.folder / "params.yaml").write_text(quick)
+    toy.flow()
+    ran = toy.ran()
+    assert ran[0] == name
+    assert ran.count(name) == 1
+    assert toy.is_clean()
+    time.sleep(0.5)  # the killed run's stage would have written by now, had it lived on
+    assert toy.is_clean()
+
+
+def test_i7_a_killed_stage_is_named_in_one_sentence(toy: Workspace) -> None:
+    toy.replace("toy/fourth.py", "time.sleep(seconds)", "__import__('os').kill(__import__('os').getpid(), 9)")
+    done = toy.flow(check=False)
+    assert done.returncode != 0
+    assert "error: fourth: it was killed by SIGKILL (out of memory?)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("other", ["flow", "dvc repro"])
+def test_i8_two_runs_at_once_run_each_stage_once(toy: Workspace, other: str) -> None:
+    toy.replace("params.yaml", "first: {factor: 2, seconds: 0.0}", "first: {factor: 4, seconds: 3.0}")
+    one = toy.start(*toy.flow_words)
+    _wait_for(toy.folder / "out/half-first", one)
+    two = toy.start(*(toy.flow_words if other == "flow" else ["dvc", "repro"]))
+    outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
+    assert one.returncode == 0, outputs[0]
+    assert two.returncode == 0 or "busy" in outputs[1], outputs[1]
+    assert sorted(toy.ran()) == sorted(STAGES)
+    assert toy.is_clean()
+
+
+@pytest.mark.parametrize("way", ["flow", "dvc repro"])
+@pytest.mark.parametrize("edited", ["data/raw/one/a.txt", "toy/first.py", "params.yaml"])
+def test_i9_an_input_edited_while_a_stage_runs_fails_it_and_is_not_recorded(
+    toy: Workspace, way: str, edited: str
+) -> None:
+    toy.replace("params.yaml", "first: {factor: 2, seconds: 0.0}", "first: {factor: 4, seconds: 2.0}")
+    process = toy.start(*(toy.flow_words if way == "flow" else ["dvc", "repro"]))
+    _wait_for(toy.folder / "out/half-first", process)
+    if edited == "params.yaml":
+        toy.replace("params.yaml", "first: {factor: 4", "first: {factor: 6")
+    else:
+        with (toy.folder / edited).open("a") as file:
+            file.write("\n# edited\n")
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert edited in output
+    assert "changed while first ran, so its result is not recorded; run it again" in output
+    assert not toy.is_clean()
+    toy.ran()
+    toy.flow()
+    assert toy.ran()[0] == "first"
+    assert toy.is_clean()
