@@ -1,0 +1,279 @@
+"""The encoder: from an image to one L2-normalised vector, and to and from a folder on disk."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cbir.backbones import build_backbone
+from cbir.devices import Precision, autocast, choose_device, choose_precision
+from cbir.errors import UserError
+from cbir.pooling import Pooling, build_pooling
+from cbir.preprocess import Preprocessing, Resize
+from cbir.whitening import WhiteningKind, empty_whitening, learn_whitening
+
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "autocast",
+    "build_encoder",
+    "choose_device",
+    "choose_precision",
+    "encoder_digest",
+    "load_encoder",
+    "to_images",
+    "whiten",
+]
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Everything that is needed to embed one image, except the weights.
+
+    Args:
+        backbone: ``timm/NAME`` or ``torchvision/NAME``.
+        backbone_options: keyword arguments of its constructor.
+        image_size: side of the square that the backbone sees, in px.
+        resize: ``stretch`` to the square, or ``letterbox``: keep the proportions and pad with grey.
+        greyscale: images are read as one channel.
+        mean, std: of the three input channels, in 0..1.
+        pooling: ``gem``, ``avg`` or ``native``.
+        whitening: ``none``, ``centre`` or ``pca``.
+        dimension: of the embedding.
+        training: facts about how the weights came to be; they change nothing.
+    """
+
+    backbone: str
+    backbone_options: Mapping[str, Any]
+    image_size: int
+    resize: Resize
+    greyscale: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pooling: Pooling
+    whitening: WhiteningKind
+    dimension: int
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Encoder(nn.Module):
+    """Backbone, pooling and whitening behind one preprocessing.
+
+    Built by :func:`build_encoder` and :func:`load_encoder`.
+    """
+
+    def __init__(self, config: EncoderConfig, backbone: nn.Module, whitening: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbone
+        self.pooling = build_pooling(config.pooling)
+        self.whitening = whitening
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def dimension(self) -> int:
+        """Components of an embedding."""
+        return self.config.dimension
+
+    @property
+    def preprocess(self) -> Preprocessing:
+        """Call it: an image, uint8 (H, W) or (H, W, 3) RGB, to the uint8 square (S, S, C) that the network reads."""
+        return Preprocessing(self.config.image_size, self.config.resize, self.config.greyscale)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (B, C, S, S), float in 0..1, to the pooled features (B, d), float32, not normalised."""
+        normalised = (images - self.mean) / self.std  # one grey channel becomes three here
+        found = self.backbone(normalised.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(found.device.type, enabled=False):  # powers and means lose too much in bfloat16
+            return self.pooling(found.float())
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Preprocessed images, uint8 (B, S, S, C), to their embeddings (B, d), float32 and L2-normalised."""
+        pooled = functional.normalize(self.features(to_images(batch)))
+        with torch.autocast(batch.device.type, enabled=False):
+            return functional.normalize(self.whitening(pooled))
+
+    def embed_preprocessed(
+        self, squares: np.ndarray, *, batch_size: int = 64, precision: Precision = "auto"
+    ) -> np.ndarray:
+        """Embeddings of preprocessed images, uint8 (n, S, S, C), on the device where the encoder is: float32 (n, d).
+
+        Every batch is filled up to ``batch_size`` rows, because a library may compute batches of different sizes in
+        different orders: so an image's embedding does not depend on the images beside it.
+        """
+        parts = [
+            self._embed_batch(squares[at : at + batch_size], batch_size, precision)
+            for at in range(0, len(squares), batch_size)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+
+    def embed(self, images: Sequence[np.ndarray], *, batch_size: int = 64, precision: Precision = "auto") -> np.ndarray:
+        """Embeddings of images, each uint8 (H, W) or (H, W, 3): float32 (n, d), L2-normalised."""
+        parts = [
+            self._embed_batch(np.stack([self.preprocess(image) for image in some]), batch_size, precision)
+            for some in _batches(images, batch_size)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
+
+    def _embed_batch(self, squares: np.ndarray, batch_size: int, precision: Precision) -> np.ndarray:
+        full = np.zeros((batch_size, *squares.shape[1:]), np.uint8)
+        full[: len(squares)] = squares
+        device = self.mean.device
+        self.eval()
+        with torch.inference_mode(), autocast(device, choose_precision(precision, device)):
+            vectors = self(torch.from_numpy(full).to(device))
+        return vectors[: len(squares)].cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write the weights and the configuration into ``folder``, with the same bytes for the same encoder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        save_file(state, folder / WEIGHTS_FILE)
+        text = json.dumps(asdict(self.config), indent=2, sort_keys=True, ensure_ascii=False)
+        (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def build_encoder(
+    *,
+    backbone: str,
+    backbone_options: Mapping[str, Any] | None = None,
+    weights: str = "none",
+    image_size: int = 224,
+    resize: Resize = "stretch",
+    greyscale: bool = False,
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    pooling: Pooling = "gem",
+    seed: int = 0,
+) -> Encoder:
+    """An encoder that was not trained here, without whitening, on the CPU and in evaluation mode.
+
+    Args:
+        weights: ``none`` (random, from ``seed``), ``pretrained`` (the library's own) or a .safetensors file.
+        mean, std: per channel (one value or three), in 0..1; empty: as the backbone's configuration says.
+        The others are those of :class:`EncoderConfig`.
+
+    Raises:
+        UserError: a value that is none of the allowed, or weights that do not fit.
+    """
+    if image_size < SMALLEST_IMAGE:
+        raise UserError(f"image_size must be at least {SMALLEST_IMAGE} px, is {image_size}")
+    if resize not in ("stretch", "letterbox"):
+        raise UserError(f"resize must be stretch or letterbox, is {resize!r}")
+    build_pooling(pooling)
+    options = dict(backbone_options or {})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_backbone(backbone, options, native=pooling == "native", weights=weights)
+    config = EncoderConfig(
+        backbone=backbone,
+        backbone_options=options,
+        image_size=image_size,
+        resize=resize,
+        greyscale=greyscale,
+        mean=_channels("mean", mean, network.mean),
+        std=_channels("std", std, network.std),
+        pooling=pooling,
+        whitening="none",
+        dimension=0,
+    )
+    encoder = Encoder(config, network, nn.Identity())
+    encoder.to(memory_format=torch.channels_last).eval()
+    encoder.config = replace(config, dimension=_measure_dimension(encoder))
+    return encoder
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder that :meth:`Encoder.save` wrote, on the CPU and in evaluation mode.
+
+    Raises:
+        UserError: the folder holds no such encoder.
+    """
+    try:
+        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = EncoderConfig(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        state = load_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise UserError(f"{folder} holds no encoder ({error}); run the stage train") from error
+    with torch.random.fork_rng(devices=[]):
+        network = build_backbone(config.backbone, config.backbone_options, native=config.pooling == "native")
+    pooled = state["whitening.mean"].numel() if "whitening.mean" in state else config.dimension
+    whitening = empty_whitening(config.whitening, pooled=pooled, dimension=config.dimension)
+    encoder = Encoder(config, network, whitening)
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{folder} holds weights that do not fit its {CONFIG_FILE}; run the stage train again"
+        ) from error
+    return encoder.to(memory_format=torch.channels_last).eval()
+
+
+def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
+    """Give an encoder the whitening learned on ``vectors`` (n, d), its own embeddings of the training images."""
+    encoder.whitening = learn_whitening(torch.from_numpy(vectors), kind).to(encoder.mean.device)
+    projection = getattr(encoder.whitening, "projection", None)
+    dimension = encoder.dimension if projection is None else len(projection)
+    encoder.config = replace(encoder.config, whitening=kind, dimension=dimension)
+
+
+def encoder_digest(folder: Path) -> str:
+    """64 hex characters that change with anything that changes an embedding: SHA-256 over weights and configuration."""
+    digest = hashlib.sha256()
+    for name in (WEIGHTS_FILE, CONFIG_FILE):
+        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def to_images(batch: Tensor) -> Tensor:
+    """Preprocessed images, uint8 (B, S, S, C), to float (B, C, S, S) in 0..1."""
+    return batch.permute(0, 3, 1, 2).float() / 255
+
+
+def _channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
+    values = tuple(float(value) for value in given) or own
+    if len(values) not in (1, 3):
+        raise UserError(f"{name} must hold 1 or 3 numbers, one a channel, or none; it holds {len(values)}")
+    if not all(0 <= value <= 1 for value in values) or (name == "std" and min(values) <= 0):
+        raise UserError(f"{name} must be of values in 0..1{' above 0' * (name == 'std')}, is {list(values)}")
+    return values * 3 if len(values) == 1 else values
+
+
+def _measure_dimension(encoder: Encoder) -> int:
+    config = encoder.config
+    blank = torch.zeros(1, *encoder.preprocess.shape, dtype=torch.uint8)
+    try:
+        with torch.inference_mode():
+            pooled = encoder.features(to_images(blank))
+    except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"backbone {config.backbone} cannot take images of {config.image_size} px with pooling {config.pooling} "
+            f"({reason}); change image_size, pooling or backbone_options"
+        ) from error
+    if pooled.ndim != 2:
+        raise UserError(
+            f"backbone {config.backbone} gives no feature map for pooling {config.pooling}; use pooling native"
+        )
+    return pooled.shape[1]
+
+
+def _batches(images: Sequence[np.ndarray], size: int) -> Iterator[Sequence[np.ndarray]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
