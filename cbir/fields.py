@@ -1,4 +1,4 @@
-"""Coordinates on a batch of images: the affine functions of a pixel's place that screens, pages and crops are made of."""
+"""Coordinates on a batch of images: affine functions of a pixel's place, of which screens, pages and crops are made."""
 
 import torch
 from torch import Tensor

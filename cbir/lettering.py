@@ -13,10 +13,15 @@ from torch.nn import functional as F
 
 SHEET: Final = 1024  # px, side of one drawn sheet of text
 
-_SYLLABLES: Final = (
-    "an ba ber ca cen con da de der di do du el en er es et fa fi fra ga ge go hau ier il in ka la le les lo lu ma me mi mo na "
-    "ne no nou on or ou pa par pe pi po pré qu ra re ri ro ru sa se si so su ta te ti to tou tra tu un ur va ve vi vo za"
-).split()
+# fmt: off
+_SYLLABLES: Final = [
+    "an", "ba", "ber", "ca", "cen", "con", "da", "de", "der", "di", "do", "du", "el", "en", "er", "es", "et", "fa",
+    "fi", "fra", "ga", "ge", "go", "hau", "ier", "il", "in", "ka", "la", "le", "les", "lo", "lu", "ma", "me", "mi",
+    "mo", "na", "ne", "no", "nou", "on", "or", "ou", "pa", "par", "pe", "pi", "po", "pré", "qu", "ra", "re", "ri",
+    "ro", "ru", "sa", "se", "si", "so", "su", "ta", "te", "ti", "to", "tou", "tra", "tu", "un", "ur", "va", "ve",
+    "vi", "vo", "za",
+]
+# fmt: on
 
 
 def _word(draw: random.Random) -> str:
@@ -42,7 +47,9 @@ class _Sheet:
         self.image = Image.new("L", (SHEET, height), 255)
         self.pen = ImageDraw.Draw(self.image)
 
-    def line(self, x: float, y: float, width: float, *, size: int, justify: bool = False, bold: int = 0, ink: int = 0) -> None:
+    def line(
+        self, x: float, y: float, width: float, *, size: int, justify: bool = False, bold: int = 0, ink: int = 0
+    ) -> None:
         """One line of text, at most ``width`` px wide, or exactly so where it is justified."""
         font = _font(size)
         text = words(40, draw=self.random).split()
@@ -55,7 +62,9 @@ class _Sheet:
             self.pen.text((x, y), word, font=font, fill=ink, stroke_width=bold)
             x += font.getlength(word) + gap
 
-    def column(self, x: float, y: float, width: float, bottom: float, *, size: int, leading: float, justify: bool) -> None:
+    def column(
+        self, x: float, y: float, width: float, bottom: float, *, size: int, leading: float, justify: bool
+    ) -> None:
         """Paragraphs from ``y`` to ``bottom``."""
         step, left = size * leading, 0
         while y + step <= bottom:
@@ -163,7 +172,7 @@ CAPTIONS: Final = len(_DRAWN)  # the place of the sheet of captions, behind thos
 
 @functools.cache
 def text_sheets() -> Tensor:
-    """All sheets, those of ``LAYOUTS`` and then the captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
+    """The sheets of ``LAYOUTS`` and that of the captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
 
     Set in the font that Pillow carries, from a fixed seed; the words mean nothing.
     """
@@ -187,7 +196,7 @@ def sample_text(place: Tensor, grid: Tensor, *, texels: float) -> Tensor:
     Args:
         place: (B, H, W) or (B, 1, 1) whole numbers: which sheet, as in ``LAYOUTS``, or ``CAPTIONS``.
         grid: (B, H, W, 2) where on the sheet, columns and rows in 0..1; changed in place.
-        texels: how many px of a sheet a px of the image covers, roughly; chooses the reduction, so that text does not alias.
+        texels: how many px of a sheet a px of the image covers; chooses the reduction that keeps text from aliasing.
 
     Returns:
         (B, H, W), 1 paper to 0 ink.

@@ -15,7 +15,7 @@ _LINE = 32 / SHEET  # from line to line on the sheet of captions
 
 @dataclass(frozen=True)
 class Page:
-    """Pages for a batch of images: (B,) each. Lengths are px, places are on the page, whose origin is the image's centre."""
+    """Pages for a batch of images: (B,) each. Lengths are px; a page's origin is the image's centre."""
 
     tilt: Tensor  # degrees, of the page in the scanner
     lettered: Tensor  # bool: text stands around the picture
@@ -119,10 +119,11 @@ def _from_picture(page: Page, *, height: int, width: int) -> tuple[Tensor, Tenso
 def _gap(x: Tensor, y: Tensor, page: Page) -> Tensor:
     """(B, H, W) px outside the picture's edge, negative within; far within where the picture fills the image."""
     half_width, half_height = _wide(page.half_width), _wide(page.half_height)
-    gap = torch.maximum(x.abs() - half_width, y.abs() - half_height)
-    gap = torch.where(_wide(page.framed), gap, -1e6)
-    radius = ((x / half_width) ** 2 + (y / half_height) ** 2).sqrt()
-    return torch.where(_wide(page.oval), (radius - 1) * torch.minimum(half_width, half_height), gap)
+    gap = torch.maximum(x.abs().sub_(half_width), y.abs().sub_(half_height))
+    gap.masked_fill_(_wide(~page.framed), -1e6)
+    oval = page.oval.nonzero()[:, 0]  # few are, and the root is slow
+    radius = torch.hypot(x[oval] / half_width[oval], y[oval] / half_height[oval])
+    return gap.index_copy_(0, oval, (radius - 1) * torch.minimum(half_width, half_height)[oval])
 
 
 def _in_strip(x: Tensor, y: Tensor, page: Page) -> Tensor:

@@ -7,8 +7,6 @@ from cbir.draws import Range
 from cbir.lettering import LAYOUTS
 from cbir.screens import SHAPES
 
-
-
 _PIXELS: Final = ("period", "edge", "blur")
 
 
@@ -69,7 +67,7 @@ class Press:
             value = getattr(self, field.name)
             if isinstance(value, float) and not 0 <= value <= 1:
                 raise ValueError(f"{field.name} is a probability and must be in 0..1, is {value}")
-            if isinstance(value, tuple) and isinstance(value[0], float) and not (len(value) == 2 and value[0] <= value[1]):
+            if field.name not in ("shapes", "layouts") and isinstance(value, tuple) and not value[0] <= value[1]:
                 raise ValueError(f"{field.name} must be a range (least, largest), is {value}")
         for name, known in (("shapes", SHAPES), ("layouts", LAYOUTS)):
             unknown = set(getattr(self, name)) - set(known)

@@ -1,4 +1,4 @@
-"""A model of newspaper reprinting: crop, tone, halftone screen, page, ink, paper and scan, on batches, a draw for each image."""
+"""A model of newspaper reprinting: crop, tone, halftone screen, page, ink, paper and scan, drawn anew for each image."""
 
 from math import ceil
 
@@ -69,7 +69,7 @@ def luminance(images: Tensor) -> Tensor:
 
 
 def curve(tone: Tensor, *, black: Tensor, white: Tensor, midtone: Tensor) -> Tensor:
-    """The tone curve: ``black`` (B,) becomes 0, ``white`` (B,) 1, the middle rises by a quarter of ``midtone`` (B,), in -1..1."""
+    """The tone curve: ``black`` becomes 0, ``white`` 1, the middle rises by a quarter of ``midtone`` in -1..1; (B,) each."""
     scale = 1 / (white - black)
     tone = (tone * scale[:, None, None]).sub_((black * scale)[:, None, None]).clamp_(0, 1)
     return torch.addcmul(tone, tone * (1 - tone), midtone[:, None, None])
@@ -83,7 +83,7 @@ def posterise(tone: Tensor, *, tones: Tensor) -> Tensor:
 
 def blur(tone: Tensor, *, sigma: Tensor, largest: float) -> Tensor:
     """Gaussian blur of (B, H, W) by ``sigma`` (B,) px; ``largest`` bounds them and sets the kernel's width."""
-    radius = min(max(1, ceil(2.5 * largest)), *tone.shape[-2:])
+    radius = min(max(1, ceil(2 * largest)), *tone.shape[-2:])
     offsets = torch.arange(-radius, radius + 1, device=tone.device)
     kernels = torch.exp(-0.5 * (offsets / sigma.clamp(min=0.1)[:, None]) ** 2)
     kernels = (kernels / kernels.sum(dim=1, keepdim=True))[:, None]
@@ -94,8 +94,9 @@ def blur(tone: Tensor, *, sigma: Tensor, largest: float) -> Tensor:
 
 def _expose(tone: Tensor, press: Press, draws: Draws) -> Tensor:
     black, white, midtone = draws.between(press.black), draws.between(press.white), draws.between(press.midtone)
-    tones = torch.where(draws.chance(press.posterise), draws.between(press.tones), 256.0)
-    return posterise(curve(tone, black=black, white=white, midtone=midtone), tones=tones)
+    tone = curve(tone, black=black, white=white, midtone=midtone)
+    flat, tones = draws.chance(press.posterise).nonzero()[:, 0], draws.between(press.tones)
+    return tone.index_copy_(0, flat, posterise(tone[flat], tones=tones[flat]))
 
 
 def _screen(tone: Tensor, press: Press, draws: Draws, *, tilt: Tensor) -> Tensor:

@@ -30,8 +30,8 @@ SHAPES: Final = tuple(_SPOTS)
 def threshold_cells() -> Tensor:
     """The threshold cell of each of ``SHAPES``: (shapes, 64, 64) float32, in 0..1.
 
-    A spot function's values are replaced by their ranks, so each tone inks exactly its share of the cell. The method is that
-    of the PostScript Language Reference, 3rd ed., section 7.4.3 (spot functions).
+    A spot function's values are replaced by their ranks, so each tone inks exactly its share of the cell: the method of the
+    PostScript Language Reference, 3rd ed., 1999, section 7.4.3 (spot functions).
     """
     centres = (np.arange(_CELL) + 0.5) / _CELL * 2 - 1
     x, y = np.meshgrid(centres, centres)
@@ -50,12 +50,18 @@ def _cells_on(device: torch.device) -> Tensor:
 
 
 def halftone(
-    tone: Tensor, *, period: Tensor, angle: Tensor, shape: Tensor, edge: float | Tensor = 1.0, phase: Tensor | None = None
+    tone: Tensor,
+    *,
+    period: Tensor,
+    angle: Tensor,
+    shape: Tensor,
+    edge: float | Tensor = 1.0,
+    phase: Tensor | None = None,
 ) -> Tensor:
     """Screen a continuous tone: dots of ink that are large in shadows and small in lights.
 
-    Amplitude-modulated clustered-dot halftoning (Ulichney, Digital Halftoning, 1987, chapter 5): ink lies where the darkness
-    exceeds a periodic threshold. The mean tone is kept, but for the last few per cent next to black and white.
+    Amplitude-modulated clustered-dot halftoning (Ulichney, Digital Halftoning, 1987, chapter 5): ink lies where the
+    darkness exceeds a periodic threshold. The mean tone is kept, but for the last few per cent next to black and white.
 
     Args:
         tone: (B, H, W), 0 black to 1 white.
@@ -81,5 +87,5 @@ def halftone(
 
 
 def _cell_step(position: Tensor) -> Tensor:
-    """Position in periods to the step within its cell, 0.._CELL - 1 (a power of two, so the bits below it are the rest)."""
+    """Position in periods to the step within its cell; ``_CELL`` is a power of two, so the low bits are the remainder."""
     return position.mul_(_CELL).floor_().to(torch.int32).bitwise_and_(_CELL - 1)
