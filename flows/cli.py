@@ -78,6 +78,9 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
+    from flows.workspace import require_workspace
+
+    require_workspace()
     from tqdm import tqdm
 
     from flows.importing import import_archive
@@ -91,15 +94,16 @@ def sample(
     scenes: Annotated[int, typer.Option(help="How many scenes; each appears one or several times.")] = 72,
 ) -> None:
     """Make the sample archive and bring it in, unless there are images already."""
-    from tqdm import tqdm
-
-    from flows.importing import import_sample
     from flows.workspace import is_empty, require_workspace
 
     paths = require_workspace()
     if not is_empty(paths.raw):
         print(f"{paths.raw} has images already; the sample archive is not needed")
         return
+    from tqdm import tqdm
+
+    from flows.importing import import_sample
+
     for made in import_sample(scenes=scenes, progress=tqdm):
         print(f"{made.name}: {made.files} files")
 
@@ -110,9 +114,12 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
     """Show the nearest images of the archive, with similarity and group."""
-    from flows.searching import print_neighbours
+    from flows.workspace import require_workspace
 
-    print_neighbours(image, k=k)
+    paths = require_workspace()
+    from flows.searching import show_neighbours
+
+    show_neighbours(image, paths, k=k)
 
 
 @app.command()
@@ -123,6 +130,9 @@ def ui(
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
+    from flows.workspace import require_workspace
+
+    require_workspace()
     from flows.ui import serve
 
     serve(mlflow_port=mlflow_port, prefect_port=prefect_port)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-from dvc.exceptions import CheckoutError
+from dvc.exceptions import CheckoutError, DvcException
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
@@ -69,13 +69,11 @@ def stage_graph() -> dict[str, list[str]]:
 
 
 def _repository() -> Repo:
-    from dvc.exceptions import DvcException
-
     try:
         repo = Repo(_wait_for_lock=True)
         repo.index  # noqa: B018 - reads dvc.yaml, so that a mistake in it shows here
     except DvcException as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
     return repo
 
 

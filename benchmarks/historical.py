@@ -1,0 +1,39 @@
+"""The frozen ImageNet backbone on real historical photographs: retrieval over all labelled images, end to end."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import Figure
+from benchmarks.workspace import ROOT, Workspace
+
+SHARED = ROOT.parent / "shared"
+WEIGHTS = SHARED / "weights/mobilenetv2_100_imagenet.safetensors"
+FROZEN = (
+    "train.method=none",
+    "train.backbone=timm/mobilenetv2_100",
+    "train.backbone_options={pad_type: same}",  # the weights were converted from a library that pads so
+    f"train.weights={WEIGHTS}",
+    "train.mean=[0.5, 0.5, 0.5]",
+    "train.std=[0.5, 0.5, 0.5]",
+    "train.image_size=224",
+    "train.greyscale=true",
+    "train.pooling=gem",
+    "evaluate.queries=all",  # the encoder saw no labels
+    "tracking.uri=",
+)
+
+
+def run() -> list[Figure]:
+    """Import the archive with its ground truth and captions, run the pipeline, read its metrics."""
+    data = SHARED / "data/historical"
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace.make(Path(folder) / "workspace")
+        reference = ("--groundtruth", data / "groundtruth.xlsx", "--captions", data / "captions.csv")
+        workspace.command("cbir", "import", data / "images", "--accession", "historical", *reference)
+        workspace.run(*FROZEN)
+        metrics = workspace.metrics()
+    detail = f"{metrics['counts']['queries']} queries, {metrics['counts']['images']} images"
+    return [
+        Figure(f"historical photographs, frozen MobileNetV2: {name}", metrics[name], "", bar=0.99, detail=detail)
+        for name in ("map@10", "micro_ap")
+    ]

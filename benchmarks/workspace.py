@@ -1,0 +1,65 @@
+"""A workspace of its own for a measurement or a test: the project's files in a fresh folder under git and DVC."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("cbir", "tasks", "flows", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", "data/reference/README.md")
+BIN = Path(sys.executable).parent
+
+
+class Workspace:
+    """The folder, and the commands of the project run in it as a user would run them."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, **(environment or {})}
+
+    @classmethod
+    def make(cls, folder: Path, environment: dict[str, str] | None = None) -> "Workspace":
+        """Copy the project's files to ``folder``, which must not be there yet; nothing is brought in, nothing has run."""
+        for part in PARTS:
+            (folder / part).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, folder / part)
+        workspace = cls(folder, environment)
+        workspace.command("git", "init", "--quiet")
+        workspace.command("dvc", "init", "--quiet")
+        shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+        workspace.commit("the project")
+        return workspace
+
+    def command(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder.
+
+        Raises:
+            RuntimeError: it failed and ``check`` is set; the message holds what it printed.
+        """
+        done = subprocess.run(
+            [str(word) for word in words], cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def run(self, *settings: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`cbir run` with settings of the form section.key=value."""
+        options = [word for setting in settings for word in ("--set", setting)]
+        return self.command("cbir", "run", *options, check=check)
+
+    def commit(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.command("git", "add", "--all")
+        self.command("git", "-c", "user.name=cbir", "-c", "user.email=cbir@localhost", "commit", "-qm", message)
+
+    def metrics(self) -> dict[str, Any]:
+        """reports/metrics.json."""
+        return json.loads((self.folder / "reports/metrics.json").read_text(encoding="utf-8"))

@@ -1,0 +1,22 @@
+"""The frozen ImageNet backbone on chest X-rays in class folders: retrieval of the same class, end to end."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import Figure
+from benchmarks.historical import FROZEN, SHARED
+from benchmarks.workspace import Workspace
+
+
+def run() -> list[Figure]:
+    """Import the X-rays, take the folders for classes, run the pipeline, read its metrics."""
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace.make(Path(folder) / "workspace")
+        workspace.command("cbir", "import", SHARED / "data/xray/images", "--accession", "xray")
+        workspace.run(*FROZEN, "groundtruth.layout=folders")
+        metrics = workspace.metrics()
+    detail = f"{metrics['counts']['queries']} queries, {metrics['counts']['images']} images"
+    return [
+        Figure(f"chest X-rays by class, frozen MobileNetV2: {name}", metrics[name], "", detail=detail)
+        for name in ("map@10", "precision@5")
+    ]

@@ -1,0 +1,66 @@
+"""The command line: quick to ask for help, and one sentence for a mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.toy import Workspace
+
+HEAVY = {"torch", "mlflow", "prefect", "dvc.repo", "pandas", "faiss", "cv2"}
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    code = "import sys, json, flows.cli as c\nfrom typer.testing import CliRunner\n"
+    code += "r = CliRunner().invoke(c.app, ['--help']); print(json.dumps([r.exit_code, r.output, sorted(sys.modules)]))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    exit_code, shown, modules = json.loads(output)
+    assert exit_code == 0
+    assert all(command in shown for command in ("run", "import", "sample", "search", "ui"))
+    assert not HEAVY & set(modules)
+
+
+@pytest.mark.parametrize("command", [["run"], ["sample"], ["search", "a.jpg"], ["import", "."]])
+def test_outside_a_workspace_a_command_says_where_to_go(command: list[str], tmp_path: Path) -> None:
+    cbir = Path(sys.executable).with_name("cbir")
+    done = subprocess.run([cbir, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path} is no workspace, dvc.yaml is missing")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def _error_of(workspace: Workspace, *options: str) -> str:
+    done = workspace.flow(*options, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+def test_an_unknown_stage_is_named_with_those_that_there_are(toy: Workspace) -> None:
+    expected = "error: --force fift: there is no such stage; there are first, second, third, fourth"
+    assert _error_of(toy, "--force", "fift") == expected
+
+
+def test_a_forced_stage_runs_though_it_is_up_to_date(toy: Workspace) -> None:
+    toy.flow("--force", "fourth")
+    assert toy.ran() == ["fourth"]
+
+
+def test_a_mistake_in_the_graph_is_one_sentence(toy: Workspace) -> None:
+    (toy.folder / "dvc.yaml").write_text("stages: {first: {comand: x}}")
+    assert _error_of(toy) == "error: './dvc.yaml' validation failed: 2 errors; `dvc status` shows where"
+
+
+def test_an_unknown_param_in_the_file_fails_its_stage_in_one_sentence(toy: Workspace) -> None:
+    toy.replace("params.yaml", "fourth: {factor", "fourth: {facto: 1, factor")
+    assert _error_of(toy) == "error: fourth: params.yaml: fourth.facto is no parameter; did you mean factor?"
+
+
+def test_an_empty_archive_is_no_reason_to_run(toy: Workspace) -> None:
+    (toy.folder / "data/raw/one/a.txt").unlink()
+    (toy.folder / "data/raw/one").rmdir()
+    expected = "error: data/raw holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`"
+    assert _error_of(toy) == expected

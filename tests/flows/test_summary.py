@@ -1,0 +1,51 @@
+"""The summary at the end of a run counts what is in the files."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows.stages import Outcome
+from flows.summary import summary
+from tasks.settings import Paths
+
+RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3)
+KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    here = Paths(*[tmp_path / name for name in Paths.__dataclass_fields__])
+    here.reports.mkdir()
+    return here
+
+
+def test_it_counts_images_copies_rejected_files_and_groups(paths: Paths) -> None:
+    manifest = {"status": ["ok", "ok", "corrupt", "ok"], "duplicate_of": pa.array([None, "a", None, None], pa.string())}
+    pq.write_table(pa.table(manifest), paths.manifest)
+    pq.write_table(pa.table({"group_id": ["g", "g", "h"]}), paths.groups)
+    text = summary([RAN, KEPT], paths)
+    assert "3 images, 1 of them exact copies; 1 files rejected" in text
+    assert "2 near-duplicate groups of 3 images" in text
+    assert "clean 12 s; 1 up to date" in text
+
+
+def test_metrics_come_with_their_intervals_and_those_without_a_value_are_left_out(paths: Paths) -> None:
+    metrics = {"map@10": 0.5, "micro_ap": None, "ci95": {"map@10": {"low": 0.4, "high": 0.6}}}
+    (paths.reports / "metrics.json").write_text(json.dumps(metrics))
+    text = summary([KEPT], paths)
+    assert "map@10              0.500  (0.400 to 0.600)" in text
+    assert "micro_ap" not in text
+    assert "nothing had to run" in text
+
+
+def test_without_ground_truth_it_says_that_there_are_no_metrics(paths: Paths) -> None:
+    (paths.reports / "metrics.json").write_text(json.dumps({"map@10": None}))
+    assert "none: no ground truth with a group in the test split" in summary([KEPT], paths)
+
+
+def test_of_a_run_that_failed_at_once_it_says_what_there_is(paths: Paths) -> None:
+    assert summary([replace(RAN, ran=False, reason="unchanged")], paths) == "stages    nothing had to run"
