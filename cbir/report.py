@@ -1,0 +1,127 @@
+"""What the reports say: one row a file of a group, and what was found in a few figures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cbir.files import writing
+from cbir.spreadsheet import as_text
+
+COLUMNS = [
+    "group",  # number, the largest group first; changes as the archive grows
+    "group_id",  # stays
+    "file",
+    "page",  # from 1
+    "accession",
+    "representative",
+    "similarity",
+    "evidence",
+    "width",
+    "height",
+    "caption",
+    "caption_en",
+    "known_group",
+    "split",
+]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found in an archive: files are counted as files, images by their identity (exact copies once).
+
+    Attributes:
+        threshold: mean cosine from which images were put together.
+        rule: how the threshold was found and what it promises, one sentence.
+    """
+
+    files: int
+    rejected: int
+    images: int
+    groups: int
+    images_in_groups: int
+    files_in_groups: int
+    groups_across_accessions: int
+    threshold: float
+    rule: str
+
+
+def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame) -> pd.DataFrame:
+    """One row a file (a page of a file) of a group, exact copies too.
+
+    Args:
+        groups: as ``cbir.grouping.group_images`` gives it.
+        manifest: as ``cbir.manifest.read_manifest`` gives it.
+        groundtruth: image_id, group_id, split, caption, caption_en of what is known.
+
+    Returns:
+        ``COLUMNS`` and image_id, format. The group with most images first, then most files, then by group_id; in a group
+        the representative first, then the nearest to the others; the copies of an image behind it, their evidence
+        ``exact copy``.
+    """
+    files = manifest.loc[manifest["status"] == "ok"]
+    files = files[["image_id", "path", "page", "accession", "width", "height", "format"]]
+    known = groundtruth.rename(columns={"group_id": "known_group"})
+    known = known[["image_id", "known_group", "split", "caption", "caption_en"]]
+    rows = groups.merge(files, on="image_id").merge(known, on="image_id", how="left")
+    rows = rows.rename(columns={"path": "file"})
+    rows["page"] = rows["page"].astype("int64") + 1
+    by_group = rows.groupby("group_id")
+    rows["images"], rows["files"] = by_group["image_id"].transform("nunique"), by_group["file"].transform("size")
+    rows = rows.sort_values(
+        ["images", "files", "group_id", "representative", "similarity", "image_id", "accession", "file", "page"],
+        ascending=[False, False, True, False, False, True, True, True, True],
+        ignore_index=True,
+    )
+    rows["group"] = rows["group_id"].ne(rows["group_id"].shift()).cumsum()
+    rows.loc[rows.duplicated("image_id"), "evidence"] = "exact copy"
+    return rows[[*COLUMNS, "image_id", "format"]]
+
+
+def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str) -> Summary:
+    """Count what the manifest and the rows of ``report_rows`` hold."""
+    usable = manifest["status"] == "ok"
+    return Summary(
+        files=manifest["path"].nunique(),
+        rejected=manifest.loc[~usable, "path"].nunique(),
+        images=manifest.loc[usable, "image_id"].nunique(),
+        groups=rows["group_id"].nunique(),
+        images_in_groups=rows["image_id"].nunique(),
+        files_in_groups=rows["file"].nunique(),
+        groups_across_accessions=int((rows.groupby("group_id")["accession"].nunique() > 1).sum()),
+        threshold=threshold,
+        rule=rule,
+    )
+
+
+def explain_threshold(learned: Mapping[str, Any]) -> str:
+    """What a threshold rests on and what it promises, one sentence, from the content of threshold.json."""
+    if learned["rule"] == "default":
+        return "The default: there is no ground truth to learn it from, so look through the groups with care."
+    rules = {
+        "f1": "Learned: the best balance (F1) between pairs that are right and pairs that are found",
+        "precision": f"Learned: the lowest that keeps a precision of {_percent(learned.get('target_precision'))}",
+    }
+    sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
+    if learned.get("target_kept") is False:
+        sentence = f"No threshold kept a precision of {_percent(learned.get('target_precision'))}; this is the most precise one"
+    if learned.get("precision") is None or learned.get("recall") is None:
+        return f"{sentence}."
+    right, found = _percent(learned["precision"]), _percent(learned["recall"])
+    return f"{sentence}. On the validation groups {right} of the pairs above it are right, and {found} of the right pairs are found."
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{100 * share:.1f} %"
+
+
+def write_csv(path: Path, rows: pd.DataFrame) -> None:
+    """All rows as a table for people: UTF-8 with the mark by which Excel knows it, nothing that would run as a formula."""
+    table = rows[COLUMNS].copy()
+    table["representative"] = table["representative"].map({True: "yes", False: ""})
+    for column in ("file", "accession", "caption", "caption_en", "known_group", "split"):
+        table[column] = table[column].map(as_text, na_action="ignore")
+    with writing(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")

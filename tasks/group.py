@@ -1,0 +1,119 @@
+"""Stage group: near-duplicate groups, and the reports that people read."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import tqdm
+
+from cbir.embedding import read_embeddings
+from cbir.errors import UserError
+from cbir.files import write_parquet
+from cbir.grouping import group_images
+from cbir.index import read_neighbours
+from cbir.manifest import read_manifest
+from cbir.reduced import ReducedImages
+from cbir.report import explain_threshold, report_rows, summarise, write_csv
+from cbir.report_page import Link, write_page
+from cbir.report_workbook import write_workbook
+from cbir.thumbnails import Thumbnail, page_side, read_thumbnails
+from tasks.stage import Paths, main
+
+_SCHEMA = pa.schema(
+    [
+        ("group_id", pa.string()),  # the image_id of the group's first member by accession, path and page
+        ("image_id", pa.string()),
+        ("representative", pa.bool_()),  # the best copy: the most pixels
+        ("similarity", pa.float64()),  # mean cosine to the other members
+        ("evidence", pa.string()),  # embedding, or exact copy
+    ]
+)
+_LINKS = [  # files that the pipeline writes beside the page
+    Link("All groups as a table (CSV)", "groups.csv"),
+    Link("Groups with pictures (Excel)", "groups.xlsx"),
+    Link("Cleaning report (CSV)", "cleaning.csv"),
+    Link("Ground truth report (CSV)", "groundtruth.csv"),
+    Link("Metrics (JSON)", "metrics.json"),
+]
+
+log = logging.getLogger(__name__)
+
+
+def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: int, thumbnail_side: int) -> None:
+    """Put near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
+    _check(threshold=threshold, report_groups=report_groups, thumbnail_side=thumbnail_side, longest_side=longest_side)
+    value, rule = _threshold(paths.reports / "threshold.json", threshold)
+    manifest = read_manifest(paths.manifest)
+    groups = _find(paths, manifest, threshold=value)
+    write_parquet(paths.groups, pa.Table.from_pandas(groups, schema=_SCHEMA, preserve_index=False).replace_schema_metadata())
+
+    rows = report_rows(groups, manifest, pd.read_parquet(paths.groundtruth))
+    summary = summarise(manifest, rows, threshold=value, rule=rule)
+    write_csv(paths.reports / "groups.csv", rows)
+    shown = rows[rows["group"] <= report_groups]
+    images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
+    thumbnails = _thumbnails(images, shown, least=thumbnail_side, most=longest_side)
+    write_workbook(
+        paths.reports / "groups.xlsx", rows, thumbnails, summary=summary, thumbnail_side=thumbnail_side
+    )
+    write_page(
+        paths.reports / "index.html",
+        shown,
+        thumbnails,
+        summary=summary,
+        links=_LINKS,
+        archive=Path(os.path.relpath(paths.raw, paths.reports)).as_posix(),
+        thumbnail_side=thumbnail_side,
+    )
+    log.info(
+        "%d groups of %d images (%d files) at a similarity of %.3f; %d groups across accessions; see %s",
+        summary.groups,
+        summary.images_in_groups,
+        summary.files_in_groups,
+        value,
+        summary.groups_across_accessions,
+        paths.reports / "index.html",
+    )
+
+
+def _find(paths: Paths, manifest: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
+    return group_images(
+        manifest,
+        read_neighbours(paths.neighbours),
+        read_embeddings(paths.embeddings),
+        threshold=threshold,
+        progress=tqdm.tqdm,
+    )
+
+
+def _check(*, threshold: float, report_groups: int, thumbnail_side: int, longest_side: int) -> None:
+    if not 0 <= threshold <= 1:
+        raise UserError(f"group.threshold must be a cosine between 0 and 1, is {threshold}; 0 takes the learned one")
+    if report_groups < 0:
+        raise UserError(f"group.report_groups must be 0 or more, is {report_groups}")
+    if not 32 <= thumbnail_side <= longest_side:
+        raise UserError(
+            f"group.thumbnail_side must be between 32 and images.longest_side ({longest_side}), is {thumbnail_side}"
+        )
+
+
+def _threshold(path: Path, chosen: float) -> tuple[float, str]:
+    """The threshold and, in a sentence, what it rests on."""
+    if chosen:
+        return chosen, "Chosen by hand (group.threshold in params.yaml)."
+    learned = json.loads(path.read_text(encoding="utf-8"))
+    return float(learned["threshold"]), explain_threshold(learned)
+
+
+def _thumbnails(images: ReducedImages, shown: pd.DataFrame, *, least: int, most: int) -> dict[str, Thumbnail]:
+    firsts = shown.drop_duplicates("image_id")
+    wanted = zip(firsts["image_id"], firsts["file"], firsts["page"] - 1, strict=True)
+    side = page_side(len(firsts), least=least, most=most)
+    return read_thumbnails(images, wanted, page_side=side, sheet_side=least, progress=tqdm.tqdm)
+
+
+if __name__ == "__main__":
+    main(group)
