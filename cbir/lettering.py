@@ -172,7 +172,7 @@ CAPTIONS: Final = len(_DRAWN)  # the place of the sheet of captions, behind thos
 
 @functools.cache
 def text_sheets() -> Tensor:
-    """The sheets of ``LAYOUTS`` and that of the captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
+    """The sheets of ``LAYOUTS`` and of captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
 
     Set in the font that Pillow carries, from a fixed seed; the words mean nothing.
     """

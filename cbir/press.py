@@ -7,8 +7,6 @@ from cbir.draws import Range
 from cbir.lettering import LAYOUTS
 from cbir.screens import SHAPES
 
-_PIXELS: Final = ("period", "edge", "blur")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Press:
@@ -76,7 +74,8 @@ class Press:
 
     def scaled(self, factor: float) -> "Press":
         """The same for images ``factor`` times as large: its lengths in px multiplied."""
-        return replace(self, **{name: tuple(factor * bound for bound in getattr(self, name)) for name in _PIXELS})
+        period, edge, blur = ((factor * low, factor * high) for low, high in (self.period, self.edge, self.blur))
+        return replace(self, period=period, edge=edge, blur=blur)
 
 
 PRESS: Final = Press()

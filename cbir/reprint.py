@@ -1,4 +1,4 @@
-"""A model of newspaper reprinting: crop, tone, halftone screen, page, ink, paper and scan, drawn anew for each image."""
+"""A model of newspaper reprinting: crop, tone, halftone screen, page, ink, paper and scan, drawn for each image."""
 
 from math import ceil
 
@@ -69,7 +69,7 @@ def luminance(images: Tensor) -> Tensor:
 
 
 def curve(tone: Tensor, *, black: Tensor, white: Tensor, midtone: Tensor) -> Tensor:
-    """The tone curve: ``black`` becomes 0, ``white`` 1, the middle rises by a quarter of ``midtone`` in -1..1; (B,) each."""
+    """The tone curve: ``black`` becomes 0, ``white`` 1, the middle rises by a quarter of ``midtone``; (B,) each."""
     scale = 1 / (white - black)
     tone = (tone * scale[:, None, None]).sub_((black * scale)[:, None, None]).clamp_(0, 1)
     return torch.addcmul(tone, tone * (1 - tone), midtone[:, None, None])

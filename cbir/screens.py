@@ -30,8 +30,8 @@ SHAPES: Final = tuple(_SPOTS)
 def threshold_cells() -> Tensor:
     """The threshold cell of each of ``SHAPES``: (shapes, 64, 64) float32, in 0..1.
 
-    A spot function's values are replaced by their ranks, so each tone inks exactly its share of the cell: the method of the
-    PostScript Language Reference, 3rd ed., 1999, section 7.4.3 (spot functions).
+    A spot function's values are replaced by their ranks, so each tone inks exactly its share of the cell: the method of
+    the PostScript Language Reference, 3rd ed., 1999, section 7.4.3 (spot functions).
     """
     centres = (np.arange(_CELL) + 0.5) / _CELL * 2 - 1
     x, y = np.meshgrid(centres, centres)
@@ -87,5 +87,5 @@ def halftone(
 
 
 def _cell_step(position: Tensor) -> Tensor:
-    """Position in periods to the step within its cell; ``_CELL`` is a power of two, so the low bits are the remainder."""
+    """Position in periods to the step within its cell; ``_CELL`` is a power of two: the low bits remain."""
     return position.mul_(_CELL).floor_().to(torch.int32).bitwise_and_(_CELL - 1)
