@@ -34,8 +34,11 @@ def import_archive(
         UserError: the folder, its name or a reference file will not do.
     """
     paths = require_workspace()
-    references = {"groundtruth.file": groundtruth, "groundtruth.captions": captions}
-    known = {name: bring_reference(file, paths.reference) for name, file in references.items() if file is not None}
+    known: dict[str, Path] = {}
+    if groundtruth is not None:
+        known["groundtruth.file"] = bring_reference(groundtruth, paths.reference, kind="groundtruth")
+    if captions is not None:
+        known["groundtruth.captions"] = bring_reference(captions, paths.reference, kind="captions")
     accession = bring_in(source, paths.raw, name=name, link=link, progress=progress)
     tell_dvc([paths.raw / accession.name, *known.values()])
     for change in set_params(

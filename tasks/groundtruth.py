@@ -1,0 +1,172 @@
+"""Stage groundtruth: what is known of the images, from a person's list and captions."""
+
+import difflib
+import functools
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from cbir.captions import Captions, find_captions
+from cbir.errors import UserError
+from cbir.files import write_parquet
+from cbir.groundtruth import SCHEMA, Groups, folder_classes, label_images, resolve_groups, split_sizes
+from cbir.layouts import TableLayout, read_groups
+from cbir.manifest import read_manifest, unique_images
+from cbir.names import NameIndex, Problem, compose
+from cbir.notes import Note, write_notes
+from cbir.split import SPLITS, check_fractions
+from cbir.tables import read_table
+from tasks.stage import Paths, main
+
+Layout = Literal["auto", "column", "row", "pairs", "folders"]
+
+_TRAINING = pa.schema([*SCHEMA, ("path", pa.string()), ("page", pa.int32())])
+
+log = logging.getLogger(__name__)
+
+
+def groundtruth(
+    paths: Paths,
+    *,
+    file: str,
+    layout: Layout,
+    unlabelled: list[str],
+    captions: str,
+    caption_prompt: str,
+    train: float,
+    val: float,
+    seed: int,
+    accessions: list[str],
+) -> None:
+    """Write what is known of each image, the part of it that training may see, and what could not be read."""
+    check_fractions(train=train, val=val)
+    manifest = read_manifest(paths.manifest)
+    _check_accessions(accessions, manifest)
+    index = NameIndex(manifest)
+    groups, classes, notes = _known(paths, file, layout, unlabelled, manifest, index)
+    described = _described(paths, captions, caption_prompt, manifest, index)
+
+    labelled = label_images(
+        unique_images(manifest),
+        groups=groups.members,
+        classes=classes,
+        captions=described.texts,
+        train=train,
+        val=val,
+        seed=seed,
+    )
+    _log_splits(labelled)
+    _write(paths.groundtruth, labelled, SCHEMA)
+    _write(paths.training, _of_accessions(labelled, manifest, accessions), _TRAINING)
+    write_notes(paths.reports / "groundtruth.csv", [*groups.notes, *notes, *described.notes])
+
+
+def _known(
+    paths: Paths, file: str, layout: Layout, unlabelled: list[str], manifest: pd.DataFrame, index: NameIndex
+) -> tuple[Groups, dict[str, str], tuple[Note, ...]]:
+    """Groups from the file, or classes from the folders, or nothing."""
+    if layout == "folders":
+        if file:
+            raise UserError(
+                f'groundtruth.file is {file}, but layout folders reads no file; set it to "", or name another layout'
+            )
+        classes, notes = folder_classes(manifest, unlabelled=unlabelled)
+        log.info("layout folders: %d images in %d classes", len(classes), len(set(classes.values())))
+        return Groups(()), classes, notes
+    if not file:
+        if layout != "auto":
+            raise UserError(
+                f"groundtruth.file is empty, but groundtruth.layout is {layout}; bring a file in "
+                "(cbir import DIR --groundtruth FILE), or set the layout to auto"
+            )
+        log.info("no ground truth: groups can be found, but not evaluated")
+        return Groups(()), {}, ()
+    return _groups(_reference("file", file, paths.reference), layout, index), {}, ()
+
+
+def _groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex) -> Groups:
+    is_file = functools.cache(lambda name: index.match(name).problem is not Problem.UNMATCHED)
+    reading = read_groups(read_table(path), layout=layout, is_file=is_file)
+    groups = resolve_groups(reading, index, file=path.name)
+    found = "found" if layout == "auto" else "as set"
+    log.info("layout %s (%s): %d names in %d groups", reading.layout, found, reading.mentions, len(reading.groups))
+    log.info("%d names matched, %s", groups.matched, _problems(groups.notes))
+    log.info("%d groups of two or more, %d images in them", len(groups.members), groups.images)
+    if reading.mentions and not groups.matched:
+        log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", path)
+    return groups
+
+
+def _described(paths: Paths, captions: str, prompt: str, manifest: pd.DataFrame, index: NameIndex) -> Captions:
+    if not captions:
+        return Captions({})
+    source = _reference("captions", captions, paths.reference)
+    found = find_captions(source, manifest=manifest, index=index, prompt=prompt)
+    log.info("%d captions for %d images, %s", found.read, len(found.texts), _problems(found.notes))
+    return found
+
+
+def _problems(notes: Iterable[Note]) -> str:
+    counts = Counter(problem for note in notes for problem in Problem if note.problem.startswith(problem))
+    return ", ".join(f"{counts[problem]} of {problem}" for problem in Problem)
+
+
+def _reference(param: str, name: str, folder: Path) -> Path:
+    """The file that a param names in the folder of reference files."""
+    option = {"file": "--groundtruth", "captions": "--captions"}[param]
+    bring = f"bring it in with cbir import DIR {option} FILE"
+    path = folder / name
+    if ".." in PurePath(name).parts or not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"groundtruth.{param} is {name}, but must lie inside {folder}; {bring}")
+    if not path.exists():
+        there = [other.name for other in folder.glob("[!.]*")]
+        near = difflib.get_close_matches(name, sorted(there), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UserError(
+            f"groundtruth.{param} is {name}, but {path} is not there{hint}; {bring}, "
+            'or set the param to "" to go on without'
+        )
+    return path
+
+
+def _check_accessions(accessions: list[str], manifest: pd.DataFrame) -> None:
+    there = {compose(name) for name in manifest["accession"].unique()}
+    for name in accessions:
+        if compose(name) not in there:
+            near = difflib.get_close_matches(name, sorted(there), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(there)) or 'none'}"
+            raise UserError(f"train.accessions names {name}, which is no accession of the archive; {hint}")
+
+
+def _of_accessions(labelled: pd.DataFrame, manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:
+    """The images that have a copy in one of the accessions, with its path there; all where none is named.
+
+    So a copy that lands in another accession later changes nothing for training.
+    """
+    if not accessions:
+        return labelled
+    wanted = {compose(name) for name in accessions}
+    there = unique_images(manifest[manifest["accession"].map(compose).isin(wanted)])
+    return labelled[SCHEMA.names].merge(there[["image_id", "path", "page"]], on="image_id").sort_values("image_id")
+
+
+def _log_splits(labelled: pd.DataFrame) -> None:
+    sizes = split_sizes(labelled)
+    parts = [f"{split} {sizes[split][1]} images in {sizes[split][0]} groups" for split in SPLITS if split in sizes]
+    rest = int(labelled["split"].isna().sum())
+    log.info("%s; %d images unlabelled", "; ".join(parts) or "no split", rest)
+
+
+def _write(path: Path, labelled: pd.DataFrame, schema: pa.Schema) -> None:
+    write_parquet(
+        path, pa.Table.from_pandas(labelled, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    )
+
+
+if __name__ == "__main__":
+    main(groundtruth)

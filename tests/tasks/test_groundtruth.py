@@ -1,0 +1,185 @@
+import csv
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cbir.errors import UserError
+from cbir.files import write_parquet
+from cbir.groundtruth import SCHEMA
+from cbir.manifest import SCHEMA as MANIFEST
+from tasks.groundtruth import groundtruth
+from tasks.stage import Paths
+from tests.cbir.manifests import identity, manifest
+
+FILES = ("one/a/Été 1.jpg", "one/a/b.jpg", "one/c.jpg", "two/d.jpg", "two/a/e.jpg", "two/unknown/f.jpg")
+SETTINGS: dict[str, Any] = {
+    "file": "",
+    "layout": "auto",
+    "unlabelled": ["unlabelled", "unknown"],
+    "captions": "",
+    "caption_prompt": "",
+    "train": 0.6,
+    "val": 0.2,
+    "seed": 0,
+    "accessions": [],
+}
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    names = inspect.signature(Paths).parameters
+    made = Paths(**{name: tmp_path / name for name in names})
+    table = manifest(*FILES, copies={"two/copy.jpg": "one/c.jpg"}, rejected={"one/torn.jpg": "cut off"})
+    write_parquet(made.manifest, pa.Table.from_pandas(table, schema=MANIFEST, preserve_index=False))
+    made.reference.mkdir()
+    return made
+
+
+def run(paths: Paths, **settings: Any) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, str]]]:
+    groundtruth(paths, **{**SETTINGS, **settings})
+    with (paths.reports / "groundtruth.csv").open(encoding="utf-8-sig", newline="") as file:
+        report = list(csv.DictReader(file))
+    return pd.read_parquet(paths.groundtruth), pd.read_parquet(paths.training), report
+
+
+def write_groups(paths: Paths) -> str:
+    """The `column` layout, with faults."""
+    book = openpyxl.Workbook()
+    for name in ["ETE_1", "b", "", "e", "d", "", "torn", "soldats", "", "c.tif"]:
+        book.active.append(["", "", "", name])
+    book.save(paths.reference / "gt.xlsx")
+    return "gt.xlsx"
+
+
+def test_groups_captions_and_the_report_are_written(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    (paths.reference / "captions.csv").write_text(
+        "images/a/b.jpg;showing;Légende\nx.jpg;showing;y\n", encoding="cp1252"
+    )
+    with caplog.at_level(logging.INFO):
+        known, training, report = run(paths, file=write_groups(paths), captions="captions.csv")
+    table = known.set_index("image_id")
+    first, second = identity("one/a/b.jpg"), identity("two/a/e.jpg")
+    assert table["group_id"].dropna().to_dict() == {
+        identity("one/a/Été 1.jpg"): first,
+        identity("one/a/b.jpg"): first,
+        identity("two/d.jpg"): second,
+        identity("two/a/e.jpg"): second,
+    }
+    assert table["caption"].dropna().to_dict() == {identity("one/a/b.jpg"): "Légende"}
+    assert [(line["file"], line["row"], line["name"], line["problem"]) for line in report] == [
+        ("gt.xlsx", "7", "torn", "file rejected (corrupt: cut off)"),
+        ("gt.xlsx", "8", "soldats", "no such file"),
+        ("gt.xlsx", "10", "c.tif", "alone in its group"),
+        ("captions.csv", "2", "x.jpg", "no such file"),
+    ]
+    assert len(training) == len(known) == 6
+    assert "layout column (found): 7 names in 4 groups" in caplog.text
+    assert "5 names matched, 1 of no such file, 0 of several files, 1 of file rejected" in caplog.text
+    assert "2 groups of two or more, 4 images in them" in caplog.text
+
+
+def test_the_files_have_the_columns_and_types_that_other_stages_read(paths: Paths) -> None:
+    run(paths)
+    assert pq.read_schema(paths.groundtruth).equals(SCHEMA)
+    assert pq.read_schema(paths.training).equals(pa.schema([*SCHEMA, ("path", pa.string()), ("page", pa.int32())]))
+    assert pq.read_schema(paths.groundtruth).metadata is None
+    known = pd.read_parquet(paths.groundtruth)
+    assert known["image_id"].tolist() == sorted(map(identity, FILES))
+
+
+def test_the_same_input_gives_the_same_bytes(paths: Paths) -> None:
+    outputs = (paths.groundtruth, paths.training, paths.reports / "groundtruth.csv")
+    settings = {"file": write_groups(paths)}
+    run(paths, **settings)
+    before = [path.read_bytes() for path in outputs]
+    run(paths, **settings)
+    assert [path.read_bytes() for path in outputs] == before
+
+
+def test_without_a_file_nothing_is_known_and_the_pipeline_goes_on(paths: Paths) -> None:
+    known, training, report = run(paths)
+    assert known.drop(columns="image_id").isna().all(axis=None)
+    assert len(training) == len(known)
+    assert report == []
+
+
+def test_folders_give_classes_without_a_file(paths: Paths) -> None:
+    known, _, _ = run(paths, layout="folders")
+    named = dict.fromkeys(("one/a/Été 1.jpg", "one/a/b.jpg", "two/a/e.jpg"), "a")
+    assert known.set_index("image_id")["class"].dropna().to_dict() == {
+        identity(path): name for path, name in named.items()
+    }
+    assert known["group_id"].isna().all()
+    assert (known["split"].notna() == known["class"].notna()).all()
+
+
+def test_training_sees_the_accessions_named_alone_by_their_own_paths(paths: Paths) -> None:
+    known, training, _ = run(paths, accessions=["two"], file=write_groups(paths))
+    assert sorted(training["path"]) == ["two/a/e.jpg", "two/copy.jpg", "two/d.jpg", "two/unknown/f.jpg"]
+    assert len(known) == 6
+    shared = known[known["image_id"].isin(training["image_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(training[SCHEMA.names].reset_index(drop=True), shared)
+
+
+def test_images_that_land_later_leave_training_byte_for_byte(paths: Paths) -> None:
+    settings = {"accessions": ["one"], "file": write_groups(paths)}
+    run(paths, **settings)
+    before = paths.training.read_bytes()
+    table = pd.concat(
+        [pd.read_parquet(paths.manifest), manifest("another/x.jpg", copies={"another/y.jpg": "one/c.jpg"})]
+    )
+    write_parquet(paths.manifest, pa.Table.from_pandas(table, schema=MANIFEST, preserve_index=False))
+    run(paths, **settings)
+    assert paths.training.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (
+            {"file": "gx.xlsx"},
+            r"groundtruth\.file is gx\.xlsx, .* is not there \(did you mean gt\.xlsx\?\); bring it in with",
+        ),
+        ({"file": "../manifest"}, r"groundtruth\.file is \.\./manifest, but must lie inside"),
+        ({"file": "/etc/passwd"}, r"groundtruth\.file is /etc/passwd, but must lie inside"),
+        ({"file": "link.csv"}, "but must lie inside"),
+        ({"captions": "no.csv"}, r"groundtruth\.captions is no\.csv, .*cbir import DIR --captions FILE"),
+        ({"file": "fake.xlsx"}, r"fake\.xlsx is not an Excel workbook"),
+        ({"file": "gt.xlsx", "layout": "folders"}, r"layout folders reads no file"),
+        ({"layout": "row"}, r"groundtruth\.file is empty, but groundtruth\.layout is row"),
+        ({"accessions": ["tow"]}, r"train\.accessions names tow, .* did you mean two\?"),
+        ({"accessions": ["xyz"]}, r"there are one, two"),
+        ({"train": 0.9, "val": 0.2}, "must be 1 at most together"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence_and_nothing_is_written(
+    paths: Paths, settings: dict[str, Any], what: str
+) -> None:
+    write_groups(paths)
+    (paths.reference / "fake.xlsx").write_text("a;b")
+    (paths.reference / "link.csv").symlink_to(paths.manifest)
+    with pytest.raises(UserError, match=what) as caught:
+        run(paths, **settings)
+    assert "\n" not in str(caught.value)
+    assert not paths.groundtruth.exists()
+
+
+def test_without_a_manifest_the_stage_says_what_to_run(paths: Paths) -> None:
+    paths.manifest.unlink()
+    with pytest.raises(UserError, match="run the stage clean"):
+        run(paths)
+
+
+def test_a_ground_truth_of_another_archive_is_warned_of(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    (paths.reference / "gt.csv").write_text("qqqq,zzzz\nwwww,kkkk\n")
+    known, _, report = run(paths, file="gt.csv")
+    assert known["group_id"].isna().all()
+    assert len(report) == 4
+    assert "no name in" in caplog.text
