@@ -6,10 +6,10 @@ that mean is a product of sums,
 
     mean of a·b over a in A, b in B  =  (sum of A · sum of B) / (|A| |B|),
 
-so it is exact whatever the clusters' sizes, and no matrix of all pairs is ever made. Two clusters whose mean reaches the
-threshold hold at least one pair that does, and that pair is in the neighbour lists; so only clusters that are linked
-there need to be compared. (A pair can be missing from the lists of two images that both have k nearer neighbours; those
-are linked through these.)
+so it is exact whatever the clusters' sizes, and no matrix of all pairs is ever made. Two clusters whose mean reaches
+the threshold hold at least one pair that does, and that pair is in the neighbour lists; so only clusters that are
+linked there need to be compared. (A pair can be missing from the lists of two images that both have k nearer
+neighbours; those are linked through these.)
 """
 
 import heapq
@@ -50,7 +50,7 @@ def group_images(
 
     Args:
         manifest: as ``cbir.manifest.read_manifest`` gives it.
-        neighbours: query_id, neighbour_id, similarity (cosine), in any order; a pair may stand in either direction or both.
+        neighbours: query_id, neighbour_id, similarity (cosine), in any order, a pair in one direction or both.
         embeddings: ids and L2-normalised vectors (n, d).
         threshold: cosine that the mean between two clusters must reach for them to be one.
 
@@ -100,9 +100,10 @@ def find_clusters(
 ) -> list[np.ndarray]:
     """Average-linkage clusters of two images and more, as sorted positions in ``embeddings``.
 
-    A connected component of more than ``largest`` images (a sign that the threshold is too low for this encoder) is first
-    broken: the edge threshold rises in it, a tenth of what is left to 1 at a time, until its pieces are small enough.
-    Its images are then compared within the pieces only.
+    A connected component of more than ``largest`` images (a sign that the threshold is too low for this encoder) is
+    first broken: the edge threshold rises in it, a tenth of what is left to 1 at a time, until its pieces are small
+    enough. Its images are then compared within the pieces only; what is not broken at 0.9999 is one cluster. So the sums
+    take at most ``largest`` × d × 8 bytes.
     """
     pairs, similarities = candidate_pairs(neighbours, embeddings, threshold=threshold)
     clusters: list[np.ndarray] = []
@@ -120,7 +121,7 @@ def find_clusters(
 def candidate_pairs(
     neighbours: pd.DataFrame, embeddings: "Embeddings", *, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of the neighbour lists whose cosine reaches the threshold: positions (m, 2), smaller first, and cosines (m,)."""
+    """Listed pairs whose cosine reaches the threshold: positions (m, 2), the smaller first, and cosines (m,)."""
     near = neighbours[neighbours["similarity"] >= threshold - _SLACK]
     ids = pd.Index(embeddings.ids)
     first, second = ids.get_indexer(near["query_id"]), ids.get_indexer(near["neighbour_id"])
@@ -138,7 +139,7 @@ def candidate_pairs(
 def _pieces(
     pairs: np.ndarray, similarities: np.ndarray, *, threshold: float, largest: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Connected components, those of more than ``largest`` images broken: sorted positions, and the pairs among them."""
+    """Connected components, larger ones than ``largest`` broken: sorted positions, and the pairs among them."""
     waiting = [(pairs, similarities, threshold)]
     while waiting:
         pairs, similarities, floor = waiting.pop()
@@ -154,7 +155,7 @@ def _pieces(
 
 
 def _components(pairs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Connected components of the graph of pairs: sorted positions (n,), and which pairs (rows of ``pairs``) lie inside."""
+    """Connected components of the graph of pairs: sorted positions (n,), and which rows of ``pairs`` are inside."""
     if not len(pairs):
         return
     positions, ends = np.unique(pairs, return_inverse=True)
@@ -169,7 +170,7 @@ def _components(pairs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def average_linkage(vectors: np.ndarray, pairs: np.ndarray, *, threshold: float) -> list[np.ndarray]:
-    """UPGMA cut at a similarity: join the two nearest linked clusters while their mean similarity reaches the threshold.
+    """UPGMA cut at a similarity: join the nearest linked clusters while their mean similarity reaches the threshold.
 
     Args:
         vectors: (n, d), of length one.

@@ -57,9 +57,9 @@ def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.Da
         groundtruth: image_id, group_id, split, caption, caption_en of what is known.
 
     Returns:
-        ``COLUMNS`` and image_id, format. The group with most images first, then most files, then by group_id; in a group
-        the representative first, then the nearest to the others; the copies of an image behind it, their evidence
-        ``exact copy``.
+        ``COLUMNS`` and image_id, format. The group with most images first, then most files, then by group_id; in a
+        group the representative first, then the nearest to the others; the copies of an image behind it, with the
+        evidence ``exact copy``.
     """
     files = manifest.loc[manifest["status"] == "ok"]
     files = files[["image_id", "path", "page", "accession", "width", "height", "format"]]
@@ -106,11 +106,15 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
     }
     sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
     if learned.get("target_kept") is False:
-        sentence = f"No threshold kept a precision of {_percent(learned.get('target_precision'))}; this is the most precise one"
+        target = _percent(learned.get("target_precision"))
+        sentence = f"No threshold kept a precision of {target}; this is the most precise one"
     if learned.get("precision") is None or learned.get("recall") is None:
         return f"{sentence}."
     right, found = _percent(learned["precision"]), _percent(learned["recall"])
-    return f"{sentence}. On the validation groups {right} of the pairs above it are right, and {found} of the right pairs are found."
+    return (
+        f"{sentence}. On the validation groups {right} of the pairs above it are right, "
+        f"and {found} of the right pairs are found."
+    )
 
 
 def _percent(share: float | None) -> str:
@@ -118,7 +122,7 @@ def _percent(share: float | None) -> str:
 
 
 def write_csv(path: Path, rows: pd.DataFrame) -> None:
-    """All rows as a table for people: UTF-8 with the mark by which Excel knows it, nothing that would run as a formula."""
+    """All rows, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
     table = rows[COLUMNS].copy()
     table["representative"] = table["representative"].map({True: "yes", False: ""})
     for column in ("file", "accession", "caption", "caption_en", "known_group", "split"):

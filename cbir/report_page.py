@@ -5,6 +5,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _BROWSERS_SHOW = {"JPEG", "PNG", "WebP", "GIF", "BMP"}
 _MOST_PIXELS = 60_000_000  # of an original that the page shows when a picture is enlarged
 _NEAR = 0.25  # of the way from the threshold to 1: a group whose weakest image lies below is worth a second look
-_INERT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}  # in JSON: no text can end the element
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,8 @@ def write_page(
         thumbnail_side: px, of the box in which the page shows a picture.
     """
     near = summary.threshold + (1 - summary.threshold) * _NEAR
-    document = {
-        "archive": archive,
-        "near": round(near, 4),
-        "side": thumbnail_side,
-        "groups": [_group(group, thumbnails) for _, group in rows.groupby("group", sort=True)],
-    }
+    groups = _groups(rows, thumbnails)
+    document = {"archive": archive, "near": round(near, 4), "side": thumbnail_side, "groups": groups}
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     environment = Environment(
@@ -69,50 +66,54 @@ def write_page(
     )
     page = environment.get_template("report.html").render(
         summary=summary,
-        shown=len(document["groups"]),
+        shown=len(groups),
         near=near,
         links=links,
         known=bool(rows["known_group"].notna().any()),
-        style=Markup(style),  # noqa: S704  a file of this package
+        style=Markup(style),  # as they are: files of this package, and JSON that is escaped below
         style_digest=_digest(style),
-        script=Markup(script),  # noqa: S704  a file of this package
+        script=Markup(script),
         script_digest=_digest(script),
-        document=Markup(_inert(document)),  # noqa: S704  escaped there
+        document=Markup(_inert(document)),
     )
     with writing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _group(rows: pd.DataFrame, thumbnails: Mapping[str, Thumbnail]) -> dict[str, Any]:
-    return {
-        "id": rows["group_id"].iloc[0],
-        "number": int(rows["group"].iloc[0]),
-        "images": [_image(files, thumbnails) for _, files in rows.groupby("image_id", sort=False)],
-    }
+def _groups(rows: pd.DataFrame, thumbnails: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    return [
+        {
+            "id": group_id,
+            "number": number,
+            "images": [_image(list(files), thumbnails) for _, files in groupby(of_group, itemgetter("image_id"))],
+        }
+        for (number, group_id), of_group in groupby(records, itemgetter("group", "group_id"))
+    ]
 
 
-def _image(files: pd.DataFrame, thumbnails: Mapping[str, Thumbnail]) -> dict[str, Any]:
+def _image(files: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail]) -> dict[str, Any]:
     """An image with all files that hold it; texts that are not known are left out."""
-    first = files.iloc[0]
+    first = files[0]
+    shown_by_browsers = first["format"] in _BROWSERS_SHOW and first["page"] == 1
     image = {
         "id": first["image_id"],
-        "files": files[["file", "page", "accession"]].to_numpy().tolist(),
+        "files": [[file["file"], file["page"], file["accession"]] for file in files],
         "width": int(first["width"]),
         "height": int(first["height"]),
-        "similarity": round(float(first["similarity"]), 4),
+        "similarity": round(first["similarity"], 4),
         "best": bool(first["representative"]),
-        "original": bool(
-            first["format"] in _BROWSERS_SHOW and first["page"] == 1 and first["width"] * first["height"] <= _MOST_PIXELS
-        ),
+        "original": shown_by_browsers and first["width"] * first["height"] <= _MOST_PIXELS,
         "picture": base64.b64encode(thumbnails[first["image_id"]].page).decode("ascii"),
     }
     texts = {"caption": "caption", "translation": "caption_en", "known": "known_group", "split": "split"}
-    return image | {name: str(first[column]) for name, column in texts.items() if pd.notna(first[column])}
+    return image | {name: first[column] for name, column in texts.items() if first[column] is not None}
 
 
 def _inert(document: dict[str, Any]) -> str:
     """JSON that is safe inside a script element, whatever the texts in it are."""
-    return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_INERT)
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")  # nothing can end the element
 
 
 def _digest(text: str) -> str:

@@ -33,7 +33,7 @@ _COLUMNS = [  # title, column of the rows, width in characters
 _MOST_ROWS = 1_048_575  # of a sheet, below its header
 _MOST_CHARACTERS = 32_767  # of a cell
 _MARGIN = 4  # px around a picture
-_MADE = datetime(2000, 1, 1)  # noqa: DTZ001  the file's date; the same content gives the same bytes
+_MADE = datetime(2000, 1, 1)  # the file's date; the same content gives the same bytes
 _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 

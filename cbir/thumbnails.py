@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from PIL import Image
 from cbir.progress import Progress, silent
 from cbir.reduced import ReducedImages
 
-PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in about a second
+PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in 2 s
 _BYTES_PER_SQUARE = 0.14  # of a WebP, by its longest side squared; measured on old photographs (0.10 at 512 px)
 _WEBP_QUALITY = 65
 _JPEG_QUALITY = 80
@@ -88,8 +88,10 @@ def read_thumbnails(
     return {image_id: one for (image_id, _, _), one in zip(todo, made, strict=True)}
 
 
-def _in_threads(make, todo: list[tuple[str, str, int]]) -> Iterator[Thumbnail]:
-    """Encoders and decoders let other threads run; a window of images, so that no thread's reading waits for another's."""
+def _in_threads(
+    make: Callable[[tuple[str, str, int]], Thumbnail], todo: Sequence[tuple[str, str, int]]
+) -> Iterator[Thumbnail]:
+    """Decoders and encoders let other threads run; a few images at a time, so that progress is seen."""
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(todo), _AHEAD):
             yield from pool.map(make, todo[start : start + _AHEAD])

@@ -48,7 +48,9 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
     value, rule = _threshold(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
     groups = _find(paths, manifest, threshold=value)
-    write_parquet(paths.groups, pa.Table.from_pandas(groups, schema=_SCHEMA, preserve_index=False).replace_schema_metadata())
+    write_parquet(
+        paths.groups, pa.Table.from_pandas(groups, schema=_SCHEMA, preserve_index=False).replace_schema_metadata()
+    )
 
     rows = report_rows(groups, manifest, pd.read_parquet(paths.groundtruth))
     summary = summarise(manifest, rows, threshold=value, rule=rule)
@@ -56,9 +58,7 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
     shown = rows[rows["group"] <= report_groups]
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     thumbnails = _thumbnails(images, shown, least=thumbnail_side, most=longest_side)
-    write_workbook(
-        paths.reports / "groups.xlsx", rows, thumbnails, summary=summary, thumbnail_side=thumbnail_side
-    )
+    write_workbook(paths.reports / "groups.xlsx", rows, thumbnails, summary=summary, thumbnail_side=thumbnail_side)
     write_page(
         paths.reports / "index.html",
         shown,

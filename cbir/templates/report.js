@@ -68,8 +68,17 @@
   const nameOf = (file) => file[0].split("/").pop();
   const pageOf = (file) => (file[1] > 1 ? `, page ${file[1]}` : "");
 
+  // Long names may break after a separator rather than in the middle of a word.
+  function breakable(text) {
+    const parts = text.split(/(?<=[_\-–/,;()+&])|(?=\.[^.]+$)/u);
+    return parts.flatMap((part, place) => (place ? [document.createElement("wbr"), part] : [part]));
+  }
+
   function pathLine(file) {
-    const path = element("span", { className: "path", textContent: file[0] + pageOf(file), dir: "auto" });
+    const cut = file[0].lastIndexOf("/") + 1;
+    const path = element("span", { className: "path", dir: "auto" },
+      element("span", { className: "folder" }, ...breakable(file[0].slice(0, cut))),
+      element("strong", {}, ...breakable(file[0].slice(cut)), pageOf(file)));
     const button = element("button", { type: "button", textContent: "copy", title: "Copy the path in the archive" });
     button.setAttribute("aria-label", `Copy the path ${file[0]}`);
     button.addEventListener("click", () => copy(file[0], path, button));
@@ -96,8 +105,8 @@
     });
     const button = element("button", { type: "button", className: "picture", title: "Enlarge" }, picture);
     button.addEventListener("click", () => view(group, image));
+    if (image.best && group.images.length > 1) button.append(element("span", { className: "good", textContent: "best copy" }));
     const marks = element("div", { className: "marks" });
-    if (image.best && group.images.length > 1) marks.append(element("span", { className: "good", textContent: "best copy" }));
     if (group.images.length > 1) {
       const near = image.similarity < data.near;
       marks.append(element("span", {
@@ -112,7 +121,6 @@
     }
     return element("li", { className: image.best && group.images.length > 1 ? "best" : "" },
       button,
-      element("div", { className: "name", textContent: nameOf(first) + pageOf(first), dir: "auto" }),
       pathLine(first),
       marks,
       element("div", { className: "facts-of", textContent: `${number(image.width)} × ${number(image.height)} px` }),

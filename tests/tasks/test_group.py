@@ -1,0 +1,133 @@
+"""Tests of tasks.group."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from cbir.embedding import write_embeddings
+from cbir.errors import UserError
+from cbir.manifest import SCHEMA
+from cbir.reduced import ReducedImages
+from tasks.group import group
+from tasks.stage import Paths
+
+OPTIONS = {"longest_side": 64, "threshold": 0.0, "report_groups": 100, "thumbnail_side": 48}
+DEGREES = {"old/1.jpg": 0, "old/2.jpg": 5, "new/1.jpg": 8, "new/9.jpg": 90, "old/5.jpg": 180}
+IDS = {path: f"{place:032x}" for place, path in enumerate(DEGREES)}
+COPIES = {"new/10.jpg": "new/9.jpg"}
+OUTPUTS = ("data/groups.parquet", "reports/groups.csv", "reports/groups.xlsx", "reports/index.html")
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A workspace with all that the stage reads: five images in six files."""
+    monkeypatch.chdir(tmp_path)
+    where = Paths(
+        raw=Path("data/raw"),
+        reference=Path("data/reference"),
+        manifest=Path("data/manifest.parquet"),
+        groundtruth=Path("data/groundtruth.parquet"),
+        training=Path("data/training.parquet"),
+        encoder=Path("models/encoder"),
+        embeddings=Path("data/embeddings"),
+        index=Path("data/index"),
+        neighbours=Path("data/neighbours.parquet"),
+        groups=Path("data/groups.parquet"),
+        reports=Path("reports"),
+        store=Path(".store"),
+    )
+    where.embeddings.mkdir(parents=True)
+    where.reports.mkdir()
+    _manifest().to_parquet(where.manifest)
+    vectors = np.array([[np.cos(a), np.sin(a)] for a in np.radians(list(DEGREES.values()))], dtype=np.float32)
+    write_embeddings(
+        where.embeddings, [(list(IDS.values()), vectors)], dimension=2, encoder_digest="d", precision="float32"
+    )
+    _neighbours(vectors).to_parquet(where.neighbours)
+    columns = {"group_id": None, "split": None, "caption": "Médine <vue>", "caption_en": None}
+    pd.DataFrame({"image_id": list(IDS.values()), **columns}).to_parquet(where.groundtruth)
+    _learned(where, 0.98)
+    images = ReducedImages(where.store, where.raw, longest_side=64)
+    for place, image_id in enumerate(IDS.values()):
+        images.put(image_id, np.full((48, 64), 40 * place, np.uint8))
+    return where
+
+
+def _manifest() -> pd.DataFrame:
+    files = {**IDS, **{copy: IDS[path] for copy, path in COPIES.items()}}
+    columns = ["image_id", "path", "page", "accession", "bytes", "width", "height", "format", "status"]
+    rows = [[files[p], p, 0, p.split("/")[0], 1, 600, 400, "JPEG", "ok"] for p in sorted(files)]
+    return pd.DataFrame(rows, columns=columns).reindex(columns=SCHEMA.names)
+
+
+def _neighbours(vectors: np.ndarray) -> pd.DataFrame:
+    ids, cosines = list(IDS.values()), vectors @ vectors.T
+    rows = [
+        (ids[a], rank, ids[b], cosines[a, b])
+        for a in range(len(ids))
+        for rank, b in enumerate(sorted(set(range(len(ids))) - {a}, key=lambda b: -cosines[a, b]), start=1)
+    ]
+    return pd.DataFrame(rows, columns=["query_id", "rank", "neighbour_id", "similarity"])
+
+
+def _learned(paths: Paths, threshold: float) -> None:
+    learned = {"threshold": threshold, "rule": "f1", "target_kept": None, "precision": 0.97, "recall": 0.9}
+    (paths.reports / "threshold.json").write_text(json.dumps(learned))
+
+
+def test_the_stage_writes_groups_and_reports_at_the_learned_threshold(paths: Paths) -> None:
+    group(paths, **OPTIONS)
+    groups = pq.read_table(paths.groups)
+    assert groups.schema.names == ["group_id", "image_id", "representative", "similarity", "evidence"]
+    table = groups.to_pandas().groupby("group_id")["image_id"].agg(set).to_dict()
+    near = {IDS["old/1.jpg"], IDS["old/2.jpg"], IDS["new/1.jpg"]}
+    assert table == {IDS["new/1.jpg"]: near, IDS["new/9.jpg"]: {IDS["new/9.jpg"]}}
+    csv = pd.read_csv(paths.reports / "groups.csv")
+    assert set(csv["file"]) == {"old/1.jpg", "old/2.jpg", "new/1.jpg", "new/9.jpg", "new/10.jpg"}
+    assert len(openpyxl.load_workbook(paths.reports / "groups.xlsx")["Groups"]._images) == 5
+    page = (paths.reports / "index.html").read_text(encoding="utf-8")
+    assert "Learned: the best balance" in page
+    assert '"archive":"../data/raw"' in page
+
+
+def test_a_threshold_by_hand_is_taken_in_place_of_the_learned_one(paths: Paths) -> None:
+    group(paths, **{**OPTIONS, "threshold": 0.999})
+    assert pq.read_table(paths.groups, columns=["evidence"]).to_pandas()["evidence"].tolist() == ["exact copy"]
+    assert "Chosen by hand" in (paths.reports / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_limited_and_the_tables_are_not(paths: Paths) -> None:
+    group(paths, **{**OPTIONS, "report_groups": 1})
+    assert "This page shows 1 of the 2 groups" in (paths.reports / "index.html").read_text(encoding="utf-8")
+    assert pd.read_csv(paths.reports / "groups.csv")["group"].max() == 2
+    sheet = openpyxl.load_workbook(paths.reports / "groups.xlsx")["Groups"]
+    assert (sheet.max_row, len(sheet._images)) == (6, 3)
+
+
+def test_the_same_inputs_give_the_same_bytes(paths: Paths) -> None:
+    group(paths, **OPTIONS)
+    first = {name: Path(name).read_bytes() for name in OUTPUTS}
+    group(paths, **OPTIONS)
+    assert first == {name: Path(name).read_bytes() for name in OUTPUTS}
+
+
+def test_an_archive_without_groups_gets_its_reports(paths: Paths) -> None:
+    _learned(paths, 0.9999)
+    _manifest().query("path != 'new/10.jpg'").to_parquet(paths.manifest)
+    group(paths, **OPTIONS)
+    assert pq.read_metadata(paths.groups).num_rows == 0
+    assert "There are no groups to show" in (paths.reports / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"threshold": 1.5}, {"threshold": -0.1}, {"report_groups": -1}, {"thumbnail_side": 8}, {"thumbnail_side": 65}],
+)
+def test_a_setting_out_of_its_range_is_named(paths: Paths, wrong: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=f"group.{next(iter(wrong))} must be"):
+        group(paths, **{**OPTIONS, **wrong})
