@@ -2,7 +2,7 @@
 
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -24,19 +24,14 @@ _SYLLABLES: Final = [
 # fmt: on
 
 
-def _word(draw: random.Random) -> str:
-    return "".join(draw.choices(_SYLLABLES, k=draw.choice((1, 1, 2, 2, 3, 3, 4))))
-
-
-def words(count: int, *, draw: random.Random) -> str:
+def _words(draw: random.Random) -> Iterator[str]:
     """Words of no language, with the commas, stops and capitals of prose."""
-    text, start = [], True
-    for _ in range(count):
-        word = _word(draw)
+    start = True
+    while True:
+        word = "".join(draw.choices(_SYLLABLES, k=draw.choice((1, 1, 2, 2, 3, 3, 4))))
         end = draw.choices(("", ",", "."), weights=(10, 1, 1))[0]
-        text.append((word.capitalize() if start else word) + end)
+        yield (word.capitalize() if start else word) + end
         start = end == "."
-    return " ".join(text)
 
 
 class _Sheet:
@@ -44,6 +39,7 @@ class _Sheet:
 
     def __init__(self, *, seed: int, height: int = SHEET) -> None:
         self.random = random.Random(seed)
+        self.words = _words(self.random)
         self.image = Image.new("L", (SHEET, height), 255)
         self.pen = ImageDraw.Draw(self.image)
 
@@ -51,16 +47,18 @@ class _Sheet:
         self, x: float, y: float, width: float, *, size: int, justify: bool = False, bold: int = 0, ink: int = 0
     ) -> None:
         """One line of text, at most ``width`` px wide, or exactly so where it is justified."""
-        font = _font(size)
-        text = words(40, draw=self.random).split()
-        while len(text) > 1 and font.getlength(" ".join(text)) > width:
-            text = text[: max(1, int(len(text) * min(0.95, width / font.getlength(" ".join(text)))))]
-        gap = font.getlength(" ")
-        if justify and len(text) > 1:
-            gap += (width - font.getlength(" ".join(text))) / (len(text) - 1)
-        for word in text:
-            self.pen.text((x, y), word, font=font, fill=ink, stroke_width=bold)
-            x += font.getlength(word) + gap
+        line: list[str] = []
+        space, length = _length(" ", size), 0.0
+        for word in self.words:
+            if line and length + space + _length(word, size) > width:
+                break
+            length += _length(word, size) + (space if line else 0)
+            line.append(word)
+        if justify and len(line) > 1:
+            space += (width - length) / (len(line) - 1)
+        for word in line:
+            self.pen.text((x, y), word, font=_font(size), fill=ink, stroke_width=bold)
+            x += _length(word, size) + space
 
     def column(
         self, x: float, y: float, width: float, bottom: float, *, size: int, leading: float, justify: bool
@@ -80,6 +78,11 @@ class _Sheet:
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
+
+
+@functools.cache
+def _length(word: str, size: int) -> float:
+    return _font(size).getlength(word)
 
 
 def _columns(sheet: _Sheet) -> None:

@@ -83,13 +83,22 @@ def posterise(tone: Tensor, *, tones: Tensor) -> Tensor:
 
 def blur(tone: Tensor, *, sigma: Tensor, largest: float) -> Tensor:
     """Gaussian blur of (B, H, W) by ``sigma`` (B,) px; ``largest`` bounds them and sets the kernel's width."""
-    radius = min(max(1, ceil(2 * largest)), *tone.shape[-2:])
-    offsets = torch.arange(-radius, radius + 1, device=tone.device)
-    kernels = torch.exp(-0.5 * (offsets / sigma.clamp(min=0.1)[:, None]) ** 2)
-    kernels = (kernels / kernels.sum(dim=1, keepdim=True))[:, None]
-    padded = F.pad(tone[None], (radius,) * 4, mode="replicate")
-    across = F.conv2d(padded, kernels[:, :, None], groups=len(tone))
-    return F.conv2d(across, kernels[..., None], groups=len(tone))[0]
+    radius = min(max(1, ceil(2 * largest)), *tone.shape[1:])
+    weights = torch.exp(-0.5 * (torch.arange(radius + 1, device=tone.device) / sigma.clamp(min=0.1)[:, None]) ** 2)
+    weights = (weights / (2 * weights.sum(dim=1, keepdim=True) - weights[:, :1]))[..., None, None]
+    padded = F.pad(tone[None], (radius,) * 4, mode="replicate")[0]
+    return _weigh(_weigh(padded, weights, dim=1), weights, dim=2)
+
+
+def _weigh(padded: Tensor, weights: Tensor, *, dim: int) -> Tensor:
+    """A symmetric filter along one dimension, which loses the padding; much faster than a grouped convolution."""
+    radius = weights.shape[1] - 1
+    size = padded.shape[dim] - 2 * radius
+    result = padded.narrow(dim, radius, size) * weights[:, 0]
+    for step in range(1, radius + 1):
+        both = padded.narrow(dim, radius - step, size) + padded.narrow(dim, radius + step, size)
+        result.addcmul_(both, weights[:, step])
+    return result
 
 
 def _expose(tone: Tensor, press: Press, draws: Draws) -> Tensor:
