@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, identities of images, and reproducible Parquet."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,8 +39,7 @@ def image_ids(path: Path, *, pages: int = 1) -> list[str]:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``; what was written there takes its place when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -49,9 +50,7 @@ def writing(path: Path) -> Iterator[Path]:
 @contextmanager
 def writing_folder(path: Path) -> Iterator[Path]:
     """An empty temporary folder beside ``path``; it takes its place, all files at once, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -59,6 +58,23 @@ def writing_folder(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name of this process's own beside ``path``, free for use; what killed processes left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        owner = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if owner == str(os.getpid()) or (owner.isdecimal() and not psutil.pid_exists(int(owner))):
+            _remove(left)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | None = None) -> None:

@@ -7,55 +7,76 @@ never goes stale and never needs an update. SQLite commits whole transactions, s
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from cbir.errors import UserError
+
+_PATIENCE = 60  # seconds to wait for another process that writes
+_PAGE_BYTES = 16384  # a value of some hundred kilobytes is read four times as fast as with SQLite's 4096
 _VARIABLES = 500  # SQLite's portable limit of bound variables in a statement is 999
 
 
 class Store:
-    """Bytes by key. One object can be used from many threads and survives a fork: each has a connection of its own.
+    """Bytes by key; each thread and process has its own connection, so an object can be shared, forked and pickled.
 
     Args:
         path: the SQLite file; made, with its folder, at the first use.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
+        self.path = path
 
     def get(self, key: str) -> bytes | None:
         """The value of a key, None where there is none."""
-        row = self._connection().execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
+        with self._connection() as connection:
+            row = connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values of those keys that have one."""
-        found: dict[str, bytes] = {}
-        for some in _batches(keys):
-            marks = ",".join("?" * len(some))
-            found.update(self._connection().execute(f"SELECT key, value FROM entries WHERE key IN ({marks})", some))
-        return found
+        return dict(self._select("key, value", keys))
 
     def missing(self, keys: Sequence[str]) -> list[str]:
         """Those keys that have no value, in their order."""
-        there: set[str] = set()
-        for some in _batches(keys):
-            marks = ",".join("?" * len(some))
-            rows = self._connection().execute(f"SELECT key FROM entries WHERE key IN ({marks})", some)
-            there.update(key for (key,) in rows)
+        there = {key for (key,) in self._select("key", keys)}
         return [key for key in keys if key not in there]
 
     def put_many(self, entries: Iterable[tuple[str, bytes]]) -> None:
         """Add entries in one transaction; a key that is there keeps its value."""
-        with self._connection() as connection:
-            connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", entries)
+        complete = list(entries)  # before the transaction begins: others wait while it lasts
+        with self._connection() as connection, connection:
+            connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", complete)
 
-    def _connection(self) -> sqlite3.Connection:
+    def close(self) -> None:
+        """Close this process's connections; the next use opens new ones."""
+        for owner in [owner for owner in self._connections if owner[0] == os.getpid()]:
+            self._connections.pop(owner).close()
+
+    def _select(self, columns: str, keys: Sequence[str]) -> Iterator[tuple]:
+        with self._connection() as connection:
+            for some in _batches(keys):
+                marks = ",".join("?" * len(some))
+                yield from connection.execute(f"SELECT {columns} FROM entries WHERE key IN ({marks})", some)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection; a damaged file becomes an error that says what to do."""
         owner = (os.getpid(), threading.get_ident())
-        if owner not in self._connections:
-            self._connections[owner] = _open(self.path)
-        return self._connections[owner]
+        try:
+            if owner not in self._connections:
+                self._connections[owner] = _open(self.path)
+            yield self._connections[owner]
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of other things than damage
+                raise
+            raise UserError(f"{self.path} is damaged ({error}); delete it, it is filled again by itself") from error
+
+    def __del__(self) -> None:
+        self.close()
 
     def __getstate__(self) -> Path:
         return self.path
@@ -71,8 +92,23 @@ def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=60)
-    connection.execute("PRAGMA journal_mode = WAL")
+    # Each thread uses its own, but the last one to leave closes them all.
+    connection = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+    _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL)")
     return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Readers then never wait. SQLite does not itself wait here for a process that does the same at the same moment."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,80 @@
+"""The manifest: one row an image of the archive, what it is and whether it can be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cbir.errors import UserError
+from cbir.files import write_parquet
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of the archive; the manifest's columns are these attributes, in this order.
+
+    Attributes:
+        image_id: identity of the bytes (and page), see :func:`cbir.files.image_ids`; None where they could not be read.
+        path: of the file, relative to the archive, POSIX, as it is on disk.
+        page: from 0.
+        accession: the first folder of the path.
+        bytes: of the file.
+        width, height: px of the full image, upright; None where no header could be read.
+        format, mode: as :class:`cbir.images.Header` says.
+        status: ok, corrupt, too_small, blank or unsupported.
+        reason: why it is not ok.
+        duplicate_of: the first path (by accession and path) with that image_id, None for that one itself.
+        phash: 64-bit perceptual hash of the reduced image, 16 hex characters; None where it is not ok.
+    """
+
+    image_id: str | None
+    path: str
+    page: int
+    accession: str
+    bytes: int
+    width: int | None
+    height: int | None
+    format: str | None
+    mode: str | None
+    status: str
+    reason: str | None
+    duplicate_of: str | None
+    phash: str | None
+
+
+_TYPES = {"page": pa.int32(), "bytes": pa.int64(), "width": pa.int32(), "height": pa.int32()}
+SCHEMA = pa.schema([(field.name, _TYPES.get(field.name, pa.string())) for field in fields(Row)])
+_KEY = ["accession", "path", "page"]
+_WHOLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+
+
+def write_manifest(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows that are sorted by accession, path and page; the same rows give the same bytes."""
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+    write_parquet(path, pa.table(columns, schema=SCHEMA))
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """The manifest as `clean` wrote it, sorted by accession, path and page; whole numbers are nullable.
+
+    Raises:
+        UserError: there is no manifest.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}, the manifest, is not there; run the stage clean first")
+    return pq.read_table(path, schema=SCHEMA).to_pandas(types_mapper=_WHOLE.get)
+
+
+def unique_images(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The images that can be used, one row an image_id (the first by accession, path and page), sorted by image_id.
+
+    Returns:
+        The manifest's columns without status, reason and duplicate_of, which say nothing any more; index from 0.
+    """
+    usable = manifest[manifest["status"] == "ok"].sort_values(_KEY, kind="stable").drop_duplicates("image_id")
+    order = ["image_id", "path", "page", "accession", "width", "height", "bytes", "format", "mode", "phash"]
+    whole = dict.fromkeys(("page", "width", "height", "bytes"), "int64")
+    return usable.sort_values("image_id", ignore_index=True)[order].astype(whole)

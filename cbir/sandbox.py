@@ -1,0 +1,152 @@
+"""Runs a function on many items in worker processes; an item that crashes or hangs its worker costs only itself."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import psutil
+from pebble import ProcessExpired, ProcessPool
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of this kind
+    resource = None  # type: ignore[assignment]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 4  # tasks waiting for each worker, so that none idles and memory stays flat
+_START = 300  # seconds until a worker must have started; a busy network drive is slow to import from
+_LEAST_MEMORY = 1 << 30
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What became of an item that gave no result.
+
+    Attributes:
+        reason: a sentence, for a person.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T, R]):
+    """An item, and what the function made of it."""
+
+    item: T
+    result: R | Lost
+
+
+def run_isolated(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    timeout: float,
+    workers: int = 0,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[Outcome[T, R]]:
+    """Run ``function`` on every item in processes of their own, as they finish (in no fixed order).
+
+    Each worker may use its share of three quarters of the machine's memory; where more is asked for, the allocation
+    fails there, so that the system does not have to end some other process.
+
+    Args:
+        function: of a module's top level; what it raises is a defect of the program and is raised here.
+        items: any number; they are taken as workers become free.
+        timeout: seconds for one item; a worker that takes longer is ended, and the item is lost.
+        workers: processes; 0: one a core.
+        prepare: called in every worker before its first item.
+
+    Raises:
+        RuntimeError: the workers do not start.
+    """
+    workers = workers or usable_cores()
+    pool = ProcessPool(
+        workers,
+        initializer=_start_worker,
+        initargs=(os.getpid(), _memory_share(workers), prepare),
+        context=multiprocessing.get_context("spawn"),  # a fork would copy the threads' locks of libvips and Arrow
+    )
+    try:
+        _await_start(pool)
+        yield from _outcomes(pool, function, iter(items), timeout, workers * _AHEAD)
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _outcomes(
+    pool: ProcessPool, function: Callable[[T], R], items: Iterator[T], timeout: float, ahead: int
+) -> Iterator[Outcome[T, R]]:
+    running: dict[Future[Any], T] = {}
+    while True:
+        for item in islice(items, ahead - len(running)):
+            running[pool.schedule(function, args=[item], timeout=timeout)] = item
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield Outcome(running.pop(future), _result(future, timeout))
+
+
+def _result(future: Future[Any], timeout: float) -> Any:
+    try:
+        return future.result()
+    except TimeoutError:
+        return Lost(f"it took longer than {timeout:g} seconds and was given up")
+    except ProcessExpired as error:
+        return Lost(_cause_of_death(error.exitcode))
+    except CancelledError as error:
+        raise RuntimeError("the worker processes were stopped") from error
+
+
+def _cause_of_death(exitcode: int | None) -> str:
+    if exitcode == -9:
+        return "its worker process was killed from outside, perhaps for want of memory"
+    how = f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"exit code {exitcode}"
+    return f"it crashed the decoder ({how})"
+
+
+def _await_start(pool: ProcessPool) -> None:
+    try:
+        pool.schedule(_ready, timeout=_START).result()
+    except (TimeoutError, ProcessExpired, CancelledError, RuntimeError) as error:
+        raise RuntimeError(f"the worker processes do not start: {error}") from error
+
+
+def _ready() -> None:
+    """A task that fails only when the worker itself does not work."""
+
+
+def _start_worker(parent: int, memory: int, prepare: Callable[[], None] | None) -> None:
+    threading.Thread(target=_die_with, args=(parent,), name="die-with-parent", daemon=True).start()
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if prepare is not None:
+        prepare()
+
+
+def _die_with(parent: int) -> None:
+    """End this process when its parent has died, also while a decoder hangs."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _memory_share(workers: int) -> int:
+    return max(_LEAST_MEMORY, psutil.virtual_memory().total * 3 // 4 // workers)
+
+
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,38 @@
+"""The stage `clean`: looks at every file of the archive, writes the manifest and the cleaning report."""
+
+import logging
+
+from tqdm import tqdm
+
+from cbir.cleaning import Labour, clean_archive, summary, write_report
+from cbir.inspection import Rules
+from cbir.manifest import write_manifest
+from tasks.settings import Paths
+from tasks.stage import main
+
+log = logging.getLogger(__name__)
+
+
+def clean(
+    paths: Paths,
+    *,
+    longest_side: int,
+    max_pixels: int,
+    max_bytes: int,
+    min_side: int,
+    blank_deviation: float,
+    timeout: float,
+    workers: int,
+) -> None:
+    """Write the manifest of the archive and the report of what was rejected, and fill the store of reduced images."""
+    rules = Rules(longest_side, max_pixels, max_bytes, min_side, blank_deviation)
+    rows = clean_archive(paths.raw, paths.store, rules=rules, labour=Labour(timeout, workers), progress=tqdm)
+    report = paths.reports / "cleaning.csv"
+    write_manifest(paths.manifest, rows)
+    write_report(report, rows)
+    log.info("%s", summary(rows))
+    log.info("the manifest is %s; what was rejected and why is in %s", paths.manifest, report)
+
+
+if __name__ == "__main__":
+    main(clean)

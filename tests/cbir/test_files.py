@@ -1,0 +1,66 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cbir.files import image_ids, write_parquet, writing, writing_folder
+
+
+def test_an_identity_is_the_start_of_the_sha256_and_later_pages_hash_their_number_too(tmp_path: Path) -> None:
+    file = tmp_path / "a.tif"
+    file.write_bytes(b"x" * (3 << 20))
+    expected = [hashlib.sha256(b"x" * (3 << 20) + tail).hexdigest()[:32] for tail in (b"", b"1", b"2")]
+    assert image_ids(file, pages=3) == expected
+    assert image_ids(file) == expected[:1]
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "report.csv"
+    with pytest.raises(ZeroDivisionError), writing(target) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert list(target.parent.iterdir()) == []
+    with writing(target) as temporary:
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert [path.name for path in target.parent.iterdir()] == ["report.csv"]
+    assert target.read_text() == "whole"
+
+
+def test_a_folder_takes_the_place_of_the_old_one_with_nothing_left_of_it(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    with writing_folder(target) as temporary:
+        (temporary / "old").write_text("1")
+    with pytest.raises(ZeroDivisionError), writing_folder(target) as temporary:
+        (temporary / "half").write_text("2")
+        raise ZeroDivisionError
+    assert [path.name for path in target.iterdir()] == ["old"]
+    with writing_folder(target) as temporary:
+        (temporary / "new").write_text("3")
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_kept(tmp_path: Path) -> None:
+    dead = tmp_path / ".out[1].4194305.tmp"  # above the greatest process number of Linux
+    dead.mkdir()
+    (dead / "part").write_text("half")
+    living = tmp_path / f".out[1].{os.getppid()}.tmp"
+    living.write_text("being written")
+    other = tmp_path / ".out1.4194305.tmp"
+    other.write_text("of another file")
+    with writing(tmp_path / "out[1]") as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, other.name, "out[1]"])
+
+
+def test_the_same_table_gives_the_same_bytes_and_metadata_is_added(tmp_path: Path) -> None:
+    table = pa.table({"a": [1, 2, 3]}).replace_schema_metadata({"kept": "yes"})
+    write_parquet(tmp_path / "1.parquet", table, metadata={"encoder": "abc"})
+    write_parquet(tmp_path / "2.parquet", table, metadata={"encoder": "abc"})
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
+    metadata = pq.read_schema(tmp_path / "1.parquet").metadata
+    assert metadata == {b"kept": b"yes", b"encoder": b"abc"}

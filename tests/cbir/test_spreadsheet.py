@@ -1,0 +1,13 @@
+import pytest
+
+from cbir.spreadsheet import as_text
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_what_a_spreadsheet_would_compute_becomes_text(value: str) -> None:
+    assert as_text(value) == "'" + value
+
+
+@pytest.mark.parametrize("value", ["", "a=1", "library/é.jpg", "'quoted", "1-2"])
+def test_what_it_would_not_compute_stays_as_it_is(value: str) -> None:
+    assert as_text(value) == value

@@ -1,0 +1,58 @@
+import inspect
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cbir.manifest import read_manifest, unique_images
+from cbir.reduced import ReducedImages
+from tasks.clean import clean
+from tasks.settings import Paths, load_paths, read_yaml
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "raw" / "first" / "Füße (1)"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 255, (60, 80), dtype=np.uint8)).save(folder / f"{number}.png")
+    (folder / "copy.png").write_bytes((folder / "0.png").read_bytes())
+    (folder / "empty.jpg").touch()
+    return load_paths(read_yaml(PROJECT / "params.yaml"))
+
+
+def settings() -> dict[str, object]:
+    params = read_yaml(PROJECT / "params.yaml")
+    return {**params["images"], **params["clean"], "workers": 1}
+
+
+def test_params_yaml_holds_what_the_stage_takes() -> None:
+    taken = [name for name, one in inspect.signature(clean).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    assert sorted(settings()) == sorted(taken)
+
+
+def test_the_manifest_the_report_and_the_store_are_written_and_a_rerun_gives_the_same_bytes(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean(paths, **settings())  # type: ignore[arg-type]
+    manifest = read_manifest(paths.manifest)
+    assert manifest["status"].tolist() == ["ok", "ok", "ok", "ok", "corrupt"]
+    assert manifest["path"][0] == "first/Füße (1)/0.png"
+    report = (paths.reports / "cleaning.csv").read_text(encoding="utf-8-sig")
+    assert "corrupt,first/Füße (1)/empty.jpg,1,the file is empty" in report
+    outputs = [paths.manifest.read_bytes(), (paths.reports / "cleaning.csv").read_bytes()]
+
+    images = unique_images(manifest)
+    store = ReducedImages(paths.store, Path("nowhere"), longest_side=512)
+    assert [store.read(row.image_id, row.path, row.page).shape for row in images.itertuples()] == [(60, 80)] * 3
+
+    paths.manifest.unlink()
+    clean(paths, **settings())  # type: ignore[arg-type]
+    assert [paths.manifest.read_bytes(), (paths.reports / "cleaning.csv").read_bytes()] == outputs
+    assert sorted(os.listdir(paths.manifest.parent)) == ["manifest.parquet", "raw"]  # noqa: PTH208
