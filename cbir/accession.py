@@ -91,7 +91,7 @@ def bring_in(
     files, skipped = _survey(source)
     if not files:
         found = Counter(skip.reason for skip in skipped)
-        what = ", ".join(f"{count} of {reason}" for reason, count in sorted(found.items())) or "nothing at all"
+        what = ", ".join(f"{reason}: {count}" for reason, count in sorted(found.items())) or "nothing at all"
         raise UserError(f"{source} holds no image to bring in ({what}); name the folder that has them")
     origin = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
     temporary = archive / f".{name}.{origin}.tmp"  # the origin: what another folder of that name left is of no use

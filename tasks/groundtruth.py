@@ -113,7 +113,7 @@ def _described(paths: Paths, captions: str, prompt: str, manifest: pd.DataFrame,
 
 def _problems(notes: Iterable[Note]) -> str:
     counts = Counter(problem for note in notes for problem in Problem if note.problem.startswith(problem))
-    return ", ".join(f"{counts[problem]} of {problem}" for problem in Problem)
+    return ", ".join(f"{counts[problem]} {problem.name.lower()}" for problem in Problem)
 
 
 def _reference(param: str, name: str, folder: Path) -> Path:

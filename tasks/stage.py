@@ -85,7 +85,7 @@ def _start_log(stage: str) -> logging.Logger:
     pipe = os.environ.pop("CBIR_LOG_FD", None)
     handler = logging.StreamHandler(os.fdopen(int(pipe), "w", buffering=1) if pipe else sys.stderr)
     handler.setFormatter(_JsonLines() if pipe else logging.Formatter(f"{stage}: %(message)s"))
-    for package in ("cbir", "tasks"):
+    for package in ("cbir", "tasks", "__main__"):
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)

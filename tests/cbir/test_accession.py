@@ -158,7 +158,7 @@ def test_a_source_that_is_no_folder_of_images_is_refused(source: Path, archive: 
     for folder, what in [
         (tmp_path / "nowhere", "is not there"),
         (source / "été.jpg", "is not a folder"),
-        (tmp_path / "texts", "1 of no image"),
+        (tmp_path / "texts", "no image: 1"),
         (tmp_path / "void", "nothing at all"),
         (tmp_path, "holds the archive"),
         (tmp_path / "data", "holds the archive"),

@@ -81,7 +81,7 @@ def test_groups_captions_and_the_report_are_written(paths: Paths, caplog: pytest
     ]
     assert len(training) == len(known) == 6
     assert "layout column (found): 7 names in 4 groups" in caplog.text
-    assert "5 names matched, 1 of no such file, 0 of several files, 1 of file rejected" in caplog.text
+    assert "5 names matched, 1 unmatched, 0 ambiguous, 1 rejected" in caplog.text
     assert "2 groups of two or more, 4 images in them" in caplog.text
 
 
