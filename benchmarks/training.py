@@ -1,0 +1,144 @@
+"""Training against reprints: a frozen backbone, and the same one tuned on photographs that it is not measured on.
+
+Queries are severe reprints of photographs that were left out, made with other screens, page layouts and draws than
+training sees; the gallery is the whole archive. `python -m benchmarks.training` takes the folder of data and weights.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+
+from benchmarks.figures import Figure
+from benchmarks.workspace import ROOT
+from cbir.augment import PRESS_SIZE
+from cbir.batches import Squares
+from cbir.encoder import Encoder, load_encoder, to_images
+from cbir.metrics import average_precision
+from cbir.reduced import ReducedImages
+from cbir.reprint import SEVERE_UNSEEN, reprint
+from tasks.clean import clean
+from tasks.groundtruth import groundtruth
+from tasks.settings import Paths, load_paths, read_yaml
+from tasks.train import train
+
+SHARED = ROOT.parent / "shared"
+DRAWS = 3  # reprints of each photograph
+SEED = 90_000  # of the reprints; training draws from others
+START = {
+    "backbone": "timm/mobilenetv2_100",
+    "backbone_options": {"pad_type": "same"},  # the weights were converted from a library that pads so
+    "mean": [0.5],
+    "std": [0.5],
+    "image_size": 160,
+    "greyscale": True,
+    "pooling": "gem",
+    "freeze_batch_norm": True,  # folded into the weights: their statistics are not those of the data
+}
+TUNED = START | {
+    "method": "simclr",
+    "augmentation": "press",
+    "temperature": 0.07,
+    "koleo": 0.5,
+    "learning_rate": 3e-4,
+    "head_learning_rate": 1e-3,
+    "batch_size": 64,
+    "epochs": 60,
+    "patience": 60,
+}
+FROZEN = START | {"method": "none"}
+
+
+Split = Literal["val", "test"]
+
+
+def run(shared: Path = SHARED, *, split: Split = "test") -> list[Figure]:
+    """Both encoders on the reprints of one split; settings were chosen on val, test is there for the result."""
+    weights = {"weights": str(shared / "weights/mobilenetv2_100_imagenet.safetensors")}
+    with tempfile.TemporaryDirectory() as folder:
+        archive = prepare(Path(folder), shared / "data/historical")
+        start = archive.score(archive.train(FROZEN | weights), split=split)
+        began = time.monotonic()
+        tuned = archive.score(archive.train(TUNED | weights), split=split)
+        minutes = (time.monotonic() - began) / 60
+    name = "severe reprints, map@10"
+    detail = f"{DRAWS} reprints of each of {archive.left_out(split).sum()} photographs of the {split} split"
+    return [
+        Figure(f"{name}, frozen start", start, "", bar=0.45, higher_is_better=False, detail=detail),
+        Figure(f"{name}, trained on other photographs", tuned, "", bar=0.80, detail=detail),
+        Figure("severe reprints, time of training", minutes, "min", bar=20, higher_is_better=False),
+    ]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The photographs after the stages clean and groundtruth, and how well an encoder finds reprints among them."""
+
+    paths: Paths
+    params: dict[str, Any]
+    images: pd.DataFrame
+    reduced: ReducedImages
+
+    def train(self, changes: dict[str, Any]) -> Encoder:
+        """The encoder that the stage train makes with these changes to its section of params.yaml."""
+        train(self.paths, **self.params["images"], **self.params["train"] | changes)
+        return load_encoder(self.paths.encoder)
+
+    def left_out(self, split: Split) -> np.ndarray:
+        """(n,) bool: the photographs of a split; they did not train."""
+        return (self.images["split"] == split).to_numpy()
+
+    def score(self, encoder: Encoder, *, split: Split) -> float:
+        """map@10 of reprints of the left-out photographs; right are the photograph and its group."""
+        dataset = Squares(self.images, self.reduced, encoder.preprocess)
+        squares = torch.stack([dataset[row] for row in range(len(dataset))])
+        gallery = encoder.embed_preprocessed(squares.numpy())
+        originals = np.flatnonzero(self.left_out(split))
+        press = SEVERE_UNSEEN.scaled(encoder.config.image_size / PRESS_SIZE)
+        generator = torch.Generator().manual_seed(SEED)
+        group = pd.factorize(self.images["group_id"])[0]
+        scores = []
+        for _ in range(DRAWS):
+            reprints = reprint(to_images(squares[originals]), press, generator=generator)
+            queries = encoder.embed_preprocessed((reprints * 255).round().byte().permute(0, 2, 3, 1).numpy())
+            ranked = np.argsort(-(queries @ gallery.T), axis=1, kind="stable")
+            hits = group[ranked] == group[originals][:, None]
+            scores.append(average_precision(hits, hits.sum(axis=1), 10))
+        return float(np.mean(scores))
+
+
+def prepare(folder: Path, source: Path) -> Archive:
+    """Run clean and groundtruth on the photographs, in a folder of its own."""
+    params = read_yaml(ROOT / "params.yaml")
+    names = {name: str(folder / value) for name, value in params["paths"].items()}
+    paths = load_paths({"paths": names})
+    paths.raw.mkdir(parents=True)
+    shutil.copytree(source / "images", paths.raw / "historical")
+    paths.reference.mkdir(parents=True)
+    shutil.copy(source / "groundtruth.xlsx", paths.reference)
+    clean(paths, **params["images"], **params["clean"])
+    known = params["groundtruth"] | {"file": "groundtruth.xlsx"}
+    groundtruth(paths, **known, accessions=params["train"]["accessions"])
+    reduced = ReducedImages(paths.store, paths.raw, **params["images"])
+    return Archive(paths, params, pq.read_table(paths.training).to_pandas(), reduced)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", nargs="?", type=Path, default=SHARED, help="holds data/historical and weights")
+    parser.add_argument("--split", choices=["val", "test"], default="test")
+    options = parser.parse_args()
+    for figure in run(options.shared, split=options.split):
+        print(figure.name, round(figure.value, 3), figure.unit, figure.detail)
+
+
+if __name__ == "__main__":
+    main()

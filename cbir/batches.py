@@ -1,0 +1,118 @@
+"""What a network is trained on: which images, in which batches, read by worker processes."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cbir.errors import UserError
+from cbir.preprocess import Preprocessing
+from cbir.reduced import ReducedImages
+
+FEWEST = 8  # images to train on; with fewer there is nothing to tell apart
+FEWEST_VALIDATION = 16  # of split val; with fewer, images of split train validate too
+HELD_BACK = 0.1  # part of the images of split train that do then
+
+
+class Squares(Dataset[Tensor]):
+    """Preprocessed images, uint8 (S, S, C), read from the store of reduced images."""
+
+    def __init__(self, images: pd.DataFrame, reduced: ReducedImages, preprocess: Preprocessing) -> None:
+        self._images = list(zip(images["image_id"], images["path"], images["page"].astype(int), strict=True))
+        self._reduced = reduced
+        self._preprocess = preprocess
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, row: int) -> Tensor:
+        return torch.from_numpy(self._preprocess(self._reduced.read(*self._images[row])))
+
+
+class SpreadBatches(Sampler[list[int]]):
+    """All images once an epoch, in batches of even size, group-mates in different batches as far as there are batches.
+
+    A contrastive loss would push two images of one group apart when they meet in a batch. The order follows from
+    (seed, epoch) alone.
+    """
+
+    def __init__(self, groups: Sequence[str], *, batch_size: int, seed: int, least: int = 1) -> None:
+        self._groups = pd.factorize(np.asarray(groups, dtype=object))[0]
+        self._count = max(ceil(len(self._groups) / batch_size), least)
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        chance = np.random.default_rng([self._seed, self._epoch])
+        order = chance.permutation(len(self._groups))
+        of_group = chance.permutation(self._groups.max() + 1)
+        dealt = order[np.argsort(of_group[self._groups[order]], kind="stable")]
+        for batch in range(self._count):
+            yield dealt[batch :: self._count].tolist()
+
+
+def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The images to train on and those to validate on.
+
+    Images of split train and unlabelled ones train, those of split val validate. Where fewer than 16 do, a tenth of
+    those that train, chosen by a seeded hash, whole groups, validates instead of training. Images of split test do
+    neither.
+
+    Raises:
+        UserError: there are too few.
+    """
+    may_train = trainable(images)
+    validates = images["split"] == "val"
+    if validates.sum() < FEWEST_VALIDATION:
+        held_back = may_train & (_hash(group_names(images), seed) < HELD_BACK)
+        validates, may_train = validates | held_back, may_train & ~held_back
+    if may_train.sum() < FEWEST:
+        raise UserError(
+            f"train.method needs at least {FEWEST} images to train on, unlabelled or of split train, there are "
+            f"{may_train.sum()}; add images, or set train.method: none"
+        )
+    return images[may_train], images[validates]
+
+
+def trainable(images: pd.DataFrame) -> pd.Series:
+    """Which images a network may learn from: those of split train and the unlabelled ones; (n,) bool."""
+    return images["split"].isna() | (images["split"] == "train")
+
+
+def group_names(images: pd.DataFrame) -> list[str]:
+    """The group of each image; one without is a group of its own."""
+    return images["group_id"].fillna(images["image_id"]).tolist()
+
+
+def load_batches(squares: Squares, batches: Sampler[list[int]], *, workers: int) -> DataLoader[Tensor]:
+    """Batches uint8 (B, S, S, C), read ahead by ``workers`` processes; 0: read when they are needed."""
+    return DataLoader(
+        squares,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker,
+    )
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(0)  # the workers are what runs side by side
+
+
+def _hash(names: Sequence[str], seed: int) -> np.ndarray:
+    digests = (hashlib.sha256(f"{seed}/{name}".encode()).digest() for name in names)
+    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])

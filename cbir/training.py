@@ -1,0 +1,361 @@
+"""One trainer for every method: optimiser, schedule, history, early stopping, and checkpoints to resume from."""
+
+import importlib
+import logging
+import math
+import pkgutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler
+
+import cbir.methods
+from cbir.augment import Augmentation
+from cbir.batches import SpreadBatches, Squares, group_names, load_batches, split_images, trainable
+from cbir.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint
+from cbir.devices import Precision, choose_device, choose_precision
+from cbir.encoder import Encoder, to_images, whiten
+from cbir.errors import UserError
+from cbir.progress import Progress, silent
+from cbir.reduced import ReducedImages
+from cbir.whitening import WhiteningKind
+
+HISTORY = pa.schema(
+    [("epoch", pa.int32()), ("split", pa.string()), ("loss", pa.float64()), ("learning_rate", pa.float64())]
+)
+MOST_FOR_WHITENING = 10_000
+WARM_UP = 0.05  # part of the steps in which the learning rate rises
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to train; the names are those of the section ``train`` of params.yaml.
+
+    Raises:
+        UserError: a value out of its range.
+    """
+
+    augmentation: Augmentation = "press"
+    projection: int = 128
+    temperature: float = 0.1
+    koleo: float = 0.0
+    freeze_batch_norm: bool = False
+    epochs: int = 30
+    patience: int = 10
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    precision: Precision = "auto"
+    workers: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"projection": 1, "koleo": 0, "epochs": 1, "patience": 1, "batch_size": 2, "weight_decay": 0}
+        for name, smallest in (least | {"workers": 0, "seed": 0}).items():
+            if not getattr(self, name) >= smallest:
+                raise UserError(f"train.{name} must be at least {smallest}, is {getattr(self, name)}")
+        for name in ("temperature", "learning_rate", "head_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"train.{name} must be above 0, is {getattr(self, name)}")
+
+
+class Objective(Protocol):
+    """What a method minimises: a module whose parameters (a projection head, say) are trained beside the encoder's."""
+
+    def loss(self, encoder: Encoder, images: Tensor, *, generator: torch.Generator) -> Tensor:
+        """A scalar for images (B, C, S, S), float in 0..1; ``generator`` is the only source of chance."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training went.
+
+    Attributes:
+        history: the table of :data:`HISTORY`, a row a split and epoch (from 1).
+        epochs: how many were run.
+        best_epoch: whose weights the encoder has; 0 when nothing was trained.
+        images: how many it was trained on.
+        validation_images: how many chose the best epoch.
+    """
+
+    history: pa.Table
+    epochs: int
+    best_epoch: int
+    images: int
+    validation_images: int
+
+
+def build_objective(method: str, encoder: Encoder, settings: Settings) -> Objective | None:
+    """The objective of the method of that name in ``cbir/methods``; None when there is nothing to train.
+
+    Raises:
+        UserError: there is no such method.
+    """
+    known = sorted(module.name for module in pkgutil.iter_modules(cbir.methods.__path__))
+    if method not in known:
+        raise UserError(f"train.method must be one of {', '.join(known)}, is {method!r}")
+    module = importlib.import_module(f"cbir.methods.{method}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return module.objective(encoder, settings)
+
+
+def train_encoder(
+    encoder: Encoder,
+    images: pd.DataFrame,
+    reduced: ReducedImages,
+    *,
+    method: str,
+    settings: Settings,
+    checkpoints: Path,
+    progress: Progress = silent,
+) -> Trained:
+    """Train an encoder in place; it ends with the weights of the epoch that had the smallest validation loss.
+
+    A training that was killed goes on after its last whole epoch when it is called again with the same arguments; the
+    result is that of one that was never killed, on the CPU number for number.
+
+    Args:
+        images: with columns image_id, path, page, group_id and split.
+        checkpoints: folder of this training alone; the caller removes it when the result is safe.
+
+    Raises:
+        UserError: no such method, too few images, or a loss that is not a number.
+        KeyboardInterrupt: the user stopped it.
+    """
+    objective = build_objective(method, encoder, settings)
+    if objective is None:
+        return Trained(HISTORY.empty_table(), epochs=0, best_epoch=0, images=0, validation_images=0)
+    training, validation = split_images(images, seed=settings.seed)
+    squares = Squares(training, reduced, encoder.preprocess), Squares(validation, reduced, encoder.preprocess)
+    mates = group_names(training), group_names(validation)
+    most = int(pd.Series(mates[1]).value_counts().max())
+    fewest = min(most, max(1, len(validation) // 4))  # as many batches as let no group-mates meet, of 4 at least
+    batches = (
+        SpreadBatches(mates[0], batch_size=settings.batch_size, seed=settings.seed),
+        SpreadBatches(mates[1], batch_size=settings.batch_size, seed=settings.seed, least=fewest),
+    )
+    _log.info("training on %d images, validating on %d", len(training), len(validation))
+    task = _Task(encoder, objective, settings, steps=len(batches[0]))
+    loaders = [load_batches(*both, workers=settings.workers) for both in zip(squares, batches, strict=True)]
+    record = _Record(settings.patience)
+    _fit(task, loaders, record, settings, checkpoints, progress)
+    encoder.load_state_dict(record.best)
+    encoder.cpu().eval()
+    return Trained(
+        pa.Table.from_pylist(record.rows, schema=HISTORY),
+        epochs=record.epochs,
+        best_epoch=record.best_epoch,
+        images=len(training),
+        validation_images=len(validation),
+    )
+
+
+def fit_whitening(
+    encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages, *, kind: WhiteningKind, settings: Settings
+) -> None:
+    """Learn the encoder's whitening on the images that it may learn from, 10,000 at most."""
+    if kind == "none":
+        return
+    learnable = images[trainable(images)].sort_values("image_id").head(MOST_FOR_WHITENING)  # ids are hashes: a sample
+    squares = Squares(learnable, reduced, encoder.preprocess)
+    rows = BatchSampler(range(len(squares)), settings.batch_size, drop_last=False)
+    encoder.to(choose_device())
+    vectors = [
+        encoder.embed_preprocessed(batch.numpy(), batch_size=settings.batch_size, precision=settings.precision)
+        for batch in load_batches(squares, rows, workers=settings.workers)
+    ]
+    encoder.cpu()
+    whiten(encoder, np.concatenate([np.empty((0, encoder.dimension), np.float32), *vectors]), kind)
+
+
+class _Task(pl.LightningModule):
+    """What Lightning trains: the encoder's body and the objective's head, each with its learning rate."""
+
+    def __init__(self, encoder: Encoder, objective: Objective, settings: Settings, *, steps: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = cast(nn.Module, objective)
+        self.settings = settings
+        self.steps = steps * settings.epochs
+
+    def train(self, mode: bool = True) -> "_Task":
+        super().train(mode)
+        if self.settings.freeze_batch_norm:
+            for module in self.encoder.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(_derive(self.settings.seed, self.current_epoch))  # for dropout in the backbone
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        loss = self._loss(batch, 0, self.current_epoch, index)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Tensor, index: int) -> None:
+        # The same views each epoch, so that losses of different epochs compare.
+        self.log("val_loss", self._loss(batch, 1, 0, index), on_epoch=True, batch_size=len(batch))
+
+    def _loss(self, batch: Tensor, *place: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place))
+        return cast(Objective, self.objective).loss(self.encoder, to_images(batch), generator=generator)
+
+    def configure_optimizers(self) -> Any:
+        body, head = self.settings.learning_rate, self.settings.head_learning_rate
+        groups = [*_groups(self.encoder, body, self.settings), *_groups(self.objective, head, self.settings)]
+        optimizer = torch.optim.AdamW(groups)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._part_of_rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _part_of_rate(self, step: int) -> float:
+        """A short warm-up, then half a cosine down to 0."""
+        warm_up = max(1, round(WARM_UP * self.steps))
+        if step < warm_up:
+            return (step + 1) / warm_up
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self.steps - warm_up))))
+
+
+def _groups(module: nn.Module, rate: float, settings: Settings) -> list[dict[str, Any]]:
+    """Weights decay; biases, norms and the exponent of GeM do not."""
+    parameters = [one for one in module.parameters() if one.requires_grad]
+    return [
+        {"params": [one for one in parameters if one.ndim > 1], "lr": rate, "weight_decay": settings.weight_decay},
+        {"params": [one for one in parameters if one.ndim <= 1], "lr": rate, "weight_decay": 0.0},
+    ]
+
+
+class _Record(pl.Callback):
+    """The history and the best weights so far; both are part of the checkpoint."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+        self.rate = 0.0
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])  # the schedule moves it on before the batch ends
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        losses = {split: float(trainer.callback_metrics[f"{split}_loss"]) for split in ("train", "val")}
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise UserError(
+                f"the loss is no number any more in epoch {epoch}; lower train.learning_rate, now {self.rate:g}"
+            )
+        best = min((row["loss"] for row in self.rows if row["split"] == "val"), default=math.inf)
+        if losses["val"] < best:
+            state = cast(_Task, pl_module).encoder.state_dict()
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+            self.best_epoch = epoch
+        for split, loss in losses.items():
+            self.rows.append({"epoch": epoch, "split": split, "loss": loss, "learning_rate": self.rate})
+        _log.info("epoch %d: training loss %.4f, validation loss %.4f", epoch, losses["train"], losses["val"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.best = state_dict["rows"], state_dict["best"]
+        self.best_epoch = state_dict["best_epoch"]
+
+    @property
+    def stopped(self) -> bool:
+        """No better validation loss for ``patience`` epochs."""
+        return self.epochs - self.best_epoch >= self.patience
+
+    @property
+    def epochs(self) -> int:
+        """How many were run."""
+        return self.rows[-1]["epoch"] if self.rows else 0
+
+
+class _Bar(pl.Callback):
+    """Moves the caller's progress bar on, a step a batch."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self.steps = iter(progress(range(steps), total=steps, desc="train", unit="step"))
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for _ in range(trainer.global_step + 1):
+            next(self.steps, None)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        next(self.steps, None)
+
+
+def _fit(
+    task: _Task, loaders: Sequence[Any], record: _Record, settings: Settings, checkpoints: Path, progress: Progress
+) -> None:
+    if state := read_checkpoint(checkpoints):
+        record.load_state_dict(state["callbacks"][record.state_key])
+        _log.info("going on after epoch %d of a training that was stopped", record.epochs)
+    if record.epochs == settings.epochs or record.stopped:
+        return
+    device = choose_device()
+    half = choose_precision(settings.precision, device) == torch.bfloat16
+    with _quiet():
+        trainer = pl.Trainer(
+            accelerator="auto",
+            devices=1,
+            precision="bf16-mixed" if half else "32-true",
+            max_epochs=settings.epochs,
+            deterministic="warn",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            use_distributed_sampler=False,
+            default_root_dir=checkpoints,
+            plugins=[AtomicCheckpoints(), LightningEnvironment()],
+            callbacks=[
+                record,
+                _Bar(progress, task.steps),
+                EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
+                ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
+            ],
+        )
+        try:
+            path = checkpoint_path(checkpoints) if state else None
+            trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice is not for the user of this program."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\.")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _derive(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,140 @@
+"""Stage train: an encoder for this archive, trained on its images or as its backbone comes."""
+
+import hashlib
+import logging
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from cbir.augment import Augmentation
+from cbir.checkpoints import checkpoint_key
+from cbir.devices import Precision
+from cbir.encoder import build_encoder
+from cbir.errors import UserError
+from cbir.files import write_parquet, writing_folder
+from cbir.pooling import Pooling
+from cbir.preprocess import Resize
+from cbir.reduced import ReducedImages
+from cbir.training import Settings, Trained, fit_whitening, train_encoder
+from cbir.whitening import WhiteningKind
+from tasks.stage import Paths, main
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    paths: Paths,
+    *,
+    longest_side: int,
+    accessions: list[str],
+    method: str,
+    backbone: str,
+    backbone_options: dict[str, Any],
+    weights: str,
+    mean: list[float],
+    std: list[float],
+    image_size: int,
+    resize: Resize,
+    greyscale: bool,
+    pooling: Pooling,
+    whitening: WhiteningKind,
+    augmentation: Augmentation,
+    projection: int,
+    temperature: float,
+    koleo: float,
+    freeze_batch_norm: bool,
+    epochs: int,
+    patience: int,
+    batch_size: int,
+    learning_rate: float,
+    head_learning_rate: float,
+    weight_decay: float,
+    precision: Precision,
+    workers: int,
+    seed: int,
+) -> None:
+    """Write the encoder, its configuration and its history."""
+    settings = Settings(
+        augmentation=augmentation,
+        projection=projection,
+        temperature=temperature,
+        koleo=koleo,
+        freeze_batch_norm=freeze_batch_norm,
+        epochs=epochs,
+        patience=patience,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        head_learning_rate=head_learning_rate,
+        weight_decay=weight_decay,
+        precision=precision,
+        workers=workers,
+        seed=seed,
+    )
+    images = _read_images(paths.training)
+    encoder = build_encoder(
+        backbone=backbone,
+        backbone_options=backbone_options,
+        weights=weights,
+        image_size=image_size,
+        resize=resize,
+        greyscale=greyscale,
+        mean=mean,
+        std=std,
+        pooling=pooling,
+        seed=seed,
+    )
+    start = {"method": method, "weights": _identity(weights), "accessions": accessions, "seed": seed}
+    key = checkpoint_key(
+        {**start, **_lasting(settings), **asdict(encoder.config), "longest_side": longest_side}, paths.training
+    )
+    checkpoints = paths.store / "checkpoints" / key
+    reduced = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
+    log.info("%s, %s from %s, on %d images", method, backbone, start["weights"], len(images))
+    trained = train_encoder(
+        encoder, images, reduced, method=method, settings=settings, checkpoints=checkpoints, progress=tqdm
+    )
+    fit_whitening(encoder, images, reduced, kind=whitening, settings=settings)
+    encoder.config = replace(encoder.config, training=start | _facts(trained, settings))
+    with writing_folder(paths.encoder) as folder:
+        encoder.save(folder)
+        write_parquet(folder / "history.parquet", trained.history)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    log.info("%s: %d-dimensional embeddings, epoch %d of %d", paths.encoder, encoder.dimension, *_epochs(trained))
+
+
+def _read_images(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
+    return pq.read_table(path, columns=["image_id", "path", "page", "group_id", "split"]).to_pandas()
+
+
+def _identity(weights: str) -> str:
+    """What the weights are, wherever the file lies."""
+    if weights in ("none", "pretrained"):
+        return weights
+    return f"sha256:{hashlib.sha256(Path(weights).read_bytes()).hexdigest()}"
+
+
+def _lasting(settings: Settings) -> dict[str, Any]:
+    """The settings that leave a trace in the result."""
+    return {name: value for name, value in asdict(settings).items() if name != "workers"}
+
+
+def _facts(trained: Trained, settings: Settings) -> dict[str, Any]:
+    if not trained.epochs:
+        return {}  # so that an untrained encoder is the same whatever the settings of a training are
+    counts = {name: value for name, value in vars(trained).items() if name != "history"}
+    return {"settings": _lasting(settings)} | counts
+
+
+def _epochs(trained: Trained) -> tuple[int, int]:
+    return trained.best_epoch, trained.epochs
+
+
+if __name__ == "__main__":
+    main(train)
