@@ -1,6 +1,7 @@
 """The store of reduced images, which every stage reads in place of the scans: decoded once, lossless, fast to read."""
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ class ReducedImages:
             raise UnreadableImage(file, f"the file cannot be read: {error.strerror}", "corrupt") from error
         if identity != image_id:
             raise UnreadableImage(file, "the file has changed since the stage clean; run clean again", "corrupt")
-        pixels = read_image(file, page=page, longest_side=self._longest_side)
+        # Whatever is in the manifest has passed the limit of pixels that the stage clean was given.
+        pixels = read_image(file, page=page, longest_side=self._longest_side, max_pixels=sys.maxsize)
         self.put(image_id, pixels)
         return pixels
 
