@@ -1,0 +1,37 @@
+"""Stage embed: a vector for every image of the archive."""
+
+import logging
+
+from tqdm import tqdm
+
+from cbir.devices import Precision
+from cbir.embedding import DType
+from cbir.inference import embed_archive
+from cbir.manifest import read_manifest, unique_images
+from tasks.stage import Paths, main
+
+log = logging.getLogger(__name__)
+
+
+def embed(
+    paths: Paths, *, longest_side: int, batch_size: int, precision: Precision, dtype: DType, part_rows: int
+) -> None:
+    """Write the embeddings; images that this encoder has embedded before come from the store."""
+    counts = embed_archive(
+        paths.embeddings,
+        unique_images(read_manifest(paths.manifest)),
+        encoder_folder=paths.encoder,
+        archive=paths.raw,
+        store=paths.store,
+        longest_side=longest_side,
+        batch_size=batch_size,
+        precision=precision,
+        dtype=dtype,
+        part_rows=part_rows,
+        progress=tqdm,
+    )
+    log.info("%s: %d images computed, %d taken from the store", paths.embeddings, counts.computed, counts.stored)
+
+
+if __name__ == "__main__":
+    main(embed)

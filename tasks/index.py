@@ -1,0 +1,26 @@
+"""Stage index: the search index over the embeddings, and the nearest neighbours of every image."""
+
+import logging
+
+from tqdm import tqdm
+
+from cbir.embedding import read_embeddings
+from cbir.index import build_index, save_index, write_neighbours
+from cbir.indexkinds import Kind
+from tasks.stage import Paths, main
+
+log = logging.getLogger(__name__)
+
+
+def index(paths: Paths, *, kind: Kind, k: int, seed: int) -> None:
+    """Write the index and the neighbours' table."""
+    embeddings = read_embeddings(paths.embeddings)
+    built = build_index(embeddings, kind=kind, k=k, seed=seed)
+    save_index(built, paths.index)
+    write_neighbours(paths.neighbours, built, embeddings, k=k, progress=tqdm)
+    count, dimension = embeddings.vectors.shape
+    log.info("%s: %s, %d images of %d dimensions; %s", paths.index, built.kind, count, dimension, paths.neighbours)
+
+
+if __name__ == "__main__":
+    main(index)
