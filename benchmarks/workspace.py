@@ -23,7 +23,7 @@ class Workspace:
 
     @classmethod
     def make(cls, folder: Path, environment: dict[str, str] | None = None) -> "Workspace":
-        """Copy the project's files to ``folder``, which must not be there yet; nothing is brought in, nothing has run."""
+        """Copy the project's files to ``folder``, which must not be there yet; nothing is brought in, nothing ran."""
         for part in PARTS:
             (folder / part).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / part).is_dir():

@@ -58,9 +58,11 @@ def run(
     unknown = set(force or []) - set(stage_graph())
     if unknown:
         raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stage_graph())}")
+    from flows.accessions import adopt
     from flows.pipeline import pipeline
     from flows.summary import summary
 
+    adopt(paths.raw)
     state = pipeline(force or [], return_state=True)
     if state.is_crashed():
         raise UserError(f"the run crashed: {state.message}")
@@ -86,7 +88,10 @@ def import_(
     from flows.importing import import_archive
 
     made = import_archive(folder, groundtruth=groundtruth, captions=captions, name=accession, link=link, progress=tqdm)
-    print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB. Next: cbir run")
+    print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
+    for reason, count in made.skipped_by_reason.items():
+        print(f"left out: {count} ({reason})")
+    print("next: cbir run")
 
 
 @app.command()

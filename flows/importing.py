@@ -2,16 +2,12 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-
 from cbir.accession import Accession, bring_in, bring_reference
-from cbir.errors import UserError
 from cbir.progress import Progress, silent
 from cbir.sample import make_sample
+from flows.accessions import tell_dvc
 from flows.workspace import require_workspace, set_params
 
 log = logging.getLogger("flows")
@@ -46,19 +42,6 @@ def import_archive(
     ):
         log.info("params.yaml: %s", change)
     return accession
-
-
-def tell_dvc(paths: Sequence[Path]) -> None:
-    """Put files and folders under DVC's care, each with a .dvc file of its own.
-
-    Raises:
-        UserError: DVC will not take one.
-    """
-    try:
-        with Repo(_wait_for_lock=True) as repo:
-            repo.add([str(path) for path in paths])
-    except DvcException as error:
-        raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
 
 def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 LAYERS = ("cbir", "tasks")
 FOUND_BY_NAME = {"cbir/training.py": "cbir/methods"}  # a module that loads every module of a folder by its name
-READ = {"cbir/report.py": "cbir/templates"}  # a module that reads every file of a folder
+READ = {"cbir/report_page.py": "cbir/templates"}  # a module that reads every file of a folder
 
 
 def code_of(stage: str) -> set[str]:
@@ -57,4 +57,4 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 
 
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
-    assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, "settings", "stage", "tracking"}
+    assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, "settings", "stage", "tracking", "findings"}

@@ -35,7 +35,7 @@ def test_mlflow_is_imported_by_one_module() -> None:
     assert users == {ROOT / "tasks/tracking.py"}
 
 
-def test_the_science_prints_nothing_and_opens_no_params() -> None:
+def test_the_science_opens_no_params() -> None:
     for path in (ROOT / "cbir").rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        assert "params.yaml" not in ast.dump(ast.parse(text)).replace("params.yaml:", ""), path
+        constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert "params.yaml" not in constants, path
