@@ -2,6 +2,8 @@
 
 import shutil
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -67,7 +69,7 @@ def make_sample(
         raise UserError(f"{folder} is not empty, and the sample must not mix with what is there: name an empty folder")
     if scenes < len(_SIZES):
         raise UserError(f"scenes must be at least {len(_SIZES)}, is {scenes}: fewer do not show every kind of fault")
-    with writing_folder(folder) as temporary:
+    with _one_thread(), writing_folder(folder) as temporary:
         archive = _Archive(temporary, seed=seed, longest_side=longest_side)
         for number in progress(range(scenes), total=scenes, desc="sample archive", unit="scene"):
             archive.add(make_scene(number, seed=seed, longest_side=longest_side), images=_SIZES[number % len(_SIZES)])
@@ -83,6 +85,17 @@ def make_sample(
         faulty=archive.faulty,
         copies=archive.copies,
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Single images are too small to share: on a busy machine two threads wait for each other most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Archive:
@@ -141,17 +154,16 @@ def _place(scene: Scene, kind: str, member: int, draw: np.random.Generator) -> s
     """Where a file of that kind lies in the archive, without extension; three of ten names are decomposed Unicode."""
     number, title = f"{scene.number * 10 + member:05d}", scene.titles["fr"].replace("'", "’")
     if kind in ("original", "print"):
-        series = ("Reportages", "Portraits", "Événements")[scene.number % 3]
+        folder = f"{AGENCY}/{('Reportages', 'Portraits', 'Événements')[scene.number % 3]}/boîte {scene.number // 6:02d}"
         name = str(draw.choice([f"Meurisse_{number}_{title}", f"{title} ({number})", f"{number} {title}"]))
-        place = f"{AGENCY}/{series}/boîte {scene.number // 6:02d}/{name}"
     elif kind == "web":
-        country = ("Italia", "Österreich", "Maghreb")[member % 3]
-        place = f"{FOREIGN}/{country}/{scene.titles['en'].upper()} {number}"
+        folder = f"{FOREIGN}/{('Italia', 'Österreich', 'Maghreb')[member % 3]}"
+        name = f"{scene.titles['en'].upper()} {number}"
     else:
         journal, day, month = str(draw.choice(_JOURNALS)), draw.integers(1, 29), draw.integers(1, 13)
+        folder = f"{PRESS_CUTTINGS}/1921/{month:02d}"
         name = f"{journal} {day:02d}-{month:02d}-1921 p.{draw.integers(1, 9)} n{number}"
-        place = f"{PRESS_CUTTINGS}/1921/{month:02d}/{name}"
-    return unicodedata.normalize("NFD" if draw.random() < 0.3 else "NFC", place)
+    return f"{folder}/{unicodedata.normalize('NFD' if draw.random() < 0.3 else 'NFC', name)}"
 
 
 # What the further images of a scene are, and how often.

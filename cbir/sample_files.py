@@ -70,7 +70,7 @@ def _tiff_pages(image: Image.Image, path: Path) -> None:
 
 
 def _jpeg_2000(image: Image.Image, path: Path) -> None:
-    image.save(path, "JPEG2000", quality_mode="dB", quality_layers=[36])
+    image.save(path, "JPEG2000", quality_mode="rates", quality_layers=[6])
 
 
 def _webp(image: Image.Image, path: Path) -> None:

@@ -1,0 +1,11 @@
+"""What tests of several modules share."""
+
+import pytest
+
+from cbir.sample import Sample, make_sample
+
+
+@pytest.fixture(scope="session")
+def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """A small sample archive with at least one of every kind of file; read only."""
+    return make_sample(tmp_path_factory.mktemp("sample") / "archive", scenes=12, longest_side=320)
