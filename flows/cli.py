@@ -3,12 +3,15 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from cbir.errors import UserError
 from flows.environment import prepare
+
+if TYPE_CHECKING:
+    from flows.stages import Outcome
 
 app = typer.Typer(
     add_completion=False,
@@ -66,7 +69,8 @@ def run(
     state = pipeline(force or [], return_state=True)
     if state.is_crashed():
         raise UserError(f"the run crashed: {state.message}")
-    print("\n" + summary(state.result(raise_on_failure=False), paths))
+    outcomes = cast("list[Outcome]", state.result(raise_on_failure=False))
+    print("\n" + summary(outcomes, paths))
     if not state.is_completed():
         sys.exit(f"error: {state.message}")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from cbir.accession import Accession, bring_in, bring_reference
 from cbir.progress import Progress, silent
-from cbir.sample import make_sample
 from flows.accessions import tell_dvc
 from flows.workspace import require_workspace, set_params
 
@@ -46,9 +45,12 @@ def import_archive(
 
 def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:
     """Make the sample archive and bring each of its accessions in, with its ground truth and captions."""
+    from cbir.sample import make_sample  # it loads torch
+
     with tempfile.TemporaryDirectory(prefix="cbir-sample-") as folder:
         sample = make_sample(Path(folder), scenes=scenes, progress=progress)
-        known = {"groundtruth": sample.groundtruth, "captions": sample.captions}
-        return [
-            import_archive(source, **(known if number == 0 else {})) for number, source in enumerate(sample.accessions)
-        ]
+        made = []
+        for number, source in enumerate(sample.accessions):
+            groundtruth, captions = (sample.groundtruth, sample.captions) if number == 0 else (None, None)
+            made.append(import_archive(source, groundtruth=groundtruth, captions=captions))
+        return made

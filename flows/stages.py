@@ -31,6 +31,8 @@ from dvc.stage.decorators import unlocked_repo
 from cbir.errors import UserError
 from tasks.stage import TEMPORARY
 
+logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
+
 Tell = Callable[[int, str], None]
 
 

@@ -47,7 +47,7 @@ def _groups(path: Path) -> str:
 def _metrics(metrics: dict[str, Any]) -> list[str]:
     if metrics.get("map@10") is None:
         return ["metrics   none: no ground truth with a group in the test split"]
-    lines = []
+    lines: list[str] = []
     for name in METRICS:
         value, interval = metrics.get(name), (metrics.get("ci95") or {}).get(name) or {}
         if value is None:

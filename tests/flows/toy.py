@@ -101,6 +101,7 @@ class Workspace:
         workspace = cls(folder, environment)
         workspace.command("git", "init", "-q")
         workspace.dvc("init", "-q")
+        workspace.dvc("add", "-q", "data/raw/one")
         workspace.commit("toy")
         return workspace
 

@@ -1,0 +1,56 @@
+"""`cbir search`: the nearest images as a table, with similarity and group."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cbir.errors import UserError
+from cbir.manifest import read_manifest
+from cbir.search import Searcher, locate
+from tasks.settings import PARAMS, Paths, read_yaml
+
+GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
+
+
+def show_neighbours(image: Path, paths: Paths, *, k: int) -> None:
+    """Print the k images of the archive that are nearest to a picture, one row a file.
+
+    Raises:
+        UserError: there is no such picture, or nothing has been indexed yet.
+    """
+    if not image.is_file():
+        raise UserError(f"{image} is no file: give the path of an image")
+    for needed in (paths.index, paths.encoder, paths.groups, paths.manifest):
+        if not needed.exists():
+            raise UserError(f"{needed} is not there: run `cbir run` first")
+    params = read_yaml(PARAMS)
+    searcher = Searcher.open(
+        paths.encoder,
+        paths.index,
+        paths.embeddings,
+        longest_side=params["images"]["longest_side"],
+        precision=params["embed"]["precision"],
+    )
+    groups = pd.read_parquet(paths.groups, columns=["image_id", "group_id"])
+    found = locate(searcher.search(image, k=k), read_manifest(paths.manifest), groups)
+    threshold = json.loads((paths.reports / "threshold.json").read_text(encoding="utf-8"))["threshold"]
+    Console().print(_table(found, threshold))
+
+
+def _table(found: pd.DataFrame, threshold: float) -> Table:
+    table = Table(box=None, caption=f"near-duplicates from {threshold:.3f} on", caption_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("similarity", justify="right")
+    table.add_column("group")
+    table.add_column("file", overflow="fold")
+    for row in found.itertuples():
+        note = " (the same file)" if row.same_file else ""
+        page = f", page {row.page + 1}" if row.page else ""
+        group = "" if pd.isna(row.group_id) else row.group_id[:GROUP_SHOWN]
+        style = "bold" if row.similarity >= threshold else "dim"
+        table.add_row(str(row.rank), f"{row.similarity:.3f}", group, escape(f"{row.path}{page}{note}"), style=style)
+    return table
