@@ -1,5 +1,7 @@
 """The MLflow UI and the Prefect UI on this workspace: two local servers, started, watched and stopped together."""
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -7,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -63,12 +65,11 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
     if tracking.uri.startswith("sqlite:///") and not Path(tracking.uri.removeprefix("sqlite:///")).exists():
         prepare_database(tracking, paths)
     print("Starting; this takes some seconds.", file=sys.stderr, flush=True)
-    with _ending_on_signals(), ExitStack() as running:
-        processes = [running.enter_context(started(server)) for server in servers]
-        try:
-            _watch(servers, processes, links=tracking.ui)
-        except _Ended:
-            print("Stopping.", file=sys.stderr, flush=True)
+    try:
+        with _ending_on_signals(), ExitStack() as running:
+            _watch(servers, [running.enter_context(started(server)) for server in servers], tracking)
+    except _Ended:
+        print("Stopped.", file=sys.stderr, flush=True)
 
 
 def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
@@ -87,10 +88,16 @@ def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
 def prefect_server(port: int, log: Path) -> Server:
     """Prefect's server on the runs in PREFECT_HOME."""
     api = f"http://{HOST}:{port}/api"
+    command = ["uvicorn", "--factory", "flows.prefect_app:create_app", "--host", HOST, "--port", str(port)]
     return Server(
         name="Prefect",
-        command=[sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
-        environment={"PREFECT_API_URL": api, "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"},
+        command=[sys.executable, "-m", *command],
+        environment={
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_API_HOST": HOST,
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        },
         address=f"http://{HOST}:{port}",
         health=f"{api}/health",
         log=log,
@@ -182,7 +189,7 @@ def _ending_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes]], *, links: str) -> None:
+def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes]], tracking: Tracking) -> None:
     """Print each address once it answers; return never: it takes a signal, or a server that ends, to leave."""
     waiting = list(servers)
     deadline = time.monotonic() + START_TIMEOUT
@@ -195,9 +202,12 @@ def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes
                 )
         for server in [one for one in waiting if _answers(one.health)]:
             waiting.remove(server)
-            print(f"{server.name:8} {server.address}", flush=True)
-            if server.name == "MLflow" and links.rstrip("/") != server.address:
-                print(f"         (links to runs point to {links}, which is tracking.ui in params.yaml)", flush=True)
+            page = experiment_page(server.address, tracking.experiment) if server.name == "MLflow" else server.address
+            print(f"{server.name:8} {page}", flush=True)
+            if server.name == "MLflow" and tracking.ui.rstrip("/") != server.address:
+                print(
+                    f"         (links to runs point to {tracking.ui}, which is tracking.ui in params.yaml)", flush=True
+                )
             if not waiting:
                 print("Ctrl-C stops both.", file=sys.stderr, flush=True)
         if waiting and time.monotonic() > deadline:
@@ -205,15 +215,33 @@ def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes
         time.sleep(0.3)
 
 
+def experiment_page(address: str, experiment: str) -> str:
+    """The page of the experiment's runs on a running MLflow server, or its front page where there is none.
+
+    Without its last part MLflow shows the pages that it has for chat agents.
+    """
+    query = urllib.parse.urlencode({"experiment_name": experiment})
+    try:
+        with _open(f"{address}/api/2.0/mlflow/experiments/get-by-name?{query}") as answer:
+            number = json.load(answer)["experiment"]["experiment_id"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return address
+    return f"{address}/#/experiments/{number}/runs?workflowType=machine_learning"
+
+
 def _answers(url: str) -> bool:
+    try:
+        with _open(url) as answer:
+            return answer.status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _open(url: str) -> http.client.HTTPResponse:
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({})
     )  # a proxy knows nothing of this machine's ports
-    try:
-        with opener.open(url, timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+    return opener.open(url, timeout=5)
 
 
 def _last_words(log: Path) -> str:
