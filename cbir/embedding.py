@@ -138,7 +138,7 @@ def read_vectors(folder: Path, ids: Sequence[str]) -> np.ndarray:
 
 def _vectors(column: pa.FixedSizeListArray) -> np.ndarray:
     """(rows, d) float32 of length 1; what float16 rounds off the length is made good."""
-    values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+    values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
     if values.dtype == np.float32:
         return values
     vectors = values.astype(np.float32)
