@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
@@ -22,9 +23,11 @@ from benchmarks.workspace import ROOT
 from cbir.augment import PRESS_SIZE
 from cbir.batches import Squares
 from cbir.encoder import Encoder, load_encoder, to_images
+from cbir.files import write_parquet
 from cbir.metrics import average_precision
 from cbir.reduced import ReducedImages
 from cbir.reprint import SEVERE_UNSEEN, reprint
+from cbir.split import split_of
 from tasks.clean import clean
 from tasks.groundtruth import groundtruth
 from tasks.settings import Paths, load_paths, read_yaml
@@ -32,6 +35,7 @@ from tasks.train import train
 
 SHARED = ROOT.parent / "shared"
 DRAWS = 3  # reprints of each photograph
+TRAIN, VAL = 0.7, 0.1  # parts of the photographs; the rest is test
 SEED = 90_000  # of the reprints; training draws from others
 START = {
     "backbone": "timm/mobilenetv2_100",
@@ -104,7 +108,7 @@ class Archive:
         originals = np.flatnonzero(self.left_out(split))
         press = SEVERE_UNSEEN.scaled(encoder.config.image_size / PRESS_SIZE)
         generator = torch.Generator().manual_seed(SEED)
-        group = pd.factorize(self.images["group_id"])[0]
+        group = pd.factorize(self.images["group_id"].fillna(self.images["image_id"]))[0]
         scores = []
         for _ in range(DRAWS):
             reprints = reprint(to_images(squares[originals]), press, generator=generator)
@@ -127,8 +131,11 @@ def prepare(folder: Path, source: Path) -> Archive:
     clean(paths, **params["images"], **params["clean"])
     known = params["groundtruth"] | {"file": "groundtruth.xlsx"}
     groundtruth(paths, **known, accessions=params["train"]["accessions"])
-    reduced = ReducedImages(paths.store, paths.raw, **params["images"])
-    return Archive(paths, params, pq.read_table(paths.training).to_pandas(), reduced)
+    images = pq.read_table(paths.training).to_pandas()
+    whole = images["group_id"].fillna(images["image_id"])  # those without a group are left out too, not only groups
+    images["split"] = [split_of(name, train=TRAIN, val=VAL, seed=0) for name in whole]
+    write_parquet(paths.training, pa.Table.from_pandas(images, preserve_index=False))
+    return Archive(paths, params, images, ReducedImages(paths.store, paths.raw, **params["images"]))
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from cbir.errors import UserError
 from cbir.preprocess import Preprocessing
 from cbir.reduced import ReducedImages
 
-FEWEST = 8  # images to train on; with fewer there is nothing to tell apart
-FEWEST_VALIDATION = 16  # of split val; with fewer, images of split train validate too
-HELD_BACK = 0.1  # part of the images of split train that do then
+FEWEST = 12  # photographs to learn from, some of which validate; fewer leave nothing to tell apart
+FEWEST_OF_VAL = 16  # images of split val that suffice to validate
+HELD_BACK = 0.1  # part of the others that validates where there are fewer
+FEWEST_VALIDATING = 4
 
 
 class Squares(Dataset[Tensor]):
@@ -74,17 +75,20 @@ def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.D
     Raises:
         UserError: there are too few.
     """
-    may_train = trainable(images)
-    validates = images["split"] == "val"
-    if validates.sum() < FEWEST_VALIDATION:
-        held_back = may_train & (_hash(group_names(images), seed) < HELD_BACK)
-        validates, may_train = validates | held_back, may_train & ~held_back
-    if may_train.sum() < FEWEST:
+    trains, validates = trainable(images), images["split"] == "val"
+    names = pd.Series(group_names(images), index=images.index)
+    photographs = names[trains].nunique()
+    if photographs < FEWEST:
         raise UserError(
-            f"train.method needs at least {FEWEST} images to train on, unlabelled or of split train, there are "
-            f"{may_train.sum()}; add images, or set train.method: none"
+            f"train.method needs at least {FEWEST} different photographs that are unlabelled or of split train, "
+            f"there are {photographs}; add images, or set train.method: none"
         )
-    return images[may_train], images[validates]
+    if validates.sum() < FEWEST_OF_VAL:
+        chance = names.map(lambda name: _chance(name, seed))
+        lowest = chance[trains].sort_values().iloc[FEWEST_VALIDATING - 1]
+        held_back = trains & (chance <= max(HELD_BACK, lowest))
+        trains, validates = trains & ~held_back, validates | held_back
+    return images[trains], images[validates]
 
 
 def trainable(images: pd.DataFrame) -> pd.Series:
@@ -113,6 +117,6 @@ def _start_worker(_: int) -> None:
     cv2.setNumThreads(0)  # the workers are what runs side by side
 
 
-def _hash(names: Sequence[str], seed: int) -> np.ndarray:
-    digests = (hashlib.sha256(f"{seed}/{name}".encode()).digest() for name in names)
-    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
+def _chance(name: str, seed: int) -> float:
+    """In 0..1, from the name and the seed alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64

@@ -195,7 +195,7 @@ def similarity_histogram(
         name: np.clip(values, -1, 1) for name, values in _pairs(evaluation, vectors, neighbours, seed=seed).items()
     }
     low = min([threshold.value, *(float(values.min()) for values in kinds.values())])
-    edges = np.linspace(max(-1.0, np.floor(low * 20) / 20), 1.0, _BINS + 1)
+    edges = np.linspace(max(-1.0, np.floor(min(low, 0.99) * 20) / 20), 1.0, _BINS + 1)
     shares = {name: 100 * np.histogram(values, edges)[0] / len(values) for name, values in kinds.items()}
     columns = {name.replace(" ", "_"): shares.get(name, np.zeros(_BINS)) for name in _KINDS}
     _write_curve(curves / "similarities.csv", pd.DataFrame({"similarity": (edges[:-1] + edges[1:]) / 2, **columns}))

@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.stages import Outcome
 from tasks.settings import PARAMS, load_paths, read_yaml
+from tasks.tracking import run_url
 
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
@@ -31,7 +32,7 @@ def publish(outcomes: Sequence[Outcome]) -> None:
             create_markdown_artifact(_picture(sheet), key=sheet.stem.replace("_", "-"))
     runs = [outcome.mlflow_run for outcome in outcomes if outcome.mlflow_run]
     if runs:
-        create_link_artifact(f"{params['tracking']['ui']}/#/runs/{runs[-1]}", link_text="MLflow run", key="mlflow-run")
+        create_link_artifact(run_url(runs[-1], params), link_text="MLflow run", key="mlflow-run")
 
 
 def _stages_table(outcomes: Sequence[Outcome]) -> None:
@@ -53,16 +54,16 @@ def metrics_table(path: Path) -> list[dict[str, str | float]]:
 
 
 def cleaning_summary(path: Path) -> str:
-    """Markdown: how many files of each status the cleaning report lists, and the first of them with their reasons."""
+    """Markdown: how many files of each finding the cleaning report lists, and the first of them with their reasons."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    counts = Counter(row["status"] for row in rows)
+    counts = Counter(row["finding"] for row in rows)
     lines = ["# Cleaning", ""]
-    lines += [f"- {count} {status.replace('_', ' ')}" for status, count in sorted(counts.items())] or [
+    lines += [f"- {count} {finding.replace('_', ' ')}" for finding, count in sorted(counts.items())] or [
         "Nothing was rejected."
     ]
-    lines += ["", "| file | status | reason |", "|---|---|---|"] if rows else []
-    lines += [f"| {_cell(row['path'])} | {row['status']} | {_cell(row['reason'])} |" for row in rows[:SHOWN]]
+    lines += ["", "| file | finding | reason |", "|---|---|---|"] if rows else []
+    lines += [f"| {_cell(row['path'])} | {row['finding']} | {_cell(row['reason'])} |" for row in rows[:SHOWN]]
     if len(rows) > SHOWN:
         lines.append(f"\n{len(rows) - SHOWN} more in {path}.")
     return "\n".join(lines)

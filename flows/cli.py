@@ -3,15 +3,12 @@
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from cbir.errors import UserError
 from flows.environment import prepare
-
-if TYPE_CHECKING:
-    from flows.stages import Outcome
 
 app = typer.Typer(
     add_completion=False,
@@ -67,9 +64,9 @@ def run(
 
     adopt(paths.raw)
     state = pipeline(force or [], return_state=True)
-    if state.is_crashed():
-        raise UserError(f"the run crashed: {state.message}")
-    outcomes = cast("list[Outcome]", state.result(raise_on_failure=False))
+    outcomes = state.result(raise_on_failure=False)
+    if not isinstance(outcomes, list):
+        raise UserError(f"the run broke off: {state.message}")
     print("\n" + summary(outcomes, paths))
     if not state.is_completed():
         sys.exit(f"error: {state.message}")

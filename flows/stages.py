@@ -156,7 +156,8 @@ def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str])
 
 def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
     read, write = os.pipe()
-    variables = {**os.environ, **environment, "CBIR_LOG_FD": str(write)}
+    bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
+    variables = {**os.environ, **bars, **environment, "CBIR_LOG_FD": str(write)}
     process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write])
     os.close(write)
     failure = None

@@ -34,9 +34,9 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
 
 def _archive(path: Path) -> str:
     table = pq.read_table(path, columns=["status", "duplicate_of"])
-    images = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
-    copies = len(table) - table["duplicate_of"].null_count
-    return f"{images} images, {copies} of them exact copies; {len(table) - images} files rejected"
+    images = table.filter(pc.equal(table["status"], "ok"))
+    copies = len(images) - images["duplicate_of"].null_count
+    return f"{len(images)} images, {copies} of them exact copies; {len(table) - len(images)} rejected"
 
 
 def _groups(path: Path) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.artifacts import SHOWN, cleaning_summary, metrics_table
 
-HEADER = "path,status,reason\n"
+HEADER = "finding,path,reason\n"
 
 
 def test_the_metrics_table_has_values_with_their_intervals(tmp_path: Path) -> None:
@@ -26,8 +26,8 @@ def test_the_metrics_table_has_values_with_their_intervals(tmp_path: Path) -> No
 
 def test_the_cleaning_summary_counts_by_status_and_shows_the_first_files(tmp_path: Path) -> None:
     path = tmp_path / "cleaning.csv"
-    rows = "".join(f"a/{number}.jpg,corrupt,cut off\n" for number in range(SHOWN + 2))
-    path.write_text(HEADER + rows + "b.jpg,too_small,8 px\n", encoding="utf-8-sig")
+    rows = "".join(f"corrupt,a/{number}.jpg,cut off\n" for number in range(SHOWN + 2))
+    path.write_text(HEADER + rows + "too_small,b.jpg,8 px\n", encoding="utf-8-sig")
     summary = cleaning_summary(path)
     assert f"- {SHOWN + 2} corrupt" in summary
     assert "- 1 too small" in summary
@@ -37,7 +37,7 @@ def test_the_cleaning_summary_counts_by_status_and_shows_the_first_files(tmp_pat
 
 def test_a_file_name_cannot_break_out_of_the_table(tmp_path: Path) -> None:
     path = tmp_path / "cleaning.csv"
-    path.write_text(HEADER + '"<img src=x>|a`b",corrupt,x\n', encoding="utf-8-sig")
+    path.write_text(HEADER + 'corrupt,"<img src=x>|a`b",x\n', encoding="utf-8-sig")
     assert "| &lt;img src=x>\\|a'b | corrupt | x |" in cleaning_summary(path)
 
 

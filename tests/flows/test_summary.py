@@ -24,11 +24,11 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def test_it_counts_images_copies_rejected_files_and_groups(paths: Paths) -> None:
-    manifest = {"status": ["ok", "ok", "corrupt", "ok"], "duplicate_of": pa.array([None, "a", None, None], pa.string())}
+    manifest = {"status": ["ok", "ok", "corrupt", "ok"], "duplicate_of": pa.array([None, "a", "c", None], pa.string())}
     pq.write_table(pa.table(manifest), paths.manifest)
     pq.write_table(pa.table({"group_id": ["g", "g", "h"]}), paths.groups)
     text = summary([RAN, KEPT], paths)
-    assert "3 images, 1 of them exact copies; 1 files rejected" in text
+    assert "3 images, 1 of them exact copies; 1 rejected" in text
     assert "2 near-duplicate groups of 3 images" in text
     assert "clean 12 s; 1 up to date" in text
 
