@@ -80,11 +80,14 @@ def _draw(path: Path, plane: Floats, task: RetrievalTask, shown: Positions, meth
     label = task.label[shown]
     numbers = np.unique(label[label >= 0])
     grouped = task.relevance == "group"
-    kind = "groups" if grouped else "classes"
-    subtitle = f"{method}: {(label >= 0).sum():,} images of {len(numbers):,} {kind}, {(label < 0).sum():,} distractors"
-    hint = "\na group has one colour and shape, and lines from its centre" if grouped and len(numbers) else ""
-    title = f"Embeddings by {task.relevance}" if len(numbers) else "Embeddings"
-    with figure(path, title=title, subtitle=subtitle + hint, size=(9, 7.5)) as axes:
+    title, subtitle = "Embeddings", f"{method}: {len(shown):,} images"
+    if len(numbers):
+        title += f" by {task.relevance}"
+        kind = "groups" if grouped else "classes"
+        subtitle += f", {(label >= 0).sum():,} of them in {len(numbers):,} {kind}"
+    if grouped and len(numbers):
+        subtitle += "\na group has one colour and shape, and lines from its centre"
+    with figure(path, title=title, subtitle=subtitle, size=(9, 7.5)) as axes:
         _points(
             axes, plane[label < 0], color=PALE, marker="o", size=12, label="distractor" if len(numbers) else "image"
         )

@@ -15,6 +15,7 @@ from cbir.relevance import Positions, RetrievalTask
 Verdict = Literal["query", "right", "wrong", "neither"]
 
 NEIGHBOURS, MISSED, ROWS = 8, 3, 8  # pictures in a row, and rows on a sheet, at most
+_CANDIDATES = 400  # among which the rows are sought that show different images
 
 
 @dataclass(frozen=True)
@@ -94,30 +95,25 @@ def query_sheets(evaluation: Evaluation, vectors: NDArray[np.float32]) -> list[S
 def nearest_sheet(task: RetrievalTask, neighbours: pd.DataFrame) -> list[Sheet]:
     """The sheet ``contact_nearest`` for want of ground truth: images whose first neighbours are the most similar.
 
+    An image that an earlier row shows gets no row of its own, so that one large group does not fill the sheet.
+
     Args:
         neighbours: the index's lists: query_id, rank, neighbour_id, similarity; without any there is no sheet.
     """
     first = neighbours[neighbours["rank"] == 1].sort_values(["similarity", "query_id"], ascending=[False, True])
-    ids = pd.Index(task.ids)
-    chosen: list[int] = []
+    likely = pd.Index(task.ids).get_indexer(first["query_id"].head(_CANDIDATES).astype(object)).astype(np.int64)
+    lists = listed(task, np.sort(likely), neighbours)
+    rows: list[Row] = []
     seen: set[int] = set()
-    for pair in zip(*(ids.get_indexer(first[c].astype(object)) for c in ("query_id", "neighbour_id")), strict=True):
-        if not seen.intersection(pair):
-            chosen.append(pair[0])
-            seen.update(pair)
-        if len(chosen) == ROWS:
-            break
-    if not chosen:
-        return []
-    lists = listed(task, np.array(sorted(chosen), dtype=np.int64), neighbours)
-    made = []
-    for query in chosen:
-        row = int(np.searchsorted(lists.queries, query))
-        near = zip(lists.neighbours[row, :NEIGHBOURS], lists.similarities[row], strict=False)
-        shown = (Picture(int(p), "neither", f"{rank} · {s:.3f}") for rank, (p, s) in enumerate(near, 1) if p >= 0)
-        made.append(Row(Picture(query, "query", ""), tuple(shown)))
+    for query in likely.tolist():
+        place = int(np.searchsorted(lists.queries, query))
+        near = zip(lists.neighbours[place, :NEIGHBOURS].tolist(), lists.similarities[place], strict=False)
+        shown = [Picture(p, "neither", f"{rank} · {s:.3f}") for rank, (p, s) in enumerate(near, 1) if p >= 0]
+        if query not in seen and len(rows) < ROWS:
+            rows.append(Row(Picture(query, "query", ""), tuple(shown)))
+            seen.update(picture.position for picture in shown)
     subtitle = "images with the most similar neighbours; no ground truth tells right from wrong"
-    return [Sheet("contact_nearest", "Nearest neighbours", subtitle, tuple(made))]
+    return [Sheet("contact_nearest", "Nearest neighbours", subtitle, tuple(rows))] if rows else []
 
 
 def _row(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> Row:

@@ -70,8 +70,8 @@ def test_the_worst_sheet_begins_with_the_lowest_average_precision() -> None:
     assert worst == sorted(worst)
 
 
-def test_without_ground_truth_the_most_similar_images_are_shown_each_pair_once() -> None:
-    made = archive(np.array([[1, 0], [1, 0.01], [0, 1], [0.1, 1]]), groups=[None] * 4)
+def test_without_ground_truth_the_most_similar_images_are_shown_none_of_them_in_two_rows() -> None:
+    made = archive(np.array([[1, 0], [1, 0.01], [0, 1], [0.1, 1]]), groups=[None] * 4, k=1)
     (sheet,) = nearest_sheet(made.task(), made.neighbours)
     assert [row.query.position for row in sheet.rows] == [0, 2]
     assert {picture.verdict for row in sheet.rows for picture in row.neighbours} == {"neither"}
