@@ -1,0 +1,200 @@
+"""Embedding an archive: its overhead over the bare network, precision, what new images cost, and memory."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.figures import Figure, in_turn
+from cbir.devices import autocast, choose_device, choose_precision
+from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder
+from cbir.inference import Counts, embed_archive
+from cbir.reduced import ReducedImages
+
+BATCH = 64
+SIZE = 224  # px, of what the network reads
+
+
+def run() -> list[Figure]:
+    """All figures; about four minutes on two cores."""
+    return [*overhead(), *precision(), *new_images(), *memory()]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Made-up images in a store, so that nothing is decoded, and an encoder with random weights."""
+
+    folder: Path
+    images: pd.DataFrame
+    longest_side: int
+    encoder: Encoder
+
+    @classmethod
+    def make(cls, folder: Path, *, backbone: str, count: int, longest_side: int, image_size: int = SIZE) -> "Archive":
+        """Fill ``folder``; every third image is a colour one, as in an archive that is mostly black and white."""
+        reduced = ReducedImages(folder / "store", folder, longest_side=longest_side)
+        chance = np.random.default_rng(0)
+        height = longest_side * 3 // 4
+        noise = chance.integers(0, 256, (height, longest_side, 3), np.uint8)
+        ids = [f"{number:032x}" for number in range(count)]
+        for number, image_id in enumerate(ids):
+            moved = np.roll(noise, number, axis=1)
+            reduced.put(image_id, moved if number % 3 == 0 else moved[..., 0])
+        encoder = build_encoder(backbone=backbone, image_size=image_size)
+        encoder.save(folder / "encoder")
+        return cls(folder, pd.DataFrame({"image_id": ids, "path": ids, "page": 0}), longest_side, encoder)
+
+    def start_up(self) -> None:
+        """What embedding any number of images begins with."""
+        load_encoder(self.folder / "encoder")
+        encoder_digest(self.folder / "encoder")
+
+    def embed(self, images: pd.DataFrame) -> Counts:
+        """The stage, without its process."""
+        return embed_archive(
+            self.folder / "embeddings",
+            images,
+            encoder_folder=self.folder / "encoder",
+            archive=self.folder,
+            store=self.folder / "store",
+            longest_side=self.longest_side,
+            batch_size=BATCH,
+        )
+
+    def embed_all(self) -> None:
+        """As if nothing had been embedded before."""
+        self.forget()
+        assert self.embed(self.images).stored == 0
+
+    def forget(self) -> None:
+        """Remove all stored vectors."""
+        for file in (self.folder / "store").glob("embeddings.sqlite*"):
+            file.unlink()
+
+
+def overhead() -> list[Figure]:
+    """The stage from a filled store, without its start-up, against the forward passes alone on arrays in memory."""
+    figures = []
+    for name, backbone, batches in (("ResNet-50", "resnet50", 5), ("MobileNetV2", "mobilenetv2_100", 8)):
+        count = batches * BATCH
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Archive.make(Path(folder), backbone=f"timm/{backbone}", count=count, longest_side=512)
+            encoder = archive.encoder.to(choose_device())
+            seconds = in_turn(
+                {
+                    "bare": lambda encoder=encoder, batches=batches: _forward(encoder, batches),  # type: ignore[misc]
+                    "start-up": archive.start_up,
+                    "embed": archive.embed_all,
+                },
+                rounds=5,
+            )
+        embedding = seconds["embed"] - seconds["start-up"]
+        detail = (
+            f"{count / embedding:.1f} against {count / seconds['bare']:.1f} images/s at {SIZE} px; "
+            f"start-up {seconds['start-up']:.2f} s apart"
+        )
+        baseline = "the bare encoder's forward pass on arrays in memory"
+        figures.append(Figure(f"embed, {name}", seconds["bare"] / embedding, "×", baseline, 0.85, detail=detail))
+    return figures
+
+
+def _forward(encoder: Encoder, batches: int) -> None:
+    device = encoder.mean.device
+    squares = np.random.default_rng(0).integers(0, 256, (BATCH, *encoder.preprocess.shape), np.uint8)
+    with torch.inference_mode(), autocast(device, choose_precision("auto", device)):
+        for _ in range(batches):
+            encoder(torch.from_numpy(squares).to(device)).cpu()
+
+
+def precision() -> list[Figure]:
+    """Inference of a ResNet-18 in the precision that ``auto`` chooses, against float32."""
+    encoder = build_encoder(backbone="timm/resnet18", image_size=SIZE).to(choose_device())
+    squares = np.random.default_rng(0).integers(0, 256, (2 * BATCH, *encoder.preprocess.shape), np.uint8)
+    exact, chosen = (encoder.embed_preprocessed(squares, precision=p) for p in ("float32", "auto"))
+    cosine = float(np.vecdot(exact, chosen).min())
+    seconds = in_turn(
+        {
+            "float32": lambda: encoder.embed_preprocessed(squares, precision="float32"),
+            "auto": lambda: encoder.embed_preprocessed(squares, precision="auto"),
+        },
+        rounds=5,
+    )
+    kind = str(choose_precision("auto", encoder.mean.device)).removeprefix("torch.")
+    can_gain = kind == "bfloat16"
+    rates = ", ".join(f"{name} {len(squares) / value:.0f} images/s" for name, value in seconds.items())
+    ratio = seconds["float32"] / seconds["auto"]
+    detail = f"auto is {kind} here; {rates}"
+    return [
+        Figure(
+            "inference in the chosen precision, ResNet-18",
+            ratio,
+            "×",
+            "float32",
+            2.0 if can_gain else None,
+            detail=detail,
+        ),
+        Figure("lowest cosine of an embedding with float32's", cosine, "", "float32", 0.99),
+    ]
+
+
+def new_images() -> list[Figure]:
+    """An archive of which 1 % are new, against the same with nothing embedded before; both without start-up."""
+    count = 100 * BATCH
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive.make(Path(folder), backbone="timm/resnet18", count=count, longest_side=256)
+        kept = Path(folder) / "kept.sqlite"
+        archive.embed(archive.images.drop(range(0, count, 100)))
+        shutil.copy(archive.folder / "store/embeddings.sqlite", kept)
+
+        def one_percent() -> None:
+            archive.forget()
+            shutil.copy(kept, archive.folder / "store/embeddings.sqlite")
+            assert archive.embed(archive.images).computed == count // 100
+
+        seconds = in_turn({"start-up": archive.start_up, "all": archive.embed_all, "new": one_percent}, rounds=2)
+    every, new = (seconds[name] - seconds["start-up"] for name in ("all", "new"))
+    detail = (
+        f"{new:.2f} s against {every:.1f} s for {count} images, ResNet-18; start-up {seconds['start-up']:.2f} s apart"
+    )
+    baseline = "embedding all"
+    return [
+        Figure("embed after 1 % new images", new / every, "×", baseline, 0.03, higher_is_better=False, detail=detail)
+    ]
+
+
+def memory() -> list[Figure]:
+    """Peak resident memory of a process that embeds."""
+    peaks = {count: _peak(count) for count in (1_000, 20_000)}
+    few, many = peaks.values()
+    return [
+        Figure("peak memory of embed, 1,000 images", few, "MB", bar=2000, higher_is_better=False),
+        Figure("peak memory of embed, 20,000 images", many, "MB", bar=2000, higher_is_better=False),
+    ]
+
+
+def _peak(count: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        code = f"from benchmarks.embedding import measure_memory; measure_memory({folder!r}, {count})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def measure_memory(folder: str, count: int) -> None:
+    """Embed ``count`` images and print this process's peak resident memory, MB."""
+    archive = Archive.make(Path(folder), backbone="timm/test_resnet", count=count, longest_side=128, image_size=64)
+    archive.embed_all()
+    # Not getrusage: what it says of a process begins with the size of the one that started it.
+    status = Path("/proc/self/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 1000)
+
+
+if __name__ == "__main__":
+    for figure in run():
+        print(figure)
