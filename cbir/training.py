@@ -336,6 +336,7 @@ def _fit(
                 ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
             ],
         )
+        task.train()  # Lightning leaves each module in the mode that it finds
         try:
             path = checkpoint_path(checkpoints) if state else None
             trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)

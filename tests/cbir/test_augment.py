@@ -1,0 +1,63 @@
+"""cbir.augment: views of a batch, each image with its own draw."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from cbir.augment import build_view
+from cbir.errors import UserError
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(count: int, channels: int) -> torch.Tensor:
+    coarse = torch.rand(count, channels, 6, 6, generator=chance())
+    return torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic").clamp(0, 1)
+
+
+@pytest.mark.parametrize("augmentation", ["press", "simclr"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_view_has_the_shape_and_range_of_the_batch(augmentation: Any, channels: int) -> None:
+    images = pictures(6, channels)
+    view = build_view(augmentation, image_size=64)(images, chance())
+    assert view.shape == images.shape
+    assert view.dtype == torch.float32
+    assert 0 <= view.min() < view.max() <= 1
+
+
+@pytest.mark.parametrize("augmentation", ["press", "simclr"])
+def test_views_follow_from_the_generator_and_differ_from_image_to_image(augmentation: Any) -> None:
+    make = build_view(augmentation, image_size=64)
+    same = pictures(1, 1).expand(4, -1, -1, -1)
+    view = make(same, chance(1))
+    assert torch.equal(view, make(same, chance(1)))
+    assert not torch.equal(view, make(same, chance(2)))
+    assert not any(torch.allclose(view[0], other, atol=0.02) for other in view[1:])
+
+
+def test_simclr_crops_between_8_percent_and_all_and_flips_half() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(400, 1, 64, 64)
+    view = build_view("simclr", image_size=64)(ramp, chance())
+    rising = view[:, 0, 32, -8:].mean(dim=1) > view[:, 0, 32, :8].mean(dim=1)
+    assert 0.4 < rising.float().mean() < 0.6
+
+
+def test_simclr_turns_a_fifth_and_more_of_the_colours_grey() -> None:
+    red = torch.tensor([0.8, 0.3, 0.3])[:, None, None].expand(400, 3, 32, 32)
+    view = build_view("simclr", image_size=32)(red, chance())
+    grey = (view.amax(dim=1) - view.amin(dim=1)).amax(dim=(1, 2)) < 0.02
+    assert 0.15 < grey.float().mean() < 0.35
+
+
+def test_the_lengths_of_press_follow_the_images() -> None:
+    images = pictures(8, 1)
+    small, large = (build_view("press", image_size=size)(images, chance()) for size in (64, 256))
+    assert not torch.equal(small, large)
+
+
+def test_an_unknown_augmentation_is_refused() -> None:
+    with pytest.raises(UserError, match="augmentation must be press or simclr, is 'none'"):
+        build_view("none", image_size=64)  # type: ignore[arg-type]
