@@ -1,0 +1,156 @@
+"""Stage train: params in, the encoder's folder out, as a process that can be killed."""
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+from safetensors.torch import save_file
+
+from cbir.encoder import build_encoder, load_encoder
+from cbir.errors import UserError
+from cbir.files import image_ids, write_parquet
+from cbir.training import HISTORY
+from tasks.settings import Paths, load_paths, read_yaml
+from tasks.train import train
+
+PROJECT = Path(__file__).parents[2]
+TINY = {
+    "backbone": "timm/test_resnet",
+    "image_size": 32,
+    "batch_size": 8,
+    "epochs": 2,
+    "projection": 16,
+    "precision": "float32",
+    "workers": 0,
+}
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    params = read_yaml(PROJECT / "params.yaml")
+    return {**params["images"], **params["train"], **TINY, **changes}
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A workspace of 24 images, 4 of them of split test and not even there."""
+    monkeypatch.chdir(tmp_path)
+    paths = load_paths(read_yaml(PROJECT / "params.yaml"))
+    chance = np.random.default_rng(0)
+    rows = []
+    for n in range(24):
+        path = paths.raw / f"first/{n:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = chance.integers(0, 256, (5, 5), dtype=np.uint8)
+        cv2.imwrite(str(path), cv2.resize(coarse, (64, 48), interpolation=cv2.INTER_CUBIC))
+        split = "test" if n >= 20 else None
+        rows.append((image_ids(path)[0], f"group {n}" if split else None, split, f"first/{n:02}.png", 0))
+        if split:
+            path.unlink()
+    columns = [pa.array(column) for column in zip(*sorted(rows), strict=True)]
+    write_parquet(paths.training, pa.table(columns, names=["image_id", "group_id", "split", "path", "page"]))
+    return paths
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_params_yaml_holds_what_the_stage_takes() -> None:
+    taken = [name for name, one in inspect.signature(train).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    assert sorted(settings()) == sorted(taken)
+
+
+def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the_same_bytes(paths: Paths) -> None:
+    train(paths, **settings(whitening="pca", accessions=["first"]))
+    first = files(paths.encoder)
+    assert sorted(first) == ["config.json", "history.parquet", "model.safetensors"]
+    facts = json.loads(first["config.json"])["training"]
+    assert facts["method"] == "simclr"
+    assert facts["accessions"] == ["first"]
+    assert facts["epochs"] == 2
+    assert facts["best_epoch"] in (1, 2)
+    assert facts["images"] + facts["validation_images"] == 20
+    assert facts["settings"]["augmentation"] == "press"
+    assert str(paths.raw.absolute()) not in first["config.json"].decode()
+    history = pq.read_table(paths.encoder / "history.parquet")
+    assert history.schema == HISTORY
+    assert len(history) == 4
+    assert not list((paths.store / "checkpoints").iterdir())
+    train(paths, **settings(whitening="pca", accessions=["first"], workers=1))
+    assert files(paths.encoder) == first
+
+
+def test_none_writes_the_backbone_whatever_the_settings_of_training_are(paths: Paths) -> None:
+    train(paths, **settings(method="none"))
+    first = files(paths.encoder)
+    assert pq.read_table(paths.encoder / "history.parquet").equals(HISTORY.empty_table())
+    image = np.zeros((40, 40), np.uint8)
+    expected = build_encoder(backbone=TINY["backbone"], image_size=32, greyscale=True).embed([image])
+    assert np.array_equal(load_encoder(paths.encoder).embed([image]), expected)
+    train(paths, **settings(method="none", temperature=0.5, epochs=9, augmentation="simclr"))
+    assert files(paths.encoder) == first
+
+
+def test_weights_are_known_by_their_content(paths: Paths) -> None:
+    state = build_encoder(backbone=TINY["backbone"], image_size=32, seed=9).backbone.model.state_dict()
+    state = {name: value.contiguous() for name, value in state.items()}
+    for folder in ("here", "there"):
+        Path(folder).mkdir()
+        save_file(state, f"{folder}/weights.safetensors")
+        train(paths, **settings(method="none", weights=f"{folder}/weights.safetensors"))
+        Path(folder, "encoder").mkdir()
+        for name, content in files(paths.encoder).items():
+            Path(folder, "encoder", name).write_bytes(content)
+    assert files(Path("here/encoder")) == files(Path("there/encoder"))
+    facts = json.loads(Path("here/encoder/config.json").read_text())["training"]
+    assert facts["weights"].startswith("sha256:")
+
+
+def test_without_training_images_it_says_which_stage_to_run(paths: Paths) -> None:
+    paths.training.unlink()
+    with pytest.raises(UserError, match="is not there; run the stage groundtruth first"):
+        train(paths, **settings())
+
+
+def test_a_wrong_setting_leaves_the_encoder_before(paths: Paths) -> None:
+    train(paths, **settings(method="none"))
+    first = files(paths.encoder)
+    with pytest.raises(UserError, match=r"train.method must be one of .*, is 'byol'"):
+        train(paths, **settings(method="byol"))
+    assert files(paths.encoder) == first
+
+
+def test_killed_as_a_process_it_goes_on_and_gives_the_same_bytes(paths: Paths) -> None:
+    params = read_yaml(PROJECT / "params.yaml") | {"tracking": {"uri": ""}}
+    params["train"] |= {**TINY, "epochs": 20, "patience": 20, "workers": 1}
+    with Path("params.yaml").open("w") as file:
+        YAML().dump(params, file)
+    Path("dvc.yaml").write_bytes((PROJECT / "dvc.yaml").read_bytes())
+    command = [sys.executable, "-m", "tasks.train"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list(paths.store.glob("checkpoints/*/last.ckpt")):
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not paths.encoder.exists()
+    resumed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "going on after epoch" in resumed.stderr
+    first = files(paths.encoder)
+    train(paths, **settings(epochs=20, patience=20))
+    assert files(paths.encoder) == first
