@@ -14,7 +14,7 @@ import torch
 from benchmarks.figures import Figure, in_turn
 from cbir.devices import autocast, choose_device, choose_precision
 from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder
-from cbir.inference import Counts, embed_archive
+from cbir.inference import Counts, embed_archive, pass_size
 from cbir.reduced import ReducedImages
 
 BATCH = 64
@@ -105,10 +105,12 @@ def overhead() -> list[Figure]:
 
 
 def _forward(encoder: Encoder, batches: int) -> None:
+    """As many images as in so many batches, in passes of the size that ``embed`` uses."""
     device = encoder.mean.device
-    squares = np.random.default_rng(0).integers(0, 256, (BATCH, *encoder.preprocess.shape), np.uint8)
+    size = pass_size(BATCH, device)
+    squares = np.random.default_rng(0).integers(0, 256, (size, *encoder.preprocess.shape), np.uint8)
     with torch.inference_mode(), autocast(device, choose_precision("auto", device)):
-        for _ in range(batches):
+        for _ in range(batches * BATCH // size):
             encoder(torch.from_numpy(squares).to(device)).cpu()
 
 
@@ -116,12 +118,13 @@ def precision() -> list[Figure]:
     """Inference of a ResNet-18 in the precision that ``auto`` chooses, against float32."""
     encoder = build_encoder(backbone="timm/resnet18", image_size=SIZE).to(choose_device())
     squares = np.random.default_rng(0).integers(0, 256, (2 * BATCH, *encoder.preprocess.shape), np.uint8)
-    exact, chosen = (encoder.embed_preprocessed(squares, precision=p) for p in ("float32", "auto"))
+    size = pass_size(BATCH, encoder.mean.device)
+    exact, chosen = (encoder.embed_preprocessed(squares, batch_size=size, precision=p) for p in ("float32", "auto"))
     cosine = float(np.vecdot(exact, chosen).min())
     seconds = in_turn(
         {
-            "float32": lambda: encoder.embed_preprocessed(squares, precision="float32"),
-            "auto": lambda: encoder.embed_preprocessed(squares, precision="auto"),
+            "float32": lambda: encoder.embed_preprocessed(squares, batch_size=size, precision="float32"),
+            "auto": lambda: encoder.embed_preprocessed(squares, batch_size=size, precision="auto"),
         },
         rounds=5,
     )

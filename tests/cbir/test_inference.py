@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -65,6 +66,11 @@ def contents(work: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (work / "embeddings").iterdir()}
 
 
+@pytest.fixture(autouse=True)
+def processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "choose_device", lambda: torch.device("cpu"))
+
+
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by the size of the batch with every forward pass."""
@@ -100,6 +106,15 @@ def test_what_was_embedded_is_not_computed_again(archive: Path, tmp_path: Path, 
     assert embed(archive, tmp_path, images) == Counts(computed=0, stored=COUNT)
     assert len(passes) == count
     assert contents(tmp_path) == first
+
+
+def test_a_processor_computes_a_few_images_at_a_time_however_many_are_read(
+    archive: Path, tmp_path: Path, passes: list[int]
+) -> None:
+    images = images_of(archive)
+    embed(archive, tmp_path, images, batch_size=64)
+    assert passes == [8, 8, 8]
+    assert embed(archive, tmp_path, images, batch_size=32).computed == 0
 
 
 def test_new_images_cost_what_the_new_images_cost(archive: Path, tmp_path: Path, passes: list[int]) -> None:
