@@ -31,7 +31,7 @@ VERSION = 1  # to be raised with any change of the code that decides a vector
 PASS_ON_PROCESSOR = 8
 _READ_TOGETHER = 16  # images in one task of a reading thread
 _BATCHES_AHEAD = 3
-_FETCHED = 4096  # stored vectors in memory at a time
+_FETCHED = 4096  # images looked up in the store at a time
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,14 @@ def embed_archive(
     entries = Store(store / "embeddings.sqlite")
     size = pass_size(batch_size, device)
     vectors = StoredVectors(entries, digest, used, size, device.type, longest_side)
-    ids = images["image_id"].tolist()
-    missing = images[images["image_id"].isin(vectors.missing(ids))]
+    missing = images[~vectors.known(images["image_id"])]
     source = ReducedImages(store, archive, longest_side=longest_side)
     batches = read_ahead(missing, source, encoder.preprocess, batch_size=batch_size)
     for some, squares in progress(batches, total=-(-len(missing) // batch_size), desc="embed", unit="batch"):
         vectors.put(some, _embed(encoder, squares, batch_size=size, precision=used))
     write_embeddings(
         folder,
-        vectors.stream(ids),
+        vectors.stream(images["image_id"]),
         dimension=encoder.dimension,
         encoder_digest=digest,
         precision=used,
@@ -120,18 +119,22 @@ class StoredVectors:
         self._recipe = hashlib.sha256(repr((*recipe, *versions)).encode()).hexdigest()[:32]
         self._store = store
 
-    def missing(self, ids: Sequence[str]) -> set[str]:
-        """Those images that have no vector yet."""
-        return {key.rpartition("/")[2] for key in self._store.missing(self._keys(ids))}
+    def known(self, ids: pd.Series) -> np.ndarray:
+        """Which images have a vector: (len(ids),) bool."""
+        found = np.empty(len(ids), bool)
+        for start, some in _slices(ids):
+            keys = self._keys(some)
+            missing = set(self._store.missing(keys))
+            found[start : start + len(some)] = [key not in missing for key in keys]
+        return found
 
     def put(self, ids: Sequence[str], vectors: np.ndarray) -> None:
         """Store vectors (len(ids), d), float32, in one transaction."""
         self._store.put_many((key, vector.tobytes()) for key, vector in zip(self._keys(ids), vectors, strict=True))
 
-    def stream(self, ids: Sequence[str]) -> Iterator[Batch]:
+    def stream(self, ids: pd.Series) -> Iterator[Batch]:
         """The vectors of images that all have one, a few thousand at a time, in the order of ``ids``."""
-        for start in range(0, len(ids), _FETCHED):
-            some = ids[start : start + _FETCHED]
+        for _, some in _slices(ids):
             keys = self._keys(some)
             values = self._store.get_many(keys)
             yield some, np.frombuffer(b"".join(values[key] for key in keys), np.float32).reshape(len(some), -1)
@@ -140,11 +143,15 @@ class StoredVectors:
         return [f"{self._recipe}/{image_id}" for image_id in ids]
 
 
+def _slices(ids: pd.Series) -> Iterator[tuple[int, list[str]]]:
+    for start in range(0, len(ids), _FETCHED):
+        yield start, ids.iloc[start : start + _FETCHED].tolist()
+
+
 def read_ahead(
     images: pd.DataFrame, source: ReducedImages, preprocess: Preprocessing, *, batch_size: int
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Ids and preprocessed images, uint8 (batch, S, S, C), read by threads a few batches ahead of who takes them."""
-    files = list(zip(images["image_id"], images["path"], images["page"], strict=True))
 
     def fill(squares: np.ndarray, some: list[tuple[str, str, int]]) -> None:
         for row, file in enumerate(some):
@@ -153,8 +160,9 @@ def read_ahead(
     readers = ThreadPoolExecutor(max_workers=_readers(), thread_name_prefix="read")
     ahead: deque[tuple[list[str], np.ndarray, list[Future[None]]]] = deque()
     try:
-        for start in range(0, len(files), batch_size):
-            batch = files[start : start + batch_size]
+        for start in range(0, len(images), batch_size):
+            rows = images.iloc[start : start + batch_size]
+            batch = list(zip(rows["image_id"], rows["path"], rows["page"], strict=True))
             squares = np.empty((len(batch), *preprocess.shape), np.uint8)
             parts = [slice(at, at + _READ_TOGETHER) for at in range(0, len(batch), _READ_TOGETHER)]
             tasks = [readers.submit(fill, squares[part], batch[part]) for part in parts]

@@ -17,9 +17,10 @@ def embed(
     paths: Paths, *, longest_side: int, batch_size: int, precision: Precision, dtype: DType, part_rows: int
 ) -> None:
     """Write the embeddings; images that this encoder has embedded before come from the store."""
+    images = unique_images(read_manifest(paths.manifest))[["image_id", "path", "page"]]
     counts = embed_archive(
         paths.embeddings,
-        unique_images(read_manifest(paths.manifest)),
+        images,
         encoder_folder=paths.encoder,
         archive=paths.raw,
         store=paths.store,
