@@ -81,7 +81,7 @@ class Archive:
 def overhead() -> list[Figure]:
     """The stage from a filled store, without its start-up, against the forward passes alone on arrays in memory."""
     figures = []
-    for name, backbone, batches in (("ResNet-50", "resnet50", 5), ("MobileNetV2", "mobilenetv2_100", 8)):
+    for name, backbone, batches in (("ResNet-50", "resnet50", 3), ("MobileNetV2", "mobilenetv2_100", 6)):
         count = batches * BATCH
         with tempfile.TemporaryDirectory() as folder:
             archive = Archive.make(Path(folder), backbone=f"timm/{backbone}", count=count, longest_side=512)
@@ -92,7 +92,7 @@ def overhead() -> list[Figure]:
                     "start-up": archive.start_up,
                     "embed": archive.embed_all,
                 },
-                rounds=5,
+                rounds=3,
             )
         embedding = seconds["embed"] - seconds["start-up"]
         detail = (

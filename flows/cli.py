@@ -10,6 +10,8 @@ import typer
 from cbir.errors import UserError
 from flows.environment import prepare
 
+INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -31,9 +33,6 @@ def main() -> None:
         app()
     except UserError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command()
@@ -59,11 +58,18 @@ def run(
     if unknown:
         raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stage_graph())}")
     from flows.accessions import adopt
+    from flows.servers import provide_prefect_api
+
+    adopt(paths.raw)
+    provide_prefect_api(paths.store / "logs/prefect.log")
     from flows.pipeline import pipeline
     from flows.summary import summary
 
-    adopt(paths.raw)
-    state = pipeline(force or [], return_state=True)
+    try:
+        state = pipeline(force or [], return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     outcomes = state.result(raise_on_failure=False)
     if not isinstance(outcomes, list):
         raise UserError(f"the run broke off: {state.message}")

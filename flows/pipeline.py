@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from flows.artifacts import publish
-from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, stage_graph
+from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, stage_graph, stop_running
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
 terminal = logging.getLogger("flows")
@@ -60,7 +60,11 @@ def pipeline(force: Sequence[str] = ()) -> State[Any]:
             wait_for=[runs[other] for other in needed],
             return_state=False,
         )
-    wait(list(runs.values()))
+    try:
+        wait(list(runs.values()))
+    except BaseException:  # Ctrl-C or a termination signal: the threads that wait for the stages cannot be interrupted
+        stop_running()
+        raise
     states = {name: run.state for name, run in runs.items()}
     outcomes = [state.result() for state in states.values() if state.is_completed()]
     publish(outcomes)

@@ -7,6 +7,8 @@ telemetry say (3.8.8); a Content-Security-Policy keeps the call in the browser.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from tasks.stage import die_with_parent
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,4 +38,5 @@ def create_app() -> LocalPages:
     """The application for ``uvicorn --factory``."""
     from prefect.server.api.server import create_app as create_prefect
 
+    die_with_parent()  # a killed command leaves no server behind
     return LocalPages(create_prefect(final=True))

@@ -34,6 +34,7 @@ from tasks.stage import TEMPORARY
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
 Tell = Callable[[int, str], None]
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class StageError(Exception):
@@ -158,8 +159,9 @@ def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
     variables = {**os.environ, **bars, **environment, "CBIR_LOG_FD": str(write)}
-    process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write])
+    process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write], process_group=0)
     os.close(write)
+    _running.add(process)
     failure = None
     with os.fdopen(read) as lines:
         for line in lines:
@@ -168,6 +170,7 @@ def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str
             if record["level"] >= logging.ERROR:
                 failure = record["message"].splitlines()[0]
     code = process.wait()
+    _running.discard(process)
     if code == 0:
         return
     if code < 0:
@@ -175,6 +178,15 @@ def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str
     raise (StageInterruptedError if code == TEMPORARY else StageError)(
         f"{stage.name}: {failure or f'it ended with exit code {code}'}"
     )
+
+
+def stop_running() -> None:
+    """End the processes of the stages that run in this process's flows; what they had written to stores stays.
+
+    They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
+    """
+    for process in list(_running):
+        process.terminate()
 
 
 def _command(stage: PipelineStage) -> list[str]:

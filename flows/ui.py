@@ -2,10 +2,7 @@
 
 import http.client
 import json
-import os
-import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,30 +10,23 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from cbir.errors import UserError
+from flows.servers import (
+    HOST,
+    START_TIMEOUT,
+    Server,
+    answers,
+    choose_port,
+    open_local,
+    prefect_server,
+    require_alive,
+    started,
+)
 from tasks.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import Tracking, load_tracking, prepare_database, without_credentials
-
-HOST = "127.0.0.1"
-START_TIMEOUT = 180  # seconds; on a busy machine MLflow takes most of a minute
-STOP_TIMEOUT = 15  # seconds from TERM to KILL
-ERROR_LINE = re.compile(r"error|exception|errno", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Server:
-    """How to start a server, and the address that answers once it is ready."""
-
-    name: str
-    command: Sequence[str]
-    environment: dict[str, str]
-    address: str
-    health: str
-    log: Path
 
 
 def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) -> None:
@@ -85,88 +75,6 @@ def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
     )
 
 
-def prefect_server(port: int, log: Path) -> Server:
-    """Prefect's server on the runs in PREFECT_HOME."""
-    api = f"http://{HOST}:{port}/api"
-    command = ["uvicorn", "--factory", "flows.prefect_app:create_app", "--host", HOST, "--port", str(port)]
-    return Server(
-        name="Prefect",
-        command=[sys.executable, "-m", *command],
-        environment={
-            "PREFECT_API_URL": api,
-            "PREFECT_SERVER_API_HOST": HOST,
-            "PREFECT_SERVER_API_PORT": str(port),
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        },
-        address=f"http://{HOST}:{port}",
-        health=f"{api}/health",
-        log=log,
-    )
-
-
-def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
-    """The given port, or else the preferred one, or else any that is free.
-
-    Raises:
-        UserError: the given port is taken or cannot be used.
-    """
-    if given is not None:
-        reason = "the other server has it" if given in taken else _why_not(given)
-        if reason:
-            raise UserError(f"port {given} cannot be used for {name} ({reason}): give another one, or none")
-        return given
-    if preferred not in taken and _why_not(preferred) is None:
-        return preferred
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return int(free.getsockname()[1])
-
-
-def _why_not(port: int) -> str | None:
-    """Why no server can listen on the port; None where one can."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: one that just ended is no obstacle
-        try:
-            trial.bind((HOST, port))
-        except OverflowError:
-            return "ports go from 1 to 65535"
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
-    return None if port else "ports go from 1 to 65535"
-
-
-@contextmanager
-def started(server: Server) -> Iterator[subprocess.Popen[bytes]]:
-    """The server's process; on leaving, it and all that it started are told to end, and killed where they do not."""
-    with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            server.command,
-            env={**os.environ, **server.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops both in order
-        )
-    try:
-        yield process
-    finally:
-        _signal_group(process, signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            _signal_group(process, signal.SIGKILL)
-            process.wait()
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
-
-
 class _Ended(Exception):  # noqa: N818 - it is how a run ends that has no end of its own
     """The user wants the servers stopped."""
 
@@ -195,12 +103,8 @@ def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         for server, process in zip(servers, processes, strict=True):
-            if process.poll() is not None:
-                code = process.returncode
-                raise UserError(
-                    f"{server.name} ended with exit code {code}: {_last_words(server.log)}; see {server.log}"
-                )
-        for server in [one for one in waiting if _answers(one.health)]:
+            require_alive(server, process)
+        for server in [one for one in waiting if answers(one.health)]:
             waiting.remove(server)
             page = experiment_page(server.address, tracking.experiment) if server.name == "MLflow" else server.address
             print(f"{server.name:8} {page}", flush=True)
@@ -222,30 +126,8 @@ def experiment_page(address: str, experiment: str) -> str:
     """
     query = urllib.parse.urlencode({"experiment_name": experiment})
     try:
-        with _open(f"{address}/api/2.0/mlflow/experiments/get-by-name?{query}") as answer:
+        with open_local(f"{address}/api/2.0/mlflow/experiments/get-by-name?{query}") as answer:
             number = json.load(answer)["experiment"]["experiment_id"]
     except (OSError, http.client.HTTPException, ValueError, KeyError):
         return address
     return f"{address}/#/experiments/{number}/runs?workflowType=machine_learning"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with _open(url) as answer:
-            return answer.status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-
-
-def _open(url: str) -> http.client.HTTPResponse:
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy knows nothing of this machine's ports
-    return opener.open(url, timeout=5)
-
-
-def _last_words(log: Path) -> str:
-    """The last line of a log that speaks of an error, or else the last line."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if ERROR_LINE.search(line)] or lines or ["it said nothing"]
-    return telling[-1][:300]

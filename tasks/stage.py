@@ -17,7 +17,7 @@ from typing import Any
 from cbir.errors import UserError
 from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
 
-__all__ = ["Paths", "main"]
+__all__ = ["Paths", "die_with_parent", "main"]
 
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
@@ -29,7 +29,7 @@ def main(function: Callable[..., None]) -> typing.NoReturn:
 
     The exit code is TEMPORARY for what may well go better next time.
     """
-    _die_with_parent()
+    die_with_parent()
     name = function.__name__
     log = _start_log(name)
     started = time.monotonic()
@@ -97,7 +97,7 @@ class _JsonLines(logging.Formatter):
         return json.dumps({"level": record.levelno, "message": super().format(record)})
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """End this process when the one that started it has died: an orphan would write what a new run writes too."""
     parent = os.getppid()
 

@@ -116,7 +116,7 @@ def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
 
 
 def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace) -> None:
-    options = ["--set", "train.epochs=40", "--set", "train.patience=40"]
+    options = ["--set", "train.epochs=12", "--set", "train.patience=12"]
     checkpoints = workspace.folder / ".store/checkpoints"
     process = subprocess.Popen(
         ["cbir", "run", *options], cwd=workspace.folder, env=workspace.environment, start_new_session=True,

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from cbir.errors import UserError
-from flows import ui
-from flows.ui import Server, choose_port, serve, started
+from flows import servers, ui
+from flows.servers import Server, choose_port, started
+from flows.ui import serve
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -75,7 +76,7 @@ def test_a_server_that_ends_by_itself_is_reported_with_its_last_words(
 def test_a_server_that_does_not_mind_being_told_to_end_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ui, "STOP_TIMEOUT", 0.2)
+    monkeypatch.setattr(servers, "STOP_TIMEOUT", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     server = fake(tmp_path, deaf)
     with started(server) as process:
