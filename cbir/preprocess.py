@@ -34,11 +34,13 @@ class Preprocessing:
         """uint8 (H, W) or (H, W, 3) RGB to uint8 (S, S, C)."""
         if self.greyscale and image.ndim == 3:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        elif not self.greyscale and image.ndim == 2:
-            image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         square = (
             self._letterbox(image) if self.resize == "letterbox" else _scale(image, self.image_size, self.image_size)
         )
+        if not self.greyscale and square.ndim == 2:
+            square = cv2.cvtColor(
+                square, cv2.COLOR_GRAY2RGB
+            )  # not before: one channel is resized in a third of the time
         return square.reshape(self.shape)
 
     def _letterbox(self, image: np.ndarray) -> np.ndarray:
