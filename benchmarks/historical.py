@@ -1,5 +1,6 @@
 """The frozen ImageNet backbone on real historical photographs: retrieval over all labelled images, end to end."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ FROZEN = (
     "train.method=none",
     "train.backbone=timm/mobilenetv2_100",
     "train.backbone_options={pad_type: same}",  # the weights were converted from a library that pads so
-    f"train.weights={WEIGHTS}",
+    f"train.weights={WEIGHTS.name}",
     "train.mean=[0.5, 0.5, 0.5]",
     "train.std=[0.5, 0.5, 0.5]",
     "train.image_size=224",
@@ -30,6 +31,7 @@ def run() -> list[Figure]:
         workspace = Workspace.make(Path(folder) / "workspace")
         reference = ("--groundtruth", data / "groundtruth.xlsx", "--captions", data / "captions.csv")
         workspace.command("cbir", "import", data / "images", "--accession", "historical", *reference)
+        shutil.copy(WEIGHTS, workspace.folder / "models/weights")
         workspace.run(*FROZEN)
         metrics = workspace.metrics()
     detail = f"{metrics['counts']['queries']} queries, {metrics['counts']['images']} images"

@@ -34,6 +34,7 @@ from tasks.settings import Paths, load_paths, read_yaml
 from tasks.train import train
 
 SHARED = ROOT.parent / "shared"
+WEIGHTS = Path("weights/mobilenetv2_100_imagenet.safetensors")
 DRAWS = 3  # reprints of each photograph
 TRAIN, VAL = 0.7, 0.1  # parts of the photographs; the rest is test
 SEED = 90_000  # of the reprints; training draws from others
@@ -66,9 +67,9 @@ Split = Literal["val", "test"]
 
 def run(shared: Path = SHARED, *, split: Split = "test") -> list[Figure]:
     """Both encoders on the reprints of one split; settings were chosen on val, test is there for the result."""
-    weights = {"weights": str(shared / "weights/mobilenetv2_100_imagenet.safetensors")}
+    weights = {"weights": WEIGHTS.name}
     with tempfile.TemporaryDirectory() as folder:
-        archive = prepare(Path(folder), shared / "data/historical")
+        archive = prepare(Path(folder), shared)
         start = archive.score(archive.train(FROZEN | weights), split=split)
         began = time.monotonic()
         tuned = archive.score(archive.train(TUNED | weights), split=split)
@@ -119,13 +120,16 @@ class Archive:
         return float(np.mean(scores))
 
 
-def prepare(folder: Path, source: Path) -> Archive:
+def prepare(folder: Path, shared: Path) -> Archive:
     """Run clean and groundtruth on the photographs, in a folder of its own."""
+    source = shared / "data/historical"
     params = read_yaml(ROOT / "params.yaml")
     names = {name: str(folder / value) for name, value in params["paths"].items()}
     paths = load_paths({"paths": names})
     paths.raw.mkdir(parents=True)
     shutil.copytree(source / "images", paths.raw / "historical")
+    paths.weights.mkdir(parents=True)
+    shutil.copy(shared / WEIGHTS, paths.weights)
     paths.reference.mkdir(parents=True)
     shutil.copy(source / "groundtruth.xlsx", paths.reference)
     clean(paths, **params["images"], **params["clean"])

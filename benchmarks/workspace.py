@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("cbir", "tasks", "flows", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", "data/reference/README.md")
+PARTS = (
+    "cbir",
+    "tasks",
+    "flows",
+    "dvc.yaml",
+    "params.yaml",
+    ".gitignore",
+    ".dvcignore",
+    "data/reference/README.md",
+    "models/weights/README.md",
+)
 BIN = Path(sys.executable).parent
 
 

@@ -1,10 +1,11 @@
 """The frozen ImageNet backbone on chest X-rays in class folders: retrieval of the same class, end to end."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.historical import FROZEN, SHARED
+from benchmarks.historical import FROZEN, SHARED, WEIGHTS
 from benchmarks.workspace import Workspace
 
 
@@ -13,6 +14,7 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.make(Path(folder) / "workspace")
         workspace.command("cbir", "import", SHARED / "data/xray/images", "--accession", "xray")
+        shutil.copy(WEIGHTS, workspace.folder / "models/weights")
         workspace.run(*FROZEN, "groundtruth.layout=folders")
         metrics = workspace.metrics()
     detail = f"{metrics['counts']['queries']} queries, {metrics['counts']['images']} images"

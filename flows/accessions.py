@@ -1,4 +1,4 @@
-"""Accessions under DVC's care: each folder of data/raw has a .dvc file of its own."""
+"""Accessions and checkpoints under DVC's care, each with a .dvc file of its own."""
 
 import logging
 from collections.abc import Sequence
@@ -25,10 +25,11 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
 
-def adopt(archive: Path) -> None:
-    """Tell DVC of accessions that it does not know: put there by hand, or by an import that was cut off."""
-    folders = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-    unknown = [folder for folder in folders if not folder.with_name(f"{folder.name}.dvc").exists()]
+def adopt(archive: Path, weights: Path) -> None:
+    """Tell DVC of what it does not know yet: accessions put there by hand or by an import cut off, and checkpoints."""
+    there = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    there += sorted(weights.glob("*.safetensors"))
+    unknown = [path for path in there if not path.with_name(f"{path.name}.dvc").exists()]
     if unknown:
-        log.info("new in %s: %s", archive, ", ".join(folder.name for folder in unknown))
+        log.info("new to DVC: %s", ", ".join(map(str, unknown)))
         tell_dvc(unknown)

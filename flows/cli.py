@@ -60,7 +60,7 @@ def run(
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
 
-    adopt(paths.raw)
+    adopt(paths.raw, paths.weights)
     provide_prefect_api(paths.store / "logs/prefect.log")
     from flows.pipeline import pipeline
     from flows.summary import summary

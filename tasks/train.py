@@ -75,6 +75,7 @@ def train(
         workers=workers,
         seed=seed,
     )
+    weights = _local(weights, paths.weights)
     images = _read_images(paths.training)
     encoder = build_encoder(
         backbone=backbone,
@@ -111,6 +112,16 @@ def _read_images(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
     return pq.read_table(path, columns=["image_id", "path", "page", "group_id", "split"]).to_pandas()
+
+
+def _local(weights: str, folder: Path) -> str:
+    """The path of weights that are a file, which lies in ``folder`` so that DVC sees when it changes."""
+    if weights in ("none", "pretrained"):
+        return weights
+    path = folder / weights
+    if not path.is_file() or path.resolve().parent != folder.resolve():
+        raise UserError(f"train.weights is {weights!r}, which is no file in {folder}: copy it there and give its name")
+    return str(path)
 
 
 def _identity(weights: str) -> str:

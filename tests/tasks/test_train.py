@@ -106,16 +106,23 @@ def test_none_writes_the_backbone_whatever_the_settings_of_training_are(paths: P
 def test_weights_are_known_by_their_content(paths: Paths) -> None:
     state = build_encoder(backbone=TINY["backbone"], image_size=32, seed=9).backbone.model.state_dict()
     state = {name: value.contiguous() for name, value in state.items()}
+    paths.weights.mkdir(parents=True)
     for folder in ("here", "there"):
-        Path(folder).mkdir()
-        save_file(state, f"{folder}/weights.safetensors")
-        train(paths, **settings(method="none", weights=f"{folder}/weights.safetensors"))
-        Path(folder, "encoder").mkdir()
+        save_file(state, paths.weights / f"{folder}.safetensors")
+        train(paths, **settings(method="none", weights=f"{folder}.safetensors"))
+        Path(folder, "encoder").mkdir(parents=True)
         for name, content in files(paths.encoder).items():
             Path(folder, "encoder", name).write_bytes(content)
     assert files(Path("here/encoder")) == files(Path("there/encoder"))
     facts = json.loads(Path("here/encoder/config.json").read_text())["training"]
     assert facts["weights"].startswith("sha256:")
+
+
+@pytest.mark.parametrize("weights", ["../away.safetensors", "/away.safetensors", "missing.safetensors"])
+def test_weights_lie_where_dvc_sees_them(paths: Paths, weights: str) -> None:
+    with pytest.raises(UserError, match="is no file in models/weights: copy it there and give its name") as refused:
+        train(paths, **settings(weights=weights))
+    assert f"train.weights is {weights!r}" in str(refused.value)
 
 
 def test_without_training_images_it_says_which_stage_to_run(paths: Paths) -> None:
