@@ -9,17 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PARTS = (
-    "cbir",
-    "tasks",
-    "flows",
-    "dvc.yaml",
-    "params.yaml",
-    ".gitignore",
-    ".dvcignore",
-    "data/reference/README.md",
-    "models/weights/README.md",
-)
+READ_ME = ("data/reference/README.md", "models/weights/README.md")
+PARTS = ("cbir", "tasks", "flows", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ_ME)
 BIN = Path(sys.executable).parent
 
 

@@ -102,8 +102,8 @@ def find_clusters(
 
     A connected component of more than ``largest`` images (a sign that the threshold is too low for this encoder) is
     first broken: the edge threshold rises in it, a tenth of what is left to 1 at a time, until its pieces are small
-    enough. Its images are then compared within the pieces only; what is not broken at 0.9999 is one cluster. So the sums
-    take at most ``largest`` × d × 8 bytes.
+    enough. Its images are then compared within the pieces only; what is not broken at 0.9999 is one cluster. So the
+    sums take at most ``largest`` × d × 8 bytes.
     """
     pairs, similarities = candidate_pairs(neighbours, embeddings, threshold=threshold)
     clusters: list[np.ndarray] = []

@@ -125,7 +125,7 @@ def _read(source: _Photograph, longest_side: int) -> np.ndarray:
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).parent / inner if spec and spec.origin else Path(source.file)
     if not path.is_file():
-        raise UserError(f"{path} is not installed, and the sample archive is made of it: remove .venv and run `make run` again")
+        raise UserError(f"{path}, of which the sample archive is made, is not installed: remove .venv and `make run`")
     with Image.open(path) as file:
         paper = Image.new("RGBA", file.size, "white")
         image = (

@@ -57,4 +57,5 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 
 
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
-    assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, "settings", "stage", "tracking", "findings"}
+    serving = {"settings", "stage", "tracking", "findings"}
+    assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, *serving}

@@ -34,7 +34,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ids[image_ids(file)[0]] = encoder.embed([read_image(file, longest_side=64)], precision="float32")[0]
     batch = sorted(ids), np.array([ids[one] for one in sorted(ids)])
     digest = encoder_digest(folder / "encoder")
-    write_embeddings(folder / "embeddings", [batch], dimension=encoder.dimension, encoder_digest=digest, precision="float32")
+    facts = {"dimension": encoder.dimension, "encoder_digest": digest, "precision": "float32"}
+    write_embeddings(folder / "embeddings", [batch], **facts)
     return folder
 
 
