@@ -148,7 +148,7 @@ def precision() -> list[Figure]:
 
 def new_images() -> list[Figure]:
     """An archive of which 1 % are new, against the same with nothing embedded before; both without start-up."""
-    count = 100 * BATCH
+    count = 3200
     with tempfile.TemporaryDirectory() as folder:
         archive = Archive.make(Path(folder), backbone="timm/resnet18", count=count, longest_side=256)
         kept = Path(folder) / "kept.sqlite"

@@ -16,7 +16,7 @@ class Press:
     """
 
     # the picture in its frame
-    crop: Range = (0.4, 1.0)  # part of the area that is kept
+    crop: Range = (0.5, 1.0)  # part of the area that is kept
     aspect: Range = (0.77, 1.3)  # by how much the crop is wider or narrower than the original
     rotation: Range = (-4.0, 4.0)  # degrees, of the picture within its frame
     mirror: float = 0.1  # a negative laid upside down
@@ -30,15 +30,15 @@ class Press:
 
     # the screen
     screen: float = 0.75
-    period: Range = (2.2, 6.0)  # px from dot to dot
+    period: Range = (1.6, 4.5)  # px from dot to dot
     angle: Range = (25.0, 65.0)  # degrees; 45 is the printers' rule for a single ink
     shapes: tuple[str, ...] = ("round", "dot", "ellipse", "diamond")
-    strength: Range = (0.4, 1.0)  # of the dots; below 1 for a screen that the scan half resolved
+    strength: Range = (0.3, 0.9)  # of the dots; below 1 for a screen that the scan half resolved
     edge: Range = (0.8, 2.0)  # px over which a dot's edge fades
 
     # the page around it
     page: float = 0.4  # smaller than the image, among text
-    size: Range = (0.55, 0.9)  # of the image's width and height that the picture keeps on a page
+    size: Range = (0.6, 0.95)  # of the image's width and height that the picture keeps on a page
     layouts: tuple[str, ...] = ("columns", "wide", "letter")
     text: Range = (0.35, 0.75)  # part of a sheet that the image shows; small: large letters
     border: float = 0.2  # off a page: the picture's edge and some bare paper is in the image
@@ -108,29 +108,23 @@ MILD: Final = Press(
 """For measuring: gentle reprints with screens and layouts that ``PRESS`` never draws."""
 
 SEVERE_UNSEEN: Final = Press(
-    crop=(0.3, 0.75),
-    aspect=(0.7, 1.4),
-    rotation=(-6.0, 6.0),
-    mirror=0.15,
-    black=(-0.2, 0.2),
-    white=(0.8, 1.2),
-    midtone=(-1.0, 1.0),
-    posterise=0.25,
+    crop=(0.5, 0.9),
+    aspect=(0.8, 1.25),
+    rotation=(-5.0, 5.0),
     screen=0.9,
-    period=(3.0, 7.0),
+    period=(1.6, 3.5),
     angle=(-20.0, 20.0),
     shapes=("line", "square", "cross"),
-    strength=(0.6, 1.0),
-    page=0.6,
-    size=(0.5, 0.8),
+    strength=(0.4, 0.9),
+    page=0.4,
+    size=(0.65, 0.9),
     layouts=("ragged", "advert"),
     caption=0.4,
-    tilt=(-5.0, 5.0),
     gain=(0.0, 0.7),
     blur=(0.3, 1.1),
     stains=(0.05, 0.2),
     vignette=(0.0, 0.3),
     streaks=0.3,
-    noise=(0.02, 0.09),
+    noise=(0.01, 0.06),
 )
-"""For measuring: harder than ``PRESS``, with screens, angles and layouts that it never draws."""
+"""For measuring: nothing is left as it was, with screens, angles and layouts that ``PRESS`` never draws."""
