@@ -34,6 +34,7 @@ from tasks.stage import TEMPORARY
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
 Tell = Callable[[int, str], None]
+GRACE = 2  # seconds that a stage has to end by itself
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -185,8 +186,14 @@ def stop_running() -> None:
 
     They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
     """
-    for process in list(_running):
+    processes = list(_running)
+    for process in processes:
         process.terminate()
+    end = time.monotonic() + GRACE
+    while any(process.poll() is None for process in processes) and time.monotonic() < end:
+        time.sleep(0.05)
+    for process in processes:
+        process.kill()  # no harm: a stage survives it at any moment; Lightning would train on until its epoch ends
 
 
 def _command(stage: PipelineStage) -> list[str]:
