@@ -51,6 +51,7 @@ START = {
 TUNED = START | {
     "method": "simclr",
     "augmentation": "press",
+    "clean_views": 0.0,
     "temperature": 0.07,
     "koleo": 0.5,
     "learning_rate": 3e-4,

@@ -18,19 +18,29 @@ View = Callable[[Tensor, torch.Generator], Tensor]  # images (B, C, S, S) in 0..
 PRESS_SIZE = 160  # px; the lengths in cbir.reprint.PRESS suit images of this size
 
 
-def build_view(augmentation: Augmentation, *, image_size: int) -> View:
+def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.0) -> View:
     """What makes one view of each image; called twice, it makes the two views that training compares.
 
     Args:
         augmentation: ``press``, what reprinting does, or ``simclr``, as published.
         image_size: px, for the lengths of ``press``.
+        clean: part of the views that ``press`` leaves as they are: a network that starts from nothing learns from such
+            pairs first.
 
     Raises:
         UserError: there is no such augmentation.
     """
     if augmentation == "press":
         press = PRESS.scaled(image_size / PRESS_SIZE)
-        return lambda images, generator: reprint(images, press, generator=generator)
+
+        def press_view(images: Tensor, generator: torch.Generator) -> Tensor:
+            reprinted = reprint(images, press, generator=generator)
+            if not clean:
+                return reprinted
+            draws = Draws(len(images), generator=generator, device=images.device)
+            return _where(draws.chance(clean), images, reprinted)
+
+        return press_view
     if augmentation == "simclr":
         return simclr_view
     raise UserError(f"augmentation must be press or simclr, is {augmentation!r}")

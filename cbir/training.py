@@ -50,6 +50,7 @@ class Settings:
     """
 
     augmentation: Augmentation = "press"
+    clean_views: float = 0.0
     projection: int = 128
     temperature: float = 0.1
     koleo: float = 0.0
@@ -69,6 +70,8 @@ class Settings:
         for name, smallest in (least | {"workers": 0, "seed": 0}).items():
             if not getattr(self, name) >= smallest:
                 raise UserError(f"train.{name} must be at least {smallest}, is {getattr(self, name)}")
+        if not 0 <= self.clean_views < 1:
+            raise UserError(f"train.clean_views must be at least 0 and below 1, is {self.clean_views}")
         for name in ("temperature", "learning_rate", "head_learning_rate"):
             if not getattr(self, name) > 0:
                 raise UserError(f"train.{name} must be above 0, is {getattr(self, name)}")

@@ -44,6 +44,7 @@ def train(
     pooling: Pooling,
     whitening: WhiteningKind,
     augmentation: Augmentation,
+    clean_views: float,
     projection: int,
     temperature: float,
     koleo: float,
@@ -61,6 +62,7 @@ def train(
     """Write the encoder, its configuration and its history."""
     settings = Settings(
         augmentation=augmentation,
+        clean_views=clean_views,
         projection=projection,
         temperature=temperature,
         koleo=koleo,

@@ -27,7 +27,8 @@ class SimCLR(nn.Module):
         self.contrast = NTXentLoss(temperature=settings.temperature)
         self.spread = KoLeoLoss()
         self.koleo = settings.koleo
-        self.view = build_view(settings.augmentation, image_size=encoder.config.image_size)
+        size = encoder.config.image_size
+        self.view = build_view(settings.augmentation, image_size=size, clean=settings.clean_views)
 
     def loss(self, encoder: Encoder, images: Tensor, *, generator: torch.Generator) -> Tensor:
         """Of images (B, C, S, S), float in 0..1, each seen in two views."""

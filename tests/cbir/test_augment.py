@@ -61,3 +61,10 @@ def test_the_lengths_of_press_follow_the_images() -> None:
 def test_an_unknown_augmentation_is_refused() -> None:
     with pytest.raises(UserError, match="augmentation must be press or simclr, is 'none'"):
         build_view("none", image_size=64)  # type: ignore[arg-type]
+
+
+def test_press_leaves_as_many_views_alone_as_it_is_told() -> None:
+    images = pictures(1, 1).expand(400, -1, -1, -1)
+    view = build_view("press", image_size=64, clean=0.3)(images, chance())
+    untouched = (view == images).flatten(1).all(dim=1).float().mean()
+    assert 0.22 < untouched < 0.38
