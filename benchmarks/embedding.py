@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ import pandas as pd
 import torch
 
 from benchmarks.figures import Figure, in_turn
-from cbir.devices import autocast, choose_device, choose_precision
+from cbir.devices import Precision, autocast, choose_device, choose_precision
 from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder
-from cbir.inference import Counts, embed_archive, pass_size
+from cbir.inference import Counts, embed_archive, pass_size, side_by_side
 from cbir.reduced import ReducedImages
 
 BATCH = 64
@@ -79,7 +80,10 @@ class Archive:
 
 
 def overhead() -> list[Figure]:
-    """The stage from a filled store, without its start-up, against the forward passes alone on arrays in memory."""
+    """The stage from a filled store, without its start-up, against the forward passes alone on arrays in memory.
+
+    The passes alone are of the same size, by as many threads: what differs is reading, preprocessing and writing.
+    """
     figures = []
     for name, backbone, batches in (("ResNet-50", "resnet50", 3), ("MobileNetV2", "mobilenetv2_100", 6)):
         count = batches * BATCH
@@ -88,43 +92,59 @@ def overhead() -> list[Figure]:
             encoder = archive.encoder.to(choose_device())
             seconds = in_turn(
                 {
-                    "bare": lambda encoder=encoder, batches=batches: _forward(encoder, batches),  # type: ignore[misc]
-                    "start-up": archive.start_up,
+                    "bare": partial(_forward, encoder, count),
                     "embed": archive.embed_all,
+                    "start-up": archive.start_up,
+                    "one batch": partial(_one_batch, encoder),
                 },
                 rounds=3,
             )
         embedding = seconds["embed"] - seconds["start-up"]
         detail = (
-            f"{count / embedding:.1f} against {count / seconds['bare']:.1f} images/s at {SIZE} px; "
-            f"start-up {seconds['start-up']:.2f} s apart"
+            f"{count / embedding:.1f} against {count / seconds['bare']:.1f} images/s at {SIZE} px "
+            f"({BATCH / seconds['one batch']:.1f} in batches of {BATCH}); start-up {seconds['start-up']:.2f} s apart"
         )
         baseline = "the bare encoder's forward pass on arrays in memory"
         figures.append(Figure(f"embed, {name}", seconds["bare"] / embedding, "×", baseline, 0.85, detail=detail))
     return figures
 
 
-def _forward(encoder: Encoder, batches: int) -> None:
-    """As many images as in so many batches, in passes of the size that ``embed`` uses."""
+def _forward(encoder: Encoder, count: int) -> None:
+    """So many images in passes of the size, and by the threads, that ``embed`` uses."""
     device = encoder.mean.device
     size = pass_size(BATCH, device)
-    squares = np.random.default_rng(0).integers(0, 256, (size, *encoder.preprocess.shape), np.uint8)
+    squares = _squares(encoder, size)
+    passes = range(count // size)
+    run_all = side_by_side if device.type == "cpu" else map
+    for _ in run_all(lambda _: _pass(encoder, squares), passes):
+        pass
+
+
+def _one_batch(encoder: Encoder) -> None:
+    """One pass as it is usually written."""
+    _pass(encoder, _squares(encoder, BATCH))
+
+
+def _pass(encoder: Encoder, squares: np.ndarray) -> None:
+    device = encoder.mean.device
     with torch.inference_mode(), autocast(device, choose_precision("auto", device)):
-        for _ in range(batches * BATCH // size):
-            encoder(torch.from_numpy(squares).to(device)).cpu()
+        encoder(torch.from_numpy(squares).to(device)).cpu()
+
+
+def _squares(encoder: Encoder, count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, *encoder.preprocess.shape), np.uint8)
 
 
 def precision() -> list[Figure]:
     """Inference of a ResNet-18 in the precision that ``auto`` chooses, against float32."""
     encoder = build_encoder(backbone="timm/resnet18", image_size=SIZE).to(choose_device())
-    squares = np.random.default_rng(0).integers(0, 256, (2 * BATCH, *encoder.preprocess.shape), np.uint8)
-    size = pass_size(BATCH, encoder.mean.device)
-    exact, chosen = (encoder.embed_preprocessed(squares, batch_size=size, precision=p) for p in ("float32", "auto"))
+    squares = _squares(encoder, 2 * BATCH)
+    exact, chosen = (_embed(encoder, squares, name) for name in ("float32", "auto"))
     cosine = float(np.vecdot(exact, chosen).min())
     seconds = in_turn(
         {
-            "float32": lambda: encoder.embed_preprocessed(squares, batch_size=size, precision="float32"),
-            "auto": lambda: encoder.embed_preprocessed(squares, batch_size=size, precision="auto"),
+            "float32": lambda: _embed(encoder, squares, "float32"),
+            "auto": lambda: _embed(encoder, squares, "auto"),
         },
         rounds=5,
     )
@@ -144,6 +164,18 @@ def precision() -> list[Figure]:
         ),
         Figure("lowest cosine of an embedding with float32's", cosine, "", "float32", 0.99),
     ]
+
+
+def _embed(encoder: Encoder, squares: np.ndarray, precision: Precision) -> np.ndarray:
+    """As ``embed`` computes, by threads on a core each."""
+    device = encoder.mean.device
+    size = pass_size(BATCH, device)
+
+    def embed(start: int) -> np.ndarray:
+        return encoder.embed_preprocessed(squares[start : start + size], batch_size=size, precision=precision)
+
+    run_all = side_by_side if device.type == "cpu" else map
+    return np.concatenate(list(run_all(embed, range(0, len(squares), size))))
 
 
 def new_images() -> list[Figure]:

@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,24 +14,28 @@ import pandas as pd
 import torch
 
 from cbir import reduced
+from cbir.ahead import work_ahead
 from cbir.devices import Precision, choose_device, choose_precision
 from cbir.embedding import Batch, DType, write_embeddings
 from cbir.encoder import Encoder, encoder_digest, load_encoder
 from cbir.errors import UserError
 from cbir.images import DECODERS
-from cbir.preprocess import Preprocessing
 from cbir.progress import Progress, silent
 from cbir.reduced import ReducedImages
 from cbir.store import Store
 
 VERSION = 1  # to be raised with any change of the code that decides a vector
 
-# Images in one forward pass on a processor. More make no use of it: the feature maps outgrow its caches, and the memory
-# allocator returns such large blocks to the system each time (a ResNet-50 takes 1.7 times as long with 64 as with 8).
+# Images in one forward pass on a processor. More are slower: feature maps outgrow its caches, and the allocator gives
+# such large blocks back to the system each time: on a core, a ResNet-50 takes 1.7 times as long with 64 as with 8.
 PASS_ON_PROCESSOR = 8
-_READ_TOGETHER = 16  # images in one task of a reading thread
-_BATCHES_AHEAD = 3
+# Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
+# for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
+_SIDE_BY_SIDE = 8  # at most, for the memory that each takes
+_READERS_FOR_GPU = 8
 _FETCHED = 4096  # images looked up in the store at a time
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def embed_archive(
         archive: folder that the paths are relative to.
         store: folder of the stores; the vectors are in its ``embeddings.sqlite``.
         longest_side: px, of the reduced images that are read.
-        batch_size: images read and stored together, and in one forward pass on a GPU; see :func:`pass_size`.
+        batch_size: images in one forward pass on a GPU; see :func:`pass_size`.
 
     Raises:
         UserError: there are no images, one cannot be read, or the encoder gives numbers that are not finite.
@@ -83,13 +87,11 @@ def embed_archive(
     digest, device = encoder_digest(encoder_folder), encoder.mean.device
     used: Precision = "bfloat16" if choose_precision(precision, device) == torch.bfloat16 else "float32"
     entries = Store(store / "embeddings.sqlite")
-    size = pass_size(batch_size, device)
-    vectors = StoredVectors(entries, digest, used, size, device.type, longest_side)
+    vectors = StoredVectors(entries, digest, used, pass_size(batch_size, device), device.type, longest_side)
     missing = images[~vectors.known(images["image_id"])]
     source = ReducedImages(store, archive, longest_side=longest_side)
-    batches = read_ahead(missing, source, encoder.preprocess, batch_size=batch_size)
-    for some, squares in progress(batches, total=-(-len(missing) // batch_size), desc="embed", unit="batch"):
-        vectors.put(some, _embed(encoder, squares, batch_size=size, precision=used))
+    for batch in compute(missing, source, encoder, batch_size=batch_size, precision=used, progress=progress):
+        vectors.put(*batch)
     write_embeddings(
         folder,
         vectors.stream(images["image_id"]),
@@ -103,7 +105,7 @@ def embed_archive(
 
 
 def pass_size(batch_size: int, device: torch.device) -> int:
-    """Images in one forward pass, where ``batch_size`` are at hand."""
+    """Images in one forward pass: ``batch_size``, of which a processor takes only a few at a time."""
     return min(batch_size, PASS_ON_PROCESSOR) if device.type == "cpu" else batch_size
 
 
@@ -148,47 +150,54 @@ def _slices(ids: pd.Series) -> Iterator[tuple[int, list[str]]]:
         yield start, ids.iloc[start : start + _FETCHED].tolist()
 
 
-def read_ahead(
-    images: pd.DataFrame, source: ReducedImages, preprocess: Preprocessing, *, batch_size: int
-) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Ids and preprocessed images, uint8 (batch, S, S, C), read by threads a few batches ahead of who takes them."""
+def compute(
+    images: pd.DataFrame,
+    source: ReducedImages,
+    encoder: Encoder,
+    *,
+    batch_size: int,
+    precision: Precision,
+    progress: Progress = silent,
+) -> Iterable[Batch]:
+    """Ids and vectors of images, one forward pass after the other, in their order.
 
-    def fill(squares: np.ndarray, some: list[tuple[str, str, int]]) -> None:
-        for row, file in enumerate(some):
-            squares[row] = preprocess(source.read(*file))
+    On a processor a few threads each read images and pass them through the encoder; a GPU is fed by threads that read.
 
-    readers = ThreadPoolExecutor(max_workers=_readers(), thread_name_prefix="read")
-    ahead: deque[tuple[list[str], np.ndarray, list[Future[None]]]] = deque()
+    Args:
+        images: columns image_id, path and page.
+
+    Raises:
+        UnreadableImage: an image that is neither in the store nor, unchanged, in the archive.
+        UserError: the encoder gives numbers that are not finite.
+    """
+    device = encoder.mean.device
+    size = pass_size(batch_size, device)
+    preprocess = encoder.preprocess
+
+    def read(start: int) -> tuple[list[str], np.ndarray]:
+        rows = images.iloc[start : start + size]
+        files = zip(rows["image_id"], rows["path"], rows["page"], strict=True)
+        return rows["image_id"].tolist(), np.stack([preprocess(source.read(*file)) for file in files])
+
+    def embed(batch: tuple[list[str], np.ndarray]) -> Batch:
+        vectors = encoder.embed_preprocessed(batch[1], batch_size=size, precision=precision)
+        if not np.isfinite(vectors).all():
+            raise UserError("the encoder gives vectors that are not finite; train it with a lower train.learning_rate")
+        return batch[0], vectors
+
+    starts = range(0, len(images), size)
+    if device.type == "cpu":
+        batches = side_by_side(lambda start: embed(read(start)), starts)
+    else:
+        batches = map(embed, work_ahead(read, starts, threads=min(_READERS_FOR_GPU, os.cpu_count() or 1)))
+    return progress(batches, total=len(starts), desc="embed", unit="batch")
+
+
+def side_by_side(work: Callable[[int], Result], items: Iterable[int]) -> Iterator[Result]:
+    """The results of ``work`` on each item, done by threads of which each computes on one core."""
+    cores = torch.get_num_threads()
+    one_core = partial(torch.set_num_threads, 1)  # holds for the thread that calls it, and for those it starts
     try:
-        for start in range(0, len(images), batch_size):
-            rows = images.iloc[start : start + batch_size]
-            batch = list(zip(rows["image_id"], rows["path"], rows["page"], strict=True))
-            squares = np.empty((len(batch), *preprocess.shape), np.uint8)
-            parts = [slice(at, at + _READ_TOGETHER) for at in range(0, len(batch), _READ_TOGETHER)]
-            tasks = [readers.submit(fill, squares[part], batch[part]) for part in parts]
-            ahead.append(([image_id for image_id, _, _ in batch], squares, tasks))
-            if len(ahead) > _BATCHES_AHEAD:
-                yield _take(ahead)
-        while ahead:
-            yield _take(ahead)
+        yield from work_ahead(work, items, threads=min(cores, _SIDE_BY_SIDE), begin=one_core)
     finally:
-        readers.shutdown(wait=False, cancel_futures=True)
-
-
-def _take(ahead: deque[tuple[list[str], np.ndarray, list[Future[None]]]]) -> tuple[list[str], np.ndarray]:
-    ids, squares, tasks = ahead.popleft()
-    for task in tasks:
-        task.result()
-    return ids, squares
-
-
-def _readers() -> int:
-    """Threads that read: on a processor they take their time from the forward pass, a GPU is fed by several."""
-    return min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 1
-
-
-def _embed(encoder: Encoder, squares: np.ndarray, *, batch_size: int, precision: Precision) -> np.ndarray:
-    vectors = encoder.embed_preprocessed(squares, batch_size=batch_size, precision=precision)
-    if not np.isfinite(vectors).all():
-        raise UserError("the encoder gives vectors that are not finite; train it anew with a lower train.learning_rate")
-    return vectors
+        torch.set_num_threads(cores)
