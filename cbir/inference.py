@@ -31,7 +31,8 @@ VERSION = 1  # to be raised with any change of the code that decides a vector
 PASS_ON_PROCESSOR = 8
 # Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
-_SIDE_BY_SIDE = 4  # at most: each takes up to 170 MB (ResNet-50, 224 px, float32), and all of embed is to stay below 2 GB
+# No more than these: each takes 170 MB (ResNet-50, 224 px, float32), and all of the stage is to stay below 2 GB.
+_SIDE_BY_SIDE = 4
 _READERS_FOR_GPU = 8
 _FETCHED = 4096  # images looked up in the store at a time
 
