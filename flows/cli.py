@@ -50,7 +50,7 @@ def run(
     paths = require_workspace()
     for change in set_params(settings or []):
         print(f"params.yaml: {change}", file=sys.stderr)
-    from flows.stages import stage_graph
+    from flows.stages import record_sources, stage_graph
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
@@ -61,6 +61,8 @@ def run(
     from flows.servers import provide_prefect_api
 
     adopt(paths.raw, paths.weights)
+    for path in record_sources():
+        print(f"{path} was edited: DVC has it as it is now", file=sys.stderr)
     provide_prefect_api(paths.store / "logs/prefect.log")
     from flows.pipeline import pipeline
     from flows.summary import summary

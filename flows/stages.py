@@ -72,6 +72,24 @@ def stage_graph() -> dict[str, list[str]]:
         return {stage.name: [needed.name for needed in graph.successors(stage) if needed.cmd] for stage in order}
 
 
+def record_sources() -> list[str]:
+    """Bring the .dvc files of data that was edited up to date, as `dvc repro` does, and restore what is missing.
+
+    Returns:
+        The paths of what was edited or missing.
+    """
+    found = []
+    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
+            if all(out.exists for out in source.outs):
+                source.reproduce()
+                source.dump()
+            else:
+                source.checkout(force=True)
+            found += [str(out) for out in source.outs]
+    return found
+
+
 def _repository() -> Repo:
     try:
         repo = Repo(_wait_for_lock=True)
