@@ -19,7 +19,8 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         UserError: DVC will not take one.
     """
     try:
-        with Repo(_wait_for_lock=True) as repo, repo.scm_context(quiet=True):
+        with Repo(_wait_for_lock=True) as repo:
+            repo.scm_context.quiet = True  # no advice on git for each
             repo.add([str(path) for path in paths])
     except DvcException as error:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error

@@ -50,7 +50,8 @@ def set_params(assignments: Sequence[str]) -> list[str]:
     for assignment in assignments:
         section, key, value = _parse(assignment, params)
         if params[section][key] != value:
-            changes.append(f"{section}.{key}: {params[section][key]} → {value}")
+            before, after = ("empty" if one == "" else one for one in (params[section][key], value))
+            changes.append(f"{section}.{key}: {before} → {after}")
             params[section][key] = value
     if changes:
         text = io.StringIO()
