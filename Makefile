@@ -20,7 +20,7 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 	@cbir run $(ARGS)
 
 test: $(READY) ## the tests
-	pytest $(ARGS)
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## formatting, rules, types
 	ruff format --check .

@@ -9,3 +9,8 @@ from cbir.sample import Sample, make_sample
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     """A small sample archive with at least one of every kind of file; read only."""
     return make_sample(tmp_path_factory.mktemp("sample") / "archive", scenes=12, longest_side=320)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files whose tests take longest first, so that two workers end at about the same time."""
+    items.sort(key=lambda item: "flows" not in item.path.parts)
