@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from benchmarks.figures import Figure, in_turn
-from cbir.devices import Precision, autocast, choose_device, choose_precision
+from cbir.devices import Precision, autocast, choose_device, choose_precision, keep_memory
 from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder
 from cbir.inference import Counts, embed_archive, pass_size, side_by_side
 from cbir.reduced import ReducedImages
@@ -23,7 +23,8 @@ SIZE = 224  # px, of what the network reads
 
 
 def run() -> list[Figure]:
-    """All figures; about four minutes on two cores."""
+    """All figures; about four minutes on two cores. Memory is kept, as the stage does it, for all contenders."""
+    keep_memory()
     return [*overhead(), *precision(), *new_images(), *memory()]
 
 
@@ -222,14 +223,10 @@ def _peak(count: int) -> float:
 
 def measure_memory(folder: str, count: int) -> None:
     """Embed ``count`` images and print this process's peak resident memory, MB."""
+    keep_memory()
     archive = Archive.make(Path(folder), backbone="timm/test_resnet", count=count, longest_side=128, image_size=64)
     archive.embed_all()
     # Not getrusage: what it says of a process begins with the size of the one that started it.
     status = Path("/proc/self/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) / 1000)
-
-
-if __name__ == "__main__":
-    for figure in run():
-        print(figure)

@@ -67,8 +67,3 @@ def _by_numpy(vectors: np.ndarray, queries: int) -> np.ndarray:
         order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1)
         found.append(np.take_along_axis(best, order, axis=1))
     return np.concatenate(found)
-
-
-if __name__ == "__main__":
-    for figure in run():
-        print(figure)

@@ -80,8 +80,3 @@ def _read_here(file: Path) -> np.ndarray:
 def _read_with_pillow(file: Path) -> np.ndarray:
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
-
-
-if __name__ == "__main__":
-    for figure in run():
-        print(f"{figure.name}: {figure.value:.2f} {figure.unit} against {figure.baseline}; {figure.detail}")

@@ -57,8 +57,8 @@ TUNED = START | {
     "learning_rate": 3e-4,
     "head_learning_rate": 1e-3,
     "batch_size": 64,
-    "epochs": 60,
-    "patience": 60,
+    "epochs": 50,  # of 7 steps: 350
+    "patience": 50,
 }
 FROZEN = START | {"method": "none"}
 

@@ -1,5 +1,7 @@
-"""Where a network computes, and in which precision."""
+"""Where a network computes, in which precision, and on a processor in which memory."""
 
+import ctypes
+import platform
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -8,6 +10,8 @@ import torch
 from cbir.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h; see mallopt(3)
 
 
 def choose_device() -> torch.device:
@@ -41,6 +45,18 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Within it, what gains from ``dtype`` computes in it; parameters stay as they are."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory that it frees, for what it allocates next; only glibc (Linux) needs it.
+
+    By itself glibc gives blocks as large as feature maps back to the system, which fills them with zeros, page by page,
+    when the next layer asks for as much: 60 % of a training step of MobileNetV2 (64 pairs at 160 px, two cores).
+    """
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 def _computes_bfloat16(device: torch.device) -> bool:

@@ -26,13 +26,12 @@ from cbir.store import Store
 
 VERSION = 1  # to be raised with any change of the code that decides a vector
 
-# Images in one forward pass on a processor. More are slower: feature maps outgrow its caches, and the allocator gives
-# such large blocks back to the system each time: on a core, a ResNet-50 takes 1.7 times as long with 64 as with 8.
+# Images in one forward pass on a processor. More are slower, for feature maps outgrow its caches, and take more memory.
 PASS_ON_PROCESSOR = 8
 # Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
 # No more than these: each takes 170 MB (ResNet-50, 224 px, float32), and all of the stage is to stay below 2 GB.
-_SIDE_BY_SIDE = 4
+_SIDE_BY_SIDE = 3
 _READERS_FOR_GPU = 8
 _FETCHED = 4096  # images looked up in the store at a time
 

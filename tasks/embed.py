@@ -4,7 +4,7 @@ import logging
 
 from tqdm import tqdm
 
-from cbir.devices import Precision
+from cbir.devices import Precision, keep_memory
 from cbir.embedding import DType
 from cbir.inference import embed_archive
 from cbir.manifest import read_manifest, unique_images
@@ -17,6 +17,7 @@ def embed(
     paths: Paths, *, longest_side: int, batch_size: int, precision: Precision, dtype: DType, part_rows: int
 ) -> None:
     """Write the embeddings; images that this encoder has embedded before come from the store."""
+    keep_memory()
     images = unique_images(read_manifest(paths.manifest))[["image_id", "path", "page"]]
     counts = embed_archive(
         paths.embeddings,

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cbir.augment import Augmentation
 from cbir.checkpoints import checkpoint_key
-from cbir.devices import Precision
+from cbir.devices import Precision, keep_memory
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
@@ -60,6 +60,7 @@ def train(
     seed: int,
 ) -> None:
     """Write the encoder, its configuration and its history."""
+    keep_memory()
     settings = Settings(
         augmentation=augmentation,
         clean_views=clean_views,

@@ -1,5 +1,9 @@
 """cbir.devices: precision follows from the device and what was asked."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -46,3 +50,20 @@ def test_an_unknown_precision_is_refused() -> None:
 def test_within_autocast_products_are_computed_in_that_type(dtype: torch.dtype) -> None:
     with autocast(CPU, dtype):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone gives memory back so eagerly")
+def test_kept_memory_is_not_fetched_from_the_system_again() -> None:
+    code = """
+import resource, numpy as np
+from cbir.devices import keep_memory
+keep_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(25_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults(), faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = map(int, done.stdout.split())
+    assert second < first / 10
