@@ -124,5 +124,6 @@ SEVERE_UNSEEN: Final = Press(
     vignette=(0.0, 0.3),
     noise=(0.01, 0.04),
 )
-"""For measuring: no image is left as it was, with screens, angles and layouts that ``PRESS`` never draws. So severe that
-a frozen MobileNetV2 finds a quarter (map@10 0.25, on photographs that no figure is given for)."""
+"""For measuring: no image is left as it was, with screens, angles and layouts that ``PRESS`` never draws.
+
+So severe that a frozen MobileNetV2 finds a quarter of the originals (validation photographs, map@10 0.25)."""
