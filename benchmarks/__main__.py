@@ -37,9 +37,8 @@ def _line(figure: Figure) -> str:
     against = f" against {figure.baseline}" if figure.baseline else ""
     sign = "at least" if figure.higher_is_better else "at most"
     bar = "" if figure.bar is None else f" ({sign} {figure.bar:g}: {'met' if figure.passed else 'MISSED'})"
-    return (
-        f"{figure.name}: {figure.value:.3g} {figure.unit}{against}{bar}{'  ' + figure.detail if figure.detail else ''}"
-    )
+    value = f"{figure.value:.3g}" if abs(figure.value) < 1000 else f"{figure.value:.0f}"
+    return f"{figure.name}: {value} {figure.unit}{against}{bar}{'  ' + figure.detail if figure.detail else ''}"
 
 
 def _write(path: Path, figures: list[Figure]) -> None:

@@ -54,9 +54,8 @@ def run(
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
-    unknown = set(force or []) - set(stage_graph())
-    if unknown:
-        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stage_graph())}")
+    if force and (unknown := set(force) - set(stages := stage_graph())):
+        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stages)}")
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
 
