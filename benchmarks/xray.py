@@ -15,7 +15,8 @@ def run() -> list[Figure]:
         workspace = Workspace.make(Path(folder) / "workspace")
         workspace.command("cbir", "import", SHARED / "data/xray/images", "--accession", "xray")
         shutil.copy(WEIGHTS, workspace.folder / "models/weights")
-        workspace.run(*FROZEN, "groundtruth.layout=folders")
+        known = ("groundtruth.layout=folders", "groundtruth.file=''", "groundtruth.captions=''")
+        workspace.run(*FROZEN, *known)
         metrics = workspace.metrics()
     detail = f"{metrics['counts']['queries']} queries, {metrics['counts']['images']} images"
     return [

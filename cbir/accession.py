@@ -274,7 +274,8 @@ def _check_room(archive: Path, missing: Sequence[_File], *, link: bool) -> None:
     free = shutil.disk_usage(archive).free
     if needed and needed + _SPARE > free:
         raise UserError(
-            f"the disk of {archive} has {free / 1e9:.1f} GB free, but the copies need {needed / 1e9:.1f} GB; free some "
+            f"the disk of {archive} has {free / 1e6:,.0f} MB free, but the copies need {needed / 1e6:,.0f} MB and "
+            f"{_SPARE / 1e6:.0f} MB have to stay; free some "
             "or link the files where they lie on the same disk (--link)"
         )
 

@@ -1,8 +1,20 @@
 """The one exception that means: the user can mend this, and the message says how."""
 
+import errno
+
 
 class UserError(Exception):
     """A mistake in the user's input or settings.
 
     The message is one sentence with the value, its name, the rule and the way out; it is shown without a traceback.
     """
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that the disk or the user's part of it is full."""
+    while error is not None:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cbir.errors import UserError
+from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
+from tasks.stage import NO_SPACE
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -33,6 +34,10 @@ def main() -> None:
         app()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        sys.exit(f"error: {NO_SPACE.format(Path.cwd())}")
 
 
 @app.command()

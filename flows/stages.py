@@ -77,9 +77,12 @@ def record_sources() -> list[str]:
 
     Returns:
         The paths of what was edited or missing.
+
+    Raises:
+        UserError: dvc.yaml or params.yaml are not there or not valid.
     """
     found = []
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+    with _repository() as repo, lock_repo(repo):
         for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
             if all(out.exists for out in source.outs):
                 source.reproduce()

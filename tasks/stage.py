@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cbir.errors import UserError
+from cbir.errors import UserError, is_full_disk
 from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
 
 __all__ = ["Paths", "die_with_parent", "main"]
 
+NO_SPACE = "no space is left on the disk of {}; free some (.store can go at any time) and run again"
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
 TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage may well succeed when tried again
@@ -53,9 +54,9 @@ def _sentence(error: Exception) -> tuple[str, int]:
     """What to tell the user, and the exit code that goes with it."""
     if isinstance(error, UserError):
         return str(error), USER_ERROR
+    if is_full_disk(error):
+        return NO_SPACE.format(Path.cwd()), 1
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
-        return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again", 1
     if number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN):
         return f"a file could not be reached ({error}); is the disk or network folder there?", TEMPORARY
     return f"{type(error).__name__}: {error} (a defect of this program, please report it)", DEFECT

@@ -174,7 +174,7 @@ def test_a_disk_without_room_is_told_before_anything_is_copied(
     source: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100_000_050))
-    with pytest.raises(UserError, match="GB free, but the copies need"):
+    with pytest.raises(UserError, match="100 MB free, but the copies need 0 MB and 100 MB have to stay"):
         bring_in(source, archive, name="a")
     assert not any(archive.iterdir())
     assert bring_in(source, archive, name="a", link=True).files == 3

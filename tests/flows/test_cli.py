@@ -64,3 +64,13 @@ def test_an_empty_archive_is_no_reason_to_run(toy: Workspace) -> None:
     (toy.folder / "data/raw/one").rmdir()
     expected = "error: data/raw holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`"
     assert _error_of(toy) == expected
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    code = "import errno, sys\nfrom unittest import mock\nimport flows.cli as c\n"
+    code += "sys.argv = ['cbir', 'run']\nfull = OSError(errno.ENOSPC, 'No space left on device')\n"
+    code += "with mock.patch('flows.workspace.require_workspace', side_effect=full): c.main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no space is left on the disk of {tmp_path}; free some")
+    assert len(done.stderr.splitlines()) == 1
