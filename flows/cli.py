@@ -1,6 +1,7 @@
 """The command line: `cbir run`, `import`, `sample`, `search` and `ui`; each loads only what it needs."""
 
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.stage import NO_SPACE
 
+FULL = 10_000_000  # bytes; whatever fails on a disk with less has most likely failed for it
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 app = typer.Typer(
@@ -35,7 +37,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if not is_full_disk(error):
+        if not is_full_disk(error) and shutil.disk_usage(Path.cwd()).free > FULL:  # Prefect's server only says 500
             raise
         sys.exit(f"error: {NO_SPACE.format(Path.cwd())}")
 
