@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this, and the message says how."""
+"""What the user can mend: the one exception that says how, and a full disk told from other errors."""
 
 import errno
 

@@ -10,7 +10,7 @@ import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
-from tasks.stage import NO_SPACE
+from tasks.stage import no_space
 
 FULL = 10_000_000  # bytes; whatever fails on a disk with less has most likely failed for it
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
@@ -39,7 +39,7 @@ def main() -> None:
     except Exception as error:
         if not is_full_disk(error) and shutil.disk_usage(Path.cwd()).free > FULL:  # Prefect's server only says 500
             raise
-        sys.exit(f"error: {NO_SPACE.format(Path.cwd())}")
+        sys.exit(f"error: {no_space()}")
 
 
 @app.command()

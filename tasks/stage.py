@@ -17,9 +17,8 @@ from typing import Any
 from cbir.errors import UserError, is_full_disk
 from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
 
-__all__ = ["Paths", "die_with_parent", "main"]
+__all__ = ["Paths", "die_with_parent", "main", "no_space"]
 
-NO_SPACE = "no space is left on the disk of {}; free some (.store can go at any time) and run again"
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
 TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage may well succeed when tried again
@@ -55,11 +54,16 @@ def _sentence(error: Exception) -> tuple[str, int]:
     if isinstance(error, UserError):
         return str(error), USER_ERROR
     if is_full_disk(error):
-        return NO_SPACE.format(Path.cwd()), 1
+        return no_space(), 1
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN):
         return f"a file could not be reached ({error}); is the disk or network folder there?", TEMPORARY
     return f"{type(error).__name__}: {error} (a defect of this program, please report it)", DEFECT
+
+
+def no_space() -> str:
+    """What to tell the user when the disk of the workspace is full."""
+    return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again"
 
 
 def _inputs(stage: str) -> dict[str, Any]:
