@@ -1,7 +1,8 @@
 """The command line: `cbir run`, `import`, `sample`, `search` and `ui`; each loads only what it needs."""
 
+import atexit
+import gc
 import logging
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,6 @@ from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.stage import no_space
 
-FULL = 10_000_000  # bytes; whatever fails on a disk with less has most likely failed for it
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and an exit code that is not 0."""
     prepare()
+    atexit.register(gc.freeze)  # at its end Python would look through all that was imported, half a second of Prefect
+    logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.getLogger("flows").addHandler(handler)
@@ -37,7 +39,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if not is_full_disk(error) and shutil.disk_usage(Path.cwd()).free > FULL:  # Prefect's server only says 500
+        if not is_full_disk(error):
             raise
         sys.exit(f"error: {no_space()}")
 
@@ -57,18 +59,12 @@ def run(
     paths = require_workspace()
     for change in set_params(settings or []):
         print(f"params.yaml: {change}", file=sys.stderr)
-    from flows.stages import record_sources, stage_graph
-
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
-    if force and (unknown := set(force) - set(stages := stage_graph())):
-        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stages)}")
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
 
     adopt(paths.raw, paths.weights)
-    for path in record_sources():
-        print(f"{path} was edited: DVC has it as it is now", file=sys.stderr)
     provide_prefect_api(paths.store / "logs/prefect.log")
     from flows.pipeline import pipeline
     from flows.summary import summary
@@ -79,6 +75,8 @@ def run(
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     outcomes = state.result(raise_on_failure=False)
+    if isinstance(outcomes, UserError):
+        raise outcomes
     if not isinstance(outcomes, list):
         raise UserError(f"the run broke off: {state.message}")
     print("\n" + summary(outcomes, paths))

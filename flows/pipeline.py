@@ -11,8 +11,9 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
+from cbir.errors import UserError
 from flows.artifacts import publish
-from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, stage_graph, stop_running
+from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
 terminal = logging.getLogger("flows")
@@ -23,8 +24,8 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
-def stage(name: str, pipeline_run: str, *, force: bool = False) -> State[Any]:
-    """Bring one stage up to date; ends Cached, with the reason, where nothing had to run."""
+def stage(name: str, pipeline_run: str, *, force: bool, unchanged: bool) -> State[Any]:
+    """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
     run_log = get_run_logger()
     tracked: list[str] = []
 
@@ -34,8 +35,12 @@ def stage(name: str, pipeline_run: str, *, force: bool = False) -> State[Any]:
         run_log.log(level, "%s", text)
         terminal.log(level, "%s: %s", name, text)
 
+    environment = {"CBIR_PIPELINE_RUN": pipeline_run}
     try:
-        outcome = bring_up_to_date(name, force=force, tell=tell, environment={"CBIR_PIPELINE_RUN": pipeline_run})
+        if unchanged:
+            outcome = Outcome(name, ran=False, reason="unchanged", seconds=0.0)
+        else:
+            outcome = bring_up_to_date(name, force=force, tell=tell, environment=environment)
     except StageInterruptedError:
         raise
     except StageError as error:
@@ -51,12 +56,17 @@ def stage(name: str, pipeline_run: str, *, force: bool = False) -> State[Any]:
 @flow(name="cbir", validate_parameters=False)
 def pipeline(force: Sequence[str] = ()) -> State[Any]:
     """Bring every stage up to date; those named in ``force`` run whether they have to or not."""
+    try:
+        plan = plan_stages(force, terminal.log)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
     runs: dict[str, PrefectFuture[Any]] = {}
-    for name, needed in stage_graph().items():
+    for name, needed in plan.needs.items():
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(
             name,
             str(flow_run.id),
             force=name in force,
+            unchanged=name in plan.unchanged,
             wait_for=[runs[other] for other in needed],
             return_state=False,
         )

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,12 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage import PipelineStage
+from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
-from cbir.errors import UserError
-from tasks.stage import TEMPORARY
+from cbir.errors import UserError, is_full_disk
+from tasks.stage import TEMPORARY, no_space
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
@@ -60,46 +60,59 @@ class Outcome:
     mlflow_run: str | None = None
 
 
-def stage_graph() -> dict[str, list[str]]:
-    """The stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+@dataclass(frozen=True)
+class Plan:
+    """What a run has before it.
+
+    Attributes:
+        needs: the stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+        unchanged: stages that are up to date and not to be forced, as is all that comes before them.
+    """
+
+    needs: dict[str, list[str]]
+    unchanged: frozenset[str]
+
+
+def plan_stages(force: Sequence[str], tell: Tell) -> Plan:
+    """Read dvc.yaml, once for the whole run, and see what is up to date.
+
+    The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
+    is restored; each is told of.
 
     Raises:
-        UserError: dvc.yaml or params.yaml are not there or not valid.
+        UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
     """
-    with _repository() as repo:
-        graph = get_active_graph(repo.index.graph)
-        order = [stage for stage in plan_repro(graph) if stage.cmd]
-        return {stage.name: [needed.name for needed in graph.successors(stage) if needed.cmd] for stage in order}
-
-
-def record_sources() -> list[str]:
-    """Bring the .dvc files of data that was edited up to date, as `dvc repro` does, and restore what is missing.
-
-    Returns:
-        The paths of what was edited or missing.
-
-    Raises:
-        UserError: dvc.yaml or params.yaml are not there or not valid.
-    """
-    found = []
-    with _repository() as repo, lock_repo(repo):
-        for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
-            if all(out.exists for out in source.outs):
-                source.reproduce()
-                source.dump()
-            else:
-                source.checkout(force=True)
-            found += [str(out) for out in source.outs]
-    return found
-
-
-def _repository() -> Repo:
     try:
-        repo = Repo(_wait_for_lock=True)
-        repo.index  # noqa: B018 - reads dvc.yaml, so that a mistake in it shows here
+        with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+            for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
+                _record(source)
+                tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
+            graph = get_active_graph(repo.index.graph)
+            order = [stage for stage in plan_repro(graph) if stage.cmd]
+            needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
+            _require_known(force, needs)
+            unchanged: set[str] = set()
+            for stage in order:
+                if stage.name not in force and unchanged.issuperset(needs[stage.name]) and not stage.changed():
+                    unchanged.add(stage.name)
+            return Plan(needs, frozenset(unchanged))
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
-    return repo
+
+
+def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
+    for name in force:
+        if name not in stages:
+            raise UserError(f"--force {name}: there is no such stage; there are {', '.join(stages)}")
+
+
+def _record(source: Stage) -> None:
+    """Bring a .dvc file up to date, or restore its data where some is missing."""
+    if all(out.exists for out in source.outs):
+        source.reproduce()
+        source.dump()
+    else:
+        source.checkout(force=True)
 
 
 def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment: dict[str, str]) -> Outcome:
@@ -114,7 +127,7 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
         environment: variables for the stage's process, beside this one's.
 
     Raises:
-        StageError: the stage's process failed.
+        StageError: the stage's process failed, or DVC found no space for what it wrote.
     """
     told = False
     while True:
@@ -125,6 +138,10 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
                 told = True
             time.sleep(1)
+        except Exception as error:
+            if is_full_disk(error):
+                raise StageError(f"{name}: {no_space()}") from error
+            raise
 
 
 def _bring_up_to_date(name: str, *, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
