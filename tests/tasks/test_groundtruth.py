@@ -25,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "unlabelled": ["unlabelled", "unknown"],
     "captions": "",
     "caption_prompt": "",
+    "translate": "none",
     "train": 0.6,
     "val": 0.2,
     "seed": 0,
