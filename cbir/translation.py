@@ -161,6 +161,7 @@ def _connect(patience: float) -> Callable[[Sequence[str]], list[str]]:
         raise _NoAnswerError(f"{KEY} holds characters that no key has")
     import deepl
 
+    logging.getLogger("deepl").setLevel(logging.WARNING)  # below, it quotes answers, and a proxy's may quote the key
     client = deepl.DeepLClient(key, server_url=os.environ.get(SERVER) or None, send_platform_info=False)
 
     def ask(texts: Sequence[str]) -> list[str]:
