@@ -1,9 +1,12 @@
+import csv
 import subprocess
 import sys
 
 import pytest
 
 from cbir.languages import LANGUAGES, detect_languages
+from cbir.sample import Sample
+from cbir.sample_tables import PROMPTS
 
 CAPTIONS = {
     "fr": ["Cavaliers traversant une rivière", "Blessés à l'hôpital militaire", "Prisonniers allemands"],
@@ -46,3 +49,12 @@ def test_another_process_gives_the_same_answers() -> None:
     code = f"from cbir.languages import detect_languages; print(sorted(detect_languages({texts!r}).items()))"
     told = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, check=True, encoding="utf-8")
     assert told.stdout.strip() == repr(sorted(detect_languages(texts).items()))
+
+
+def test_the_captions_of_the_sample_are_told_in_four_languages(sample_archive: Sample) -> None:
+    with sample_archive.captions.open(encoding="utf-8", newline="") as file:
+        written = {prompt: code for code, prompt in PROMPTS.items()}
+        captions = {text: written[prompt] for _, prompt, text, *_ in csv.reader(file, delimiter=";") if text != "EMPTY"}
+    told = detect_languages(captions)
+    assert set(told.values()) == {"fr", "en", "it", "ar"}
+    assert sum(told.get(text) == language for text, language in captions.items()) >= 0.9 * len(captions)
