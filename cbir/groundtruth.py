@@ -20,8 +20,8 @@ SCHEMA = pa.schema(
         ("split", pa.string()),  # train, val or test; null: unlabelled
         ("class", pa.string()),
         ("caption", pa.string()),
-        ("caption_language", pa.string()),  # null where the source does not tell: it is not guessed
-        ("caption_en", pa.string()),  # null where there is no translation
+        ("caption_language", pa.string()),  # ISO 639-1 code; null where it does not show
+        ("caption_en", pa.string()),  # the caption where it is English; null where there is no translation
     ]
 )
 
@@ -164,6 +164,8 @@ def label_images(
     groups: Iterable[Sequence[str]] = (),
     classes: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
+    languages: Mapping[str, str] | None = None,
+    english: Mapping[str, str] | None = None,
     train: float,
     val: float,
     seed: int,
@@ -175,21 +177,24 @@ def label_images(
     Args:
         images: as `cbir.manifest.unique_images` gives them.
         groups: disjoint groups of image_ids.
+        classes, captions: by image_id.
+        languages, english: by caption.
     """
-    classes, captions = classes or {}, captions or {}
+    classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
     order = images.sort_values(_MEMBER_ORDER, kind="stable")["image_id"]
     position = {identity: number for number, identity in enumerate(order)}
     group_of = {identity: min(group, key=position.__getitem__) for group in groups for identity in group}
     table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
     identities = table["image_id"].tolist()
     labels = [group_of.get(identity) or (identity if identity in classes else None) for identity in identities]
+    texts = [captions.get(identity) for identity in identities]
     columns: dict[str, list[str | None]] = {
         "group_id": [group_of.get(identity) for identity in identities],
         "split": [split_of(label, train=train, val=val, seed=seed) if label else None for label in labels],
         "class": [classes.get(identity) for identity in identities],
-        "caption": [captions.get(identity) for identity in identities],
-        "caption_language": [None] * len(identities),
-        "caption_en": [None] * len(identities),
+        "caption": texts,
+        "caption_language": [languages.get(text) if text else None for text in texts],
+        "caption_en": [english.get(text) if text else None for text in texts],
     }
     known = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in columns.items()})
     return pd.concat([table[["image_id"]], known, table[["path", "page", "accession"]]], axis="columns")
