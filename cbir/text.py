@@ -75,6 +75,7 @@ class TextTower(nn.Module):
 
         That is nothing for open_clip's own towers, and for those of transformers the configuration and the tokenizer.
         """
+        self.tokenize(["a text"])  # the tokenizer's file holds the length of its last call
         for part in (getattr(self.model, "config", None), getattr(self._tokenizer, "tokenizer", None)):
             if part is not None:
                 folder.mkdir(parents=True, exist_ok=True)
