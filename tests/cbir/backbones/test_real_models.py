@@ -86,7 +86,7 @@ def test_a_checkpoint_of_the_library_gives_the_librarys_vectors_also_after_savin
     model = case.create().eval()
     checkpoint = tmp_path / "weights.safetensors"
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, checkpoint)
-    images = photographs()
+    images = photographs(2)
     transform = case.preprocess(model)
     prepared = torch.stack([transform(Image.fromarray(image)) for image in images])
     with torch.inference_mode():
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_the_library_gives_the_librarys_vectors_also_after_savin
     own = (squares - encoder.mean) / encoder.std
     assert own.shape == prepared.shape
     assert ((own - prepared).abs() * encoder.std).max() < 1 / 255
-    vectors = encoder.embed(images, batch_size=3, precision="float32")
+    vectors = encoder.embed(images, batch_size=2, precision="float32")
     assert np.allclose(vectors, expected, atol=1e-5)
     encoder.save(tmp_path / "encoder")
     if texts is not None:
@@ -108,7 +108,7 @@ def test_a_checkpoint_of_the_library_gives_the_librarys_vectors_also_after_savin
         assert np.allclose(given, texts, atol=1e-5)
     del encoder
     loaded = load_encoder(tmp_path / "encoder", text=texts is not None)
-    assert np.array_equal(loaded.embed(images, batch_size=3, precision="float32"), vectors)
+    assert np.array_equal(loaded.embed(images, batch_size=2, precision="float32"), vectors)
     if texts is not None:
         assert np.array_equal(loaded.embed_texts(TEXTS), given)
 
