@@ -108,3 +108,10 @@ def test_another_size_keeps_the_part_of_the_image_that_is_seen() -> None:
     assert own.scaling(448).side == 512
     own = Preparation(224, (0.5,) * 3, (0.5,) * 3, "shortest", Fraction(224, 232), "bilinear")
     assert own.scaling(224).side == 232
+
+
+def test_model_without_a_scaling_or_a_scaling_without_model_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="resize is model, scaling None"):
+        Preprocessing(40, "model", True)
+    with pytest.raises(ValueError, match="resize is stretch, scaling Scaling"):
+        Preprocessing(40, "stretch", True, Scaling("squash", 40, "bicubic"))

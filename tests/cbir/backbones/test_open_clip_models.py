@@ -4,16 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cbir.backbones.build import build_towers
 from cbir.backbones.towers import Towers
 from cbir.errors import UserError
-from tests.cbir.clip import TEXT, TINY, VISION, multilingual_options
+from cbir.preprocess import Preprocessing
+from tests.cbir.clip import TEXT, TINY, VISION, multilingual_options, photographs
 
 NAME = "open_clip/ViT-B-32"
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -166,6 +169,29 @@ def test_without_a_tag_the_preprocessing_is_what_all_tags_agree_on() -> None:
     siglip = build("open_clip/ViT-B-16-SigLIP").image.preparation
     assert (siglip.fit, siglip.mean) == ("squash", (0.5, 0.5, 0.5))
     assert build("open_clip/ViT-L-14").image.preparation.mean == open_clip.OPENAI_DATASET_MEAN
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("ViT-B-32", "openai"),
+        ("ViT-B-16-SigLIP", "webli"),
+        ("ViT-B-16-SigLIP-384", "webli"),
+        ("ViT-H-14-CLIPA", "datacomp1b"),
+    ],
+)
+def test_images_are_prepared_as_open_clip_does_in_its_evaluation(name: str, tag: str) -> None:
+    size = open_clip.get_model_config(name)["vision_cfg"]["image_size"]
+    small = TINY | {"vision_cfg": VISION | {"image_size": size, "patch_size": size // 4}}  # the name's own size
+    own = build(f"open_clip/{name}:{tag}", small).image.preparation
+    said = open_clip.get_pretrained_cfg(name, tag)
+    chosen = {key: said[key] for key in ("mean", "std", "interpolation", "resize_mode")}
+    transform = open_clip.image_transform(size, is_train=False, **chosen)
+    assert own.size == size
+    for image in photographs():
+        square = Preprocessing(own.size, "model", False, own.scaling(own.size))(image)
+        expected = transform(Image.fromarray(image)).permute(1, 2, 0).numpy() * own.std + own.mean
+        assert np.abs(square / 255 - expected).max() < 1 / 255
 
 
 def test_an_unknown_name_tag_or_option_is_refused_with_the_nearest() -> None:
