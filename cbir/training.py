@@ -108,7 +108,7 @@ def build_objective(method: str, encoder: Encoder, settings: Settings) -> Object
     """The objective of the method of that name in ``cbir/methods``; None when there is nothing to train.
 
     Raises:
-        UserError: there is no such method.
+        UserError: there is no such method, or the backbone has nothing to train.
     """
     known = sorted(module.name for module in pkgutil.iter_modules(cbir.methods.__path__))
     if method not in known:
@@ -116,7 +116,10 @@ def build_objective(method: str, encoder: Encoder, settings: Settings) -> Object
     module = importlib.import_module(f"cbir.methods.{method}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return module.objective(encoder, settings)
+        objective = module.objective(encoder, settings)
+    if objective is not None and next(encoder.backbone.parameters(), None) is None:
+        raise UserError(f"backbone {encoder.config.backbone} has nothing to train; set train.method: none")
+    return objective
 
 
 def train_encoder(
