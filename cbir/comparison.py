@@ -37,7 +37,7 @@ class Comparison:
 
 
 def compare(
-    system: pd.DataFrame, baseline: pd.DataFrame, *, metric: str = "map@10", resamples: int = 1000, seed: int = 0
+    system: pd.DataFrame, baseline: pd.DataFrame, *, metric: str = "map@10", resamples: int = 10_000, seed: int = 0
 ) -> Comparison:
     """Compare two systems by a metric of their per-query tables.
 
