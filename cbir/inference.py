@@ -35,6 +35,7 @@ _SIDE_BY_SIDE = 3
 _READERS_FOR_GPU = 8
 _FETCHED = 4096  # images looked up in the store at a time
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -193,7 +194,7 @@ def compute(
     return progress(batches, total=len(starts), desc="embed", unit="batch")
 
 
-def side_by_side(work: Callable[[int], Result], items: Iterable[int]) -> Iterator[Result]:
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results of ``work`` on each item, done by threads of which each computes on one core."""
     cores = torch.get_num_threads()
     one_core = partial(torch.set_num_threads, 1)  # holds for the thread that calls it, and for those it starts
