@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -37,6 +37,14 @@ _FETCHED = 4096  # images looked up in the store at a time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Images(Protocol):
+    """Where pixels come from; :class:`cbir.reduced.ReducedImages` is one."""
+
+    def read(self, image_id: str, path: str, page: int) -> np.ndarray:
+        """uint8, (H, W) for grey or (H, W, 3) RGB."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ def _slices(ids: pd.Series) -> Iterator[tuple[int, list[str]]]:
 
 def compute(
     images: pd.DataFrame,
-    source: ReducedImages,
+    source: Images,
     encoder: Encoder,
     *,
     batch_size: int,
