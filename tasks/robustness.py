@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from cbir.errors import UserError
 from cbir.files import writing
 from cbir.manifest import read_manifest, unique_images
 from cbir.reduced import ReducedImages
-from cbir.robustness import Copies, choose, document, measure, table, take
-from cbir.robustness_page import write_page, write_sheet
+from cbir.robustness import Copies, Robustness, choose, document, measure, table, take
+from cbir.robustness_page import Read, write_page, write_sheet
 from cbir.spreadsheet import as_text
 from tasks.stage import Paths, main
 
@@ -52,22 +53,31 @@ def robustness(
         precision=precision,
         progress=tqdm,
     )
-    numbers, copies = document(found, seed=seed), Copies(source, seed=seed)
+    numbers = document(found, seed=seed)
+    _write(paths, found, numbers, _reader(found, source, Copies(source, seed=seed)))
+    by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
+    log.info("%d copies of %d images: recall@1 %.3f (%s)", found.rank.size, len(asked), numbers["recall@1"], by_kind)
 
+
+def _reader(found: Robustness, source: ReducedImages, copies: Copies) -> Read:
     def read(row: int, kind: str) -> NDArray[np.uint8]:
-        file = found.images.iloc[row]
-        return (copies if kind else source).read(f"{file.image_id}/{kind}".rstrip("/"), file["path"], int(file["page"]))
+        image_id, path, page = found.images.loc[row, ["image_id", "path", "page"]]
+        if not kind:
+            return source.read(image_id, path, int(page))
+        return copies.read(f"{image_id}/{kind}", path, int(page))
 
+    return read
+
+
+def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read) -> None:
     rows = table(found)
+    rows["path"] = rows["path"].map(as_text)
     with writing(paths.reports / "robustness.csv") as temporary:
-        named = rows.assign(path=rows["path"].map(as_text))
-        named.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+        rows.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
     write_page(paths.reports / "robustness.html", found, numbers, read=read)
     write_sheet(paths.reports / "robustness.png", found, read=read)
     with writing(paths.reports / "robustness.json") as temporary:
         temporary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
-    log.info("%d copies of %d images: recall@1 %.3f (%s)", found.rank.size, len(asked), numbers["recall@1"], by_kind)
 
 
 if __name__ == "__main__":
