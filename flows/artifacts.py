@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from cbir.spreadsheet import as_markdown
 from flows.stages import Outcome
 from tasks.settings import PARAMS, load_paths, read_yaml
 
@@ -29,6 +30,13 @@ def publish(outcomes: Sequence[Outcome]) -> None:
         )
         for sheet in sorted((reports / "plots").glob("contact_*.png")):
             create_markdown_artifact(_picture(sheet), key=sheet.stem.replace("_", "-"))
+    if "robustness" in ran:
+        create_table_artifact(
+            metrics_table(reports / "robustness.json"),
+            key="robustness",
+            description="How well altered copies were found, with 95 % intervals",
+        )
+        create_markdown_artifact(_picture(reports / "robustness.png"), key="robustness-sheet")
     runs = [outcome.mlflow_run for outcome in outcomes if outcome.mlflow_run]
     if runs:
         from tasks.tracking import run_url
@@ -42,7 +50,7 @@ def _stages_table(outcomes: Sequence[Outcome]) -> None:
 
 
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
-    """Rows of metric, value and interval from metrics.json; metrics without a value are left out."""
+    """Rows of metric, value and interval from metrics.json or robustness.json; metrics without a value are left out."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, str | float]] = []
     for name, value in metrics.items():
@@ -64,15 +72,11 @@ def cleaning_summary(path: Path) -> str:
         "Nothing was rejected."
     ]
     lines += ["", "| file | finding | reason |", "|---|---|---|"] if rows else []
-    lines += [f"| {_cell(row['path'])} | {row['finding']} | {_cell(row['reason'])} |" for row in rows[:SHOWN]]
+    for row in rows[:SHOWN]:
+        lines.append(f"| {as_markdown(row['path'])} | {row['finding']} | {as_markdown(row['reason'])} |")
     if len(rows) > SHOWN:
         lines.append(f"\n{len(rows) - SHOWN} more in {path}.")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Text for a Markdown table: names of files are untrusted."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("`", "'")
 
 
 def _picture(path: Path) -> str:
