@@ -1,10 +1,10 @@
-"""The command line: `cbir run`, `import`, `sample`, `search` and `ui`; each loads only what it needs."""
+"""The command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
 
 import logging
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ app = typer.Typer(
     help="Find every appearance of a photograph in an archive of historical images.",
 )
 
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml, after the preset.")
+]
 Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")]
 
 
@@ -44,9 +47,10 @@ def main() -> None:
 
 @app.command()
 def run(
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml first.")
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write the values of a preset to params.yaml first.")
     ] = None,
+    settings: Settings = None,
     force: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
     ] = None,
@@ -55,7 +59,7 @@ def run(
     from flows.workspace import is_empty, require_workspace, set_params
 
     paths = require_workspace()
-    for change in set_params(settings or []):
+    for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
         print(f"params.yaml: {change}", file=sys.stderr)
     from flows.stages import record_sources, stage_graph
 
@@ -84,6 +88,31 @@ def run(
     print("\n" + summary(outcomes, paths))
     if not state.is_completed():
         sys.exit(f"error: {state.message}")
+
+
+def _values_of(preset: str) -> dict[str, Any]:
+    from flows.presets import load_preset, preset_values
+
+    return preset_values(load_preset(preset))
+
+
+@app.command()
+def presets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the `dvc exp run` command of this one.")
+    ] = None,
+) -> None:
+    """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
+    from flows.presets import experiment_command, load_preset, preset_names
+    from flows.workspace import require_workspace
+
+    require_workspace()
+    if name:
+        print(experiment_command(_values_of(name)))
+        return
+    names = preset_names()
+    for one in names:
+        print(f"{one:{max(map(len, names))}}  {load_preset(one).description}")
 
 
 @app.command("import")

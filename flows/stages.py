@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 from dvc.stage import PipelineStage
-from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.cache import RunCacheNotFoundError, _can_hash, _get_stage_hash
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
@@ -34,6 +34,7 @@ from tasks.stage import TEMPORARY
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
 Tell = Callable[[int, str], None]
+HERE = Path()  # the workspace that is the working directory
 GRACE = 2  # seconds that a stage has to end by itself
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -50,7 +51,9 @@ class StageInterruptedError(StageError):
 class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
-    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded.
+    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded. ``key`` is the same
+    for the same inputs wherever they lie (DVC's run cache goes by it), None for a stage that DVC does not keep there;
+    ``measured`` is what the stage told of its run, with the seconds that it took.
     """
 
     name: str
@@ -58,17 +61,24 @@ class Outcome:
     reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
     seconds: float
     mlflow_run: str | None = None
+    key: str | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
-def stage_graph() -> dict[str, list[str]]:
+def stage_graph(root: Path = HERE, targets: Sequence[str] = ()) -> dict[str, list[str]]:
     """The stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+
+    Args:
+        root: the workspace.
+        targets: only these stages and what they need; none: all.
 
     Raises:
         UserError: dvc.yaml or params.yaml are not there or not valid.
     """
-    with _repository() as repo:
+    with _repository(root) as repo:
         graph = get_active_graph(repo.index.graph)
-        order = [stage for stage in plan_repro(graph) if stage.cmd]
+        wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
+        order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
         return {stage.name: [needed.name for needed in graph.successors(stage) if needed.cmd] for stage in order}
 
 
@@ -93,22 +103,25 @@ def record_sources() -> list[str]:
     return found
 
 
-def _repository() -> Repo:
+def _repository(root: Path = HERE) -> Repo:
     try:
-        repo = Repo(_wait_for_lock=True)
+        repo = Repo(str(root), _wait_for_lock=True)
         repo.index  # noqa: B018 - reads dvc.yaml, so that a mistake in it shows here
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
     return repo
 
 
-def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment: dict[str, str]) -> Outcome:
+def bring_up_to_date(
+    name: str, *, root: Path = HERE, force: bool = False, tell: Tell, environment: dict[str, str]
+) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
 
     While another process (a `dvc repro`, another flow) works on the stage's files this waits, and then finds the stage
     up to date.
 
     Args:
+        root: the workspace.
         force: run it even when it is up to date.
         tell: takes level and text of each line that the stage logs, while it runs.
         environment: variables for the stage's process, beside this one's.
@@ -119,7 +132,7 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
     told = False
     while True:
         try:
-            return _bring_up_to_date(name, force=force, tell=tell, environment=environment)
+            return _bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
         except LockError as error:
             if not told:
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
@@ -127,22 +140,28 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
             time.sleep(1)
 
 
-def _bring_up_to_date(name: str, *, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
+    with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
         _drop_stale_locks(repo)
         stage = repo.stage.load_one(name=name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
-            return Outcome(name, ran=False, reason=reason, seconds=0.0)
+            return Outcome(name, ran=False, reason=reason, seconds=0.0, key=_key(stage))
         started = time.monotonic()
+        measured: dict[str, float] = {}
         if reason:
             stage.save()
             stage.commit()
         else:
-            _reproduce(stage, tell=tell, environment=environment)
+            measured = _reproduce(stage, tell=tell, environment=environment)
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
-        return Outcome(name, ran=reason is None, reason=reason or "ran", seconds=seconds)
+        measured = {"seconds": seconds, **measured} if reason is None else {}
+        return Outcome(name, reason is None, reason or "ran", seconds, key=_key(stage), measured=measured)
+
+
+def _key(stage: PipelineStage) -> str | None:
+    return _get_stage_hash(stage) if _can_hash(stage) else None
 
 
 def _restore(
@@ -164,20 +183,24 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
-    """Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
+def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
+    """Run the stage; returns what it measured of its run.
+
+    Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released.
     """
+    measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: _run_process(stage, tell=tell, environment=environment))(stage)
+        unlocked_repo(lambda _: measured.update(_run_process(stage, tell=tell, environment=environment)))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
+    return measured
 
 
-def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
+def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
     variables = {**os.environ, **bars, **environment, "CBIR_LOG_FD": str(write)}
@@ -185,16 +208,18 @@ def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str
     os.close(write)
     _running.add(process)
     failure = None
+    measured: dict[str, float] = {}
     with os.fdopen(read) as lines:
         for line in lines:
             record = json.loads(line)
+            measured |= record.get("measured", {})
             tell(record["level"], record["message"])
             if record["level"] >= logging.ERROR:
                 failure = record["message"].splitlines()[0]
     code = process.wait()
     _running.discard(process)
     if code == 0:
-        return
+        return measured
     if code < 0:
         failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
     raise (StageInterruptedError if code == TEMPORARY else StageError)(
