@@ -15,10 +15,24 @@ _BLOCK = 4_000_000  # weights that are held at once: 32 MB
 def intervals(
     statistics: Statistics, units: NDArray[np.int64], *, resamples: int, seed: int, width: int = 1
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals (2.5 % to 97.5 %) of statistics over resampled groups of queries.
+    """Percentile intervals (2.5 % to 97.5 %) of statistics over groups drawn as :func:`resampled` does.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+
+    Returns:
+        (low, high) by name; nothing where there are fewer than two groups or no resamples, and no name whose values are
+        undefined in all resamples.
+    """
+    drawn = resampled(statistics, units, resamples=resamples, seed=seed, width=width)
+    return {name: found for name, values in drawn.items() if (found := bounds(values)) is not None}
+
+
+def resampled(
+    statistics: Statistics, units: NDArray[np.int64], *, resamples: int, seed: int, width: int = 1
+) -> dict[str, Floats]:
+    """The values of statistics in each resample of the groups, (resamples,) by name.
 
     As many groups as there are are drawn with replacement; a query counts as often as its group was drawn.
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
     Args:
         statistics: from the weights (B, Q) of the queries in B resamples to (B,) values by name, NaN where undefined.
@@ -28,8 +42,7 @@ def intervals(
         width: how many numbers the statistics need for one resample at once (to bound the memory).
 
     Returns:
-        (low, high) by name; nothing where there are fewer than two groups or no resamples, and no name whose values are
-        undefined in all resamples.
+        Nothing where there are fewer than two groups or no resamples.
     """
     groups, member = np.unique(units, return_inverse=True)
     if len(groups) < 2 or resamples == 0:
@@ -42,10 +55,11 @@ def intervals(
         weight = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=count).astype(float)
         for name, values in statistics(weight[:, member]).items():
             drawn.setdefault(name, []).append(values)
-    return {name: bounds for name, parts in drawn.items() if (bounds := _bounds(np.concatenate(parts))) is not None}
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
 
 
-def _bounds(values: Floats) -> tuple[float, float] | None:
+def bounds(values: Floats) -> tuple[float, float] | None:
+    """The 2.5th and 97.5th percentile of the values that are defined; None where none is."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None

@@ -80,7 +80,7 @@ def figure(
         below: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
         axes.annotate(subtitle, (0, 1), (0, above + 7), color=GREY, fontsize=10.5, linespacing=1.25, **below)
         yield axes
-        drawing.savefig(path, dpi=150, metadata={"Software": None})
+        drawing.savefig(path, format="png", dpi=150, metadata={"Software": None})
 
 
 def loss_curves(figures: Path, curves: Path, history: pd.DataFrame) -> None:

@@ -1,7 +1,6 @@
 """The report as one HTML page that opens from disk: no server, no network, everything it shows is inside."""
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from cbir.files import writing
 from cbir.report import Summary
 from cbir.thumbnails import Thumbnail
+from cbir.webpage import write_html
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _BROWSERS_SHOW = {"JPEG", "PNG", "WebP", "GIF", "BMP"}
 _MOST_PIXELS = 60_000_000  # of an original that the page shows when a picture is enlarged
 _NEAR = 0.25  # of the way from the threshold to 1: a group whose weakest image lies below is worth a second look
@@ -54,30 +51,18 @@ def write_page(
     near = summary.threshold + (1 - summary.threshold) * _NEAR
     groups = _groups(rows, thumbnails)
     document = {"archive": archive, "near": round(near, 4), "side": thumbnail_side, "groups": groups}
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("report.html").render(
+    write_html(
+        path,
+        "report.html",
+        styles=("page.css", "report.css"),
+        script="report.js",
         summary=summary,
         shown=len(groups),
         near=near,
         links=links,
         known=bool(rows["known_group"].notna().any()),
-        style=Markup(style),  # as they are: files of this package, and JSON that is escaped below
-        style_digest=_digest(style),
-        script=Markup(script),
-        script_digest=_digest(script),
         document=Markup(_inert(document)),
     )
-    with writing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _groups(rows: pd.DataFrame, thumbnails: Mapping[str, Thumbnail]) -> list[dict[str, Any]]:
@@ -114,8 +99,3 @@ def _inert(document: dict[str, Any]) -> str:
     """JSON that is safe inside a script element, whatever the texts in it are."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")  # nothing can end the element
-
-
-def _digest(text: str) -> str:
-    """What the page's Content-Security-Policy names an inline script or style by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

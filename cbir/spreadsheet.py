@@ -1,4 +1,4 @@
-"""Text for the cells of a CSV or Excel file that a person opens in a spreadsheet program."""
+"""Texts for the cells of tables that other programs show: spreadsheets, and pages made of Markdown."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -9,3 +9,8 @@ def as_text(value: str) -> str:
     See OWASP, "CSV Injection": a file name such as ``=HYPERLINK(…)`` would be run by whoever opens the report.
     """
     return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def as_markdown(value: str) -> str:
+    """The value for a cell of a Markdown table, of which it cannot break out: names of files are untrusted."""
+    return value.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("`", "'")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from cbir.spreadsheet import as_markdown
 from flows.stages import Outcome
 from tasks.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import run_url
@@ -63,15 +64,11 @@ def cleaning_summary(path: Path) -> str:
         "Nothing was rejected."
     ]
     lines += ["", "| file | finding | reason |", "|---|---|---|"] if rows else []
-    lines += [f"| {_cell(row['path'])} | {row['finding']} | {_cell(row['reason'])} |" for row in rows[:SHOWN]]
+    for row in rows[:SHOWN]:
+        lines.append(f"| {as_markdown(row['path'])} | {row['finding']} | {as_markdown(row['reason'])} |")
     if len(rows) > SHOWN:
         lines.append(f"\n{len(rows) - SHOWN} more in {path}.")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Text for a Markdown table: names of files are untrusted."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("`", "'")
 
 
 def _picture(path: Path) -> str:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 LAYERS = ("cbir", "tasks")
 FOUND_BY_NAME = {"cbir/training.py": "cbir/methods"}  # a module that loads every module of a folder by its name
-READ = {"cbir/report_page.py": "cbir/templates"}  # a module that reads every file of a folder
+READ = {"cbir/report_page.py": ["page.css", "report.css", "report.html", "report.js"]}  # files of cbir/templates
 
 
 def code_of(stage: str) -> set[str]:
@@ -26,7 +26,7 @@ def code_of(stage: str) -> set[str]:
         if path in FOUND_BY_NAME:
             waiting += [_relative(module) for module in (ROOT / FOUND_BY_NAME[path]).glob("[!_]*.py")]
         if path in READ:
-            found |= {_relative(file) for file in (ROOT / READ[path]).iterdir() if file.is_file()}
+            found |= {f"cbir/templates/{name}" for name in READ[path]}
     return found
 
 
