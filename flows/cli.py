@@ -3,14 +3,18 @@
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.stage import no_space
+
+if TYPE_CHECKING:
+    from tasks.settings import Paths
 
 FULL = 10_000_000  # bytes; whatever fails on a disk with less has most likely failed for it
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
@@ -56,38 +60,84 @@ def run(
     ] = None,
 ) -> None:
     """Bring everything up to date: clean, train, embed, index, evaluate, group."""
-    from flows.workspace import is_empty, require_workspace, set_params
+    from flows.workspace import require_workspace, set_params
 
     paths = require_workspace()
     for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
         print(f"params.yaml: {change}", file=sys.stderr)
-    from flows.stages import record_sources, stage_graph
+    _require_images(paths)
+    from flows.stages import stage_graph
+
+    if force and (unknown := set(force) - set(stages := stage_graph())):
+        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stages)}")
+    _make_ready(paths)
+    from flows.pipeline import pipeline
+    from flows.summary import summary
+
+    outcomes, failure = _result_of(pipeline, force or [])
+    print("\n" + summary(outcomes, paths))
+    if failure:
+        sys.exit(f"error: {failure}")
+
+
+def _require_images(paths: "Paths") -> None:
+    from flows.workspace import is_empty
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
-    if force and (unknown := set(force) - set(stages := stage_graph())):
-        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stages)}")
+
+
+def _make_ready(paths: "Paths") -> None:
+    """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
+    from flows.stages import record_sources
 
     adopt(paths.raw, paths.weights)
     for path in record_sources():
         print(f"{path} was edited: DVC has it as it is now", file=sys.stderr)
     provide_prefect_api(paths.store / "logs/prefect.log")
-    from flows.pipeline import pipeline
-    from flows.summary import summary
 
+
+def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
+    """What a flow returns, and why it failed if it did."""
     try:
-        state = pipeline(force or [], return_state=True)
+        state = flow(*arguments, return_state=True)
     except KeyboardInterrupt:
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     outcomes = state.result(raise_on_failure=False)
     if not isinstance(outcomes, list):
         raise UserError(f"the run broke off: {state.message}")
-    print("\n" + summary(outcomes, paths))
-    if not state.is_completed():
-        sys.exit(f"error: {state.message}")
+    return outcomes, None if state.is_completed() else state.message
+
+
+@app.command()
+def study(
+    names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Over every preset of the study.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
+    ] = False,
+) -> None:
+    """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
+    from flows.plans import make_plan, one_study
+    from flows.presets import DEFAULT, preset_names
+    from flows.workspace import require_workspace
+
+    paths = require_workspace()
+    _require_images(paths)
+    chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
+    plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
+    with one_study(paths.store):
+        _make_ready(paths)
+        from flows.study import study as run_study
+        from flows.summary import study_summary
+
+        rows, _ = _result_of(run_study, plans)
+    print("\n" + study_summary(rows, paths))
 
 
 def _values_of(preset: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from dvc.stage.cache import RunCacheNotFoundError, _can_hash, _get_stage_hash
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
+from tasks.settings import GRAPH
 from tasks.stage import TEMPORARY
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
@@ -143,7 +144,7 @@ def bring_up_to_date(
 def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
     with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
         _drop_stale_locks(repo)
-        stage = repo.stage.load_one(name=name)
+        stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
             return Outcome(name, ran=False, reason=reason, seconds=0.0, key=_key(stage))
