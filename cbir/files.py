@@ -4,6 +4,7 @@ import glob
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from cbir.errors import UserError, is_full_disk
 
 _CHUNK = 1 << 20
 
@@ -41,7 +44,8 @@ def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``; what was written there takes its place when the block ends without an error."""
     temporary = _temporary(path)
     try:
-        yield temporary
+        with _telling_full_disk(path.parent):
+            yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -53,11 +57,30 @@ def writing_folder(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     temporary.mkdir()
     try:
-        yield temporary
+        with _telling_full_disk(path.parent):
+            yield temporary
         shutil.rmtree(path, ignore_errors=True)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _telling_full_disk(folder: Path) -> Iterator[None]:
+    """Writers that are not Python's (of checkpoints, of indexes) say only that they failed; then the disk is asked.
+
+    Raises:
+        OSError: in place of such an error, ENOSPC.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_full_disk(error):
+            with tempfile.TemporaryFile(dir=folder) as trial:
+                trial.write(bytes(_CHUNK))
+        raise
 
 
 def _temporary(path: Path) -> Path:

@@ -12,7 +12,6 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from cbir.spreadsheet import as_markdown
 from flows.stages import Outcome
 from tasks.settings import PARAMS, load_paths, read_yaml
-from tasks.tracking import run_url
 
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
@@ -33,6 +32,8 @@ def publish(outcomes: Sequence[Outcome], root: Path) -> None:
             create_markdown_artifact(_picture(sheet), key=sheet.stem.replace("_", "-"))
     runs = [outcome.mlflow_run for outcome in outcomes if outcome.mlflow_run]
     if runs:
+        from tasks.tracking import run_url
+
         create_link_artifact(run_url(runs[-1], params), link_text="MLflow run", key="mlflow-run")
 
 

@@ -1,7 +1,8 @@
 """The command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
 
+import atexit
+import gc
 import logging
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,6 @@ from tasks.stage import no_space
 if TYPE_CHECKING:
     from tasks.settings import Paths
 
-FULL = 10_000_000  # bytes; whatever fails on a disk with less has most likely failed for it
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and an exit code that is not 0."""
     prepare()
+    atexit.register(gc.freeze)  # at its end Python would look through all that was imported, half a second of Prefect
+    logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.getLogger("flows").addHandler(handler)
@@ -44,7 +46,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if not is_full_disk(error) and shutil.disk_usage(Path.cwd()).free > FULL:  # Prefect's server only says 500
+        if not is_full_disk(error):
             raise
         sys.exit(f"error: {no_space()}")
 
@@ -66,10 +68,6 @@ def run(
     for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
         print(f"params.yaml: {change}", file=sys.stderr)
     _require_images(paths)
-    from flows.stages import stage_graph
-
-    if force and (unknown := set(force) - set(stages := stage_graph())):
-        raise UserError(f"--force {unknown.pop()}: there is no such stage; there are {', '.join(stages)}")
     _make_ready(paths)
     from flows.pipeline import pipeline
     from flows.summary import summary
@@ -91,11 +89,8 @@ def _make_ready(paths: "Paths") -> None:
     """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
-    from flows.stages import record_sources
 
     adopt(paths.raw, paths.weights)
-    for path in record_sources():
-        print(f"{path} was edited: DVC has it as it is now", file=sys.stderr)
     provide_prefect_api(paths.store / "logs/prefect.log")
 
 
@@ -107,6 +102,8 @@ def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], st
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     outcomes = state.result(raise_on_failure=False)
+    if isinstance(outcomes, UserError):
+        raise outcomes
     if not isinstance(outcomes, list):
         raise UserError(f"the run broke off: {state.message}")
     return outcomes, None if state.is_completed() else state.message

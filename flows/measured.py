@@ -12,13 +12,13 @@ FILE = "measured.sqlite"
 
 def remember(root: Path, outcome: Outcome) -> None:
     """Keep what was measured of a stage that ran in a workspace."""
-    if outcome.ran and outcome.key:
+    if outcome.ran:
         _store(root).put_many([(outcome.key, json.dumps(dict(outcome.measured)).encode("ascii"))])
 
 
 def recall(root: Path, outcome: Outcome) -> dict[str, float]:
     """What was measured when a stage ran on these inputs, in whichever workspace; {} where nobody knows any more."""
-    found = _store(root).get(outcome.key) if outcome.key else None
+    found = _store(root).get(outcome.key)
     return {} if found is None else json.loads(found)
 
 

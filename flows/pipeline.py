@@ -12,9 +12,10 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
+from cbir.errors import UserError
 from flows.artifacts import publish
 from flows.measured import remember
-from flows.stages import HERE, Outcome, StageError, StageInterruptedError, bring_up_to_date, stage_graph, stop_running
+from flows.stages import HERE, Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
 terminal = logging.getLogger("flows")
@@ -25,8 +26,10 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
-def stage(name: str, root: Path, environment: dict[str, str], *, prefix: str = "", force: bool = False) -> State[Any]:
-    """Bring one stage up to date; ends Cached, with the reason, where nothing had to run."""
+def stage(
+    name: str, root: Path, environment: dict[str, str], *, prefix: str, force: bool, unchanged: Outcome | None
+) -> State[Any]:
+    """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
     run_log = get_run_logger()
     tracked: list[str] = []
 
@@ -37,7 +40,7 @@ def stage(name: str, root: Path, environment: dict[str, str], *, prefix: str = "
         terminal.log(level, "%s%s: %s", prefix, name, text)
 
     try:
-        outcome = bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
+        outcome = unchanged or bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
     except StageInterruptedError:
         raise
     except StageError as error:
@@ -69,14 +72,19 @@ def pipeline(
         environment: variables for the stages' processes.
     """
     variables = {"CBIR_PIPELINE_RUN": str(flow_run.id), **(environment or {})}
+    try:
+        plan = plan_stages(force, terminal.log, root=root, targets=targets)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
     runs: dict[str, PrefectFuture[Any]] = {}
-    for name, needed in stage_graph(root, targets).items():
+    for name, needed in plan.needs.items():
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(
             name,
             root,
             variables,
             prefix=prefix,
             force=name in force,
+            unchanged=plan.unchanged.get(name),
             wait_for=[runs[other] for other in needed],
             return_state=False,
         )

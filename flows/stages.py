@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +24,15 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage import PipelineStage
-from dvc.stage.cache import RunCacheNotFoundError, _can_hash, _get_stage_hash
+from dvc.stage import PipelineStage, Stage, create_stage
+from dvc.stage.cache import RunCacheNotFoundError, StageCache, _get_cache_hash
 from dvc.stage.decorators import unlocked_repo
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
 
-from cbir.errors import UserError
+from cbir.errors import UserError, is_full_disk
 from tasks.settings import GRAPH
-from tasks.stage import TEMPORARY
+from tasks.stage import TEMPORARY, no_space
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
@@ -53,64 +55,100 @@ class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
     ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded. ``key`` is the same
-    for the same inputs wherever they lie (DVC's run cache goes by it), None for a stage that DVC does not keep there;
-    ``measured`` is what the stage told of its run, with the seconds that it took.
+    for the same inputs, wherever the workspace lies (DVC's run cache goes by it); ``measured`` is what the stage told
+    of its run, with the seconds that it took.
     """
 
     name: str
     ran: bool
     reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
     seconds: float
-    mlflow_run: str | None = None
-    key: str | None = None
+    key: str
     measured: Mapping[str, float] = field(default_factory=dict)
+    mlflow_run: str | None = None
 
 
-def stage_graph(root: Path = HERE, targets: Sequence[str] = ()) -> dict[str, list[str]]:
-    """The stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+@dataclass(frozen=True)
+class Plan:
+    """What a run has before it.
+
+    Attributes:
+        needs: the stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+        unchanged: stages that are up to date and not to be forced, as is all that comes before them.
+    """
+
+    needs: dict[str, list[str]]
+    unchanged: dict[str, Outcome]
+
+
+def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
+    """Read dvc.yaml, once for the whole run, and see what is up to date.
+
+    The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
+    is restored; each is told of.
 
     Args:
+        force: stages to run even when they are up to date.
+        tell: takes level and text.
         root: the workspace.
         targets: only these stages and what they need; none: all.
 
     Raises:
-        UserError: dvc.yaml or params.yaml are not there or not valid.
+        UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
     """
-    with _repository(root) as repo:
-        graph = get_active_graph(repo.index.graph)
-        wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
-        order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
-        return {stage.name: [needed.name for needed in graph.successors(stage) if needed.cmd] for stage in order}
-
-
-def record_sources() -> list[str]:
-    """Bring the .dvc files of data that was edited up to date, as `dvc repro` does, and restore what is missing.
-
-    Returns:
-        The paths of what was edited or missing.
-
-    Raises:
-        UserError: dvc.yaml or params.yaml are not there or not valid.
-    """
-    found = []
-    with _repository() as repo, lock_repo(repo):
-        for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
-            if all(out.exists for out in source.outs):
-                source.reproduce()
-                source.dump()
-            else:
-                source.checkout(force=True)
-            found += [str(out) for out in source.outs]
-    return found
-
-
-def _repository(root: Path = HERE) -> Repo:
     try:
-        repo = Repo(str(root), _wait_for_lock=True)
-        repo.index  # noqa: B018 - reads dvc.yaml, so that a mistake in it shows here
+        with _repository(root) as repo, lock_repo(repo):
+            for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
+                _record(source)
+                tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
+            graph = get_active_graph(repo.index.graph)
+            wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
+            order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
+            needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
+            _require_known(force, needs)
+            unchanged: dict[str, Outcome] = {}
+            for stage in order:
+                if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
+                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, _key(stage))
+            return Plan(needs, unchanged)
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
+
+
+def _repository(root: Path) -> Repo:
+    repo = Repo(str(root), _wait_for_lock=True)
+    repo.stage_cache = _RunCache(repo)
     return repo
+
+
+class _RunCache(StageCache):
+    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace (3.67.1)."""
+
+    def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
+        path = str(Path(self.repo.root_dir) / GRAPH)
+        outs = [out["path"] for out in cache["outs"]]
+        stage = create_stage(PipelineStage, repo=self.repo, path=path, cmd=cache["cmd"], wdir=wdir, outs=outs)
+        StageLoader.fill_from_lock(stage, cache)
+        return stage
+
+
+def _key(stage: PipelineStage) -> str:
+    return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
+
+
+def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
+    for name in force:
+        if name not in stages:
+            raise UserError(f"--force {name}: there is no such stage; there are {', '.join(stages)}")
+
+
+def _record(source: Stage) -> None:
+    """Bring a .dvc file up to date, or restore its data where some is missing."""
+    if all(out.exists for out in source.outs):
+        source.reproduce()
+        source.dump()
+    else:
+        source.checkout(force=True)
 
 
 def bring_up_to_date(
@@ -128,7 +166,7 @@ def bring_up_to_date(
         environment: variables for the stage's process, beside this one's.
 
     Raises:
-        StageError: the stage's process failed.
+        StageError: the stage's process failed, or DVC found no space for what it wrote.
     """
     told = False
     while True:
@@ -139,15 +177,19 @@ def bring_up_to_date(
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
                 told = True
             time.sleep(1)
+        except Exception as error:
+            if is_full_disk(error):
+                raise StageError(f"{name}: {no_space()}") from error
+            raise
 
 
 def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
-    with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+    with _repository(root) as repo, lock_repo(repo):
         _drop_stale_locks(repo)
         stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
-            return Outcome(name, ran=False, reason=reason, seconds=0.0, key=_key(stage))
+            return Outcome(name, False, reason, 0.0, _key(stage))
         started = time.monotonic()
         measured: dict[str, float] = {}
         if reason:
@@ -157,12 +199,9 @@ def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environ
             measured = _reproduce(stage, tell=tell, environment=environment)
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
-        measured = {"seconds": seconds, **measured} if reason is None else {}
-        return Outcome(name, reason is None, reason or "ran", seconds, key=_key(stage), measured=measured)
-
-
-def _key(stage: PipelineStage) -> str | None:
-    return _get_stage_hash(stage) if _can_hash(stage) else None
+        if reason is None:
+            return Outcome(name, True, "ran", seconds, _key(stage), {"seconds": seconds, **measured})
+        return Outcome(name, False, reason, seconds, _key(stage))
 
 
 def _restore(

@@ -36,7 +36,7 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     began, paths = time.time(), load_paths(read_yaml(PARAMS))
     shared = pipeline.with_options(flow_run_name="archive")(targets=archive_stages(paths), return_state=True)
     if not shared.is_completed():
-        return Failed(message=shared.message)
+        return Failed(message=shared.message, data=UserError(str(shared.message)))
     finished = [_finish(plan, paths) for plan in plans]
     rows = [row for row, _ in finished]
     write_study(paths.reports, compare(rows))

@@ -322,7 +322,8 @@ def main() -> None:
         with redirect_stdout(sys.stderr):
             run_id = record(arguments.stage, arguments.seconds, find_pipeline(), failed=arguments.failed)
     except Exception as error:
-        sys.exit(without_credentials(" ".join(str(error).split()) or type(error).__name__))
+        words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
+        sys.exit(without_credentials(words or type(error).__name__))
     print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the stage
 
 

@@ -1,11 +1,16 @@
+import errno
 import hashlib
 import os
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cbir.errors import UserError
 from cbir.files import image_ids, write_parquet, writing, writing_folder
 
 
@@ -42,6 +47,24 @@ def test_a_folder_takes_the_place_of_the_old_one_with_nothing_left_of_it(tmp_pat
         (temporary / "new").write_text("3")
     assert [path.name for path in target.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("place", [writing, writing_folder])
+def test_a_writer_that_cannot_say_why_it_failed_is_told_from_a_full_disk(
+    place: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError, match="unexpected pos"), place(tmp_path / "out"):
+        raise RuntimeError("unexpected pos 64 vs 0")
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(OSError, match="No space left"), place(tmp_path / "out"):
+        raise RuntimeError("unexpected pos 64 vs 0")
+    with pytest.raises(UserError), place(tmp_path / "out"):
+        raise UserError("the user's mistake is the reason")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_kept(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ def with_presets(toy: Workspace) -> Workspace:
         (toy.folder / f"presets/{name}.yaml").write_text(text)
     toy.replace("dvc.yaml", "out/metrics.json", "reports/metrics.json")
     toy.replace("toy/third.py", 'Path("out/metrics.json")', 'Path("reports/metrics.json")')
-    toy.replace("toy/third.py", 'Path("out").mkdir(exist_ok=True)', 'Path("out").mkdir(exist_ok=True); Path("reports").mkdir(exist_ok=True)')  # fmt: skip
     toy.replace("toy/third.py", '{"value": %d}', '{"map@10": 0.1, "value": %d}')
     (toy.folder / "out/metrics.json").unlink()
     toy.flow()
