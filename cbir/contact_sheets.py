@@ -1,15 +1,16 @@
 """Contact sheets as PNG: queries with their neighbours by rank, right and wrong ones framed, and what they missed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from cbir.sheet_rows import Picture, Sheet, Verdict
-
+Verdict = Literal["query", "right", "wrong", "neither"]
 Read = Callable[[int], NDArray[np.uint8] | None]  # pixels of the image at a position, None where it cannot be read
 
 _PICTURE, _FRAME, _GAP = 128, 5, 14  # px
@@ -19,6 +20,48 @@ _NARROWEST = 860
 _WHITE, _INK, _QUIET, _EMPTY = "#FFFFFF", "#222222", "#6A6A6A", "#ECECEC"
 # Green and red are told apart without colour too: by lightness, and wrong ones carry a cross.
 _FRAMES: dict[Verdict, str] = {"query": _INK, "right": "#0A9B5B", "wrong": "#B3123B", "neither": "#B5B5B5"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a row.
+
+    Attributes:
+        position: of the image in the task's ids.
+        verdict: ``neither`` is a wrong neighbour where nothing right was left to find, or where nothing is known.
+        text: what stands below it, above the file's name.
+    """
+
+    position: int
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A query, its neighbours from rank 1, and right images that are not among those, the most similar first."""
+
+    query: Picture
+    neighbours: tuple[Picture, ...]
+    missed: tuple[Picture, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return (self.query, *self.neighbours, *self.missed)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows under a title; ``name`` is the file's, without extension. There is at least one row.
+
+    ``heading`` says what the pictures beside the queries are, and what stands below them.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    rows: tuple[Row, ...]
+    heading: str = "neighbours: rank · cosine similarity"
 
 
 def draw_sheet(sheet: Sheet, path: Path, *, read: Read, names: Sequence[str]) -> None:
@@ -37,7 +80,7 @@ def draw_sheet(sheet: Sheet, path: Path, *, read: Read, names: Sequence[str]) ->
     draw = ImageDraw.Draw(canvas)
     draw.text((_GAP, 10), sheet.title, font=_font(22, bold=True), fill=_INK)
     draw.text((_GAP, 42), sheet.subtitle, font=_font(13), fill=_QUIET)
-    heads = [(lefts[0], "query"), (lefts[1], "neighbours: rank · cosine similarity")]
+    heads = [(lefts[0], "query"), (lefts[1], sheet.heading)]
     heads += [(lefts[1 + shown], "missed")] * bool(missed)
     for left, text in heads:
         draw.text((left, _HEAD - 24), text, font=_font(13, bold=True), fill=_INK)
@@ -46,7 +89,7 @@ def draw_sheet(sheet: Sheet, path: Path, *, read: Read, names: Sequence[str]) ->
         pictures = zip([*lefts[: 1 + len(row.neighbours)], *lefts[1 + shown :]], row.pictures, strict=False)
         for left, picture in pictures:
             _paste(canvas, draw, picture, (left, top), read(picture.position), names[picture.position])
-    canvas.save(path)
+    canvas.save(path, "PNG")
 
 
 def _paste(

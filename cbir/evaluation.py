@@ -52,7 +52,7 @@ class Evaluation:
 
 def evaluate_retrieval(
     task: RetrievalTask,
-    vectors: NDArray[np.float32],
+    vectors: NDArray[np.float32] | None,
     neighbours: pd.DataFrame,
     *,
     queries: str,
@@ -69,7 +69,8 @@ def evaluate_retrieval(
     intervals resample the test groups at the learned threshold; the threshold's own resamples the validation groups.
 
     Args:
-        vectors: (n, d), L2-normalised, in the order of the task's ids.
+        vectors: (n, d), L2-normalised, in the order of the task's ids; None for a system without embeddings, of which
+            the neighbours are all that is known.
         neighbours: the index's lists: query_id, rank, neighbour_id, similarity.
         queries: ``test``, the images of test groups, or ``all`` labelled images.
     """
@@ -140,16 +141,16 @@ def threshold_document(learned: Threshold, *, target_precision: float) -> dict[s
     }
 
 
-def query_table(evaluation: Evaluation, vectors: NDArray[np.float32]) -> pd.DataFrame:
+def query_table(evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> pd.DataFrame:
     """One row a query, sorted by query_id: what there was to find, what was found and missed, every ranked metric.
 
     ``best_missed`` is the most similar right image that is not among the first 10 neighbours; its rank is null where
-    the query's list does not hold it.
+    the query's list does not hold it. Without embeddings only the lists can tell of one.
     """
     task, lists, found = evaluation.task, evaluation.lists, evaluation.hits
     queries = lists.queries
     first = metrics.first_rank(found)
-    missed, similarity = _best_missed(task, lists, vectors)
+    missed, similarity = _listed_late(lists, found) if vectors is None else _best_missed(task, lists, vectors)
     rank = _rank_of(lists, missed)
     names = np.asarray(task.names, dtype=object)
     return pd.DataFrame(
@@ -247,6 +248,16 @@ def _best_missed(task: RetrievalTask, lists: RankedLists, vectors: NDArray[np.fl
         value = cosine[np.arange(len(rows)), best]
         there = np.isfinite(value)
         missed[rows[there]], similarity[rows[there]] = members[best[there]], value[there]
+    return missed, similarity
+
+
+def _listed_late(lists: RankedLists, found: Bools) -> tuple[Positions, Floats]:
+    """The first right image behind the first ones in each list, as ``_best_missed`` gives it."""
+    rank = metrics.first_rank(found & (np.arange(found.shape[1]) >= _SHOWN))
+    late = np.flatnonzero(rank)
+    missed, similarity = np.full(len(rank), -1, dtype=np.int64), np.full(len(rank), np.nan)
+    missed[late] = lists.neighbours[late, rank[late] - 1]
+    similarity[late] = lists.similarities[late, rank[late] - 1]
     return missed, similarity
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -35,7 +35,16 @@ _SIDE_BY_SIDE = 3
 _READERS_FOR_GPU = 8
 _FETCHED = 4096  # images looked up in the store at a time
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Images(Protocol):
+    """Where pixels come from; :class:`cbir.reduced.ReducedImages` is one."""
+
+    def read(self, image_id: str, path: str, page: int) -> np.ndarray:
+        """uint8, (H, W) for grey or (H, W, 3) RGB."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,7 @@ def _slices(ids: pd.Series) -> Iterator[tuple[int, list[str]]]:
 
 def compute(
     images: pd.DataFrame,
-    source: ReducedImages,
+    source: Images,
     encoder: Encoder,
     *,
     batch_size: int,
@@ -193,7 +202,7 @@ def compute(
     return progress(batches, total=len(starts), desc="embed", unit="batch")
 
 
-def side_by_side(work: Callable[[int], Result], items: Iterable[int]) -> Iterator[Result]:
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results of ``work`` on each item, done by threads of which each computes on one core."""
     cores = torch.get_num_threads()
     one_core = partial(torch.set_num_threads, 1)  # holds for the thread that calls it, and for those it starts

@@ -37,19 +37,22 @@ class RankedLists:
 
 
 def ranked_lists(
-    task: RetrievalTask, queries: Positions, neighbours: pd.DataFrame, vectors: NDArray[np.float32]
+    task: RetrievalTask, queries: Positions, neighbours: pd.DataFrame, vectors: NDArray[np.float32] | None
 ) -> RankedLists:
     """The lists that the evaluation of these queries needs.
 
     The index's lists serve where the whole archive is the gallery and they are long enough to hold the first 10 and all
     right images of any query; what they miss, the users miss. Else (a gallery of its own; classes larger than the
     lists) lists of that length are computed from the embeddings: cut-off lists would rank against images that are not
-    in the gallery, and count right images as missed that nobody could have listed.
+    in the gallery, and count right images as missed that nobody could have listed. Without embeddings the lists that
+    there are have to serve, less what is not in the gallery.
 
     Args:
         neighbours: query_id, rank, neighbour_id, similarity.
-        vectors: (n, d), L2-normalised, in the order of the task's ids.
+        vectors: (n, d), L2-normalised, in the order of the task's ids; None for a system that has none.
     """
+    if vectors is None:
+        return listed(task, queries, _within_gallery(task, neighbours))
     searchable = max(len(task.gallery) - 1, 0)
     longest = int(task.relevant(queries).max(initial=0))
     needed = min(max(longest, *CUTOFFS), searchable)
@@ -66,8 +69,14 @@ def ranked_lists(
     return exact(task, queries, vectors, depth=depth)
 
 
+def _within_gallery(task: RetrievalTask, neighbours: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose neighbour is in the gallery, with their ranks among those."""
+    kept = neighbours[neighbours["neighbour_id"].isin(task.ids[task.gallery])].sort_values(["query_id", "rank"])
+    return kept.assign(rank=kept.groupby("query_id").cumcount() + 1)
+
+
 def listed(task: RetrievalTask, queries: Positions, neighbours: pd.DataFrame) -> RankedLists:
-    """The index's lists of these queries, read from its table."""
+    """The lists of these queries, read from the table of neighbours; a query that is not in it has an empty one."""
     ids = pd.Index(task.ids)
     wanted = neighbours[neighbours["query_id"].isin(task.ids[queries])]
     row = np.searchsorted(queries, ids.get_indexer(wanted["query_id"].astype(object)))

@@ -1,59 +1,18 @@
 """Which queries the contact sheets show, and with which of their neighbours and misses."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cbir.contact_sheets import Picture, Row, Sheet, Verdict
 from cbir.evaluation import Evaluation
 from cbir.ranking import listed
 from cbir.relevance import Positions, RetrievalTask
 
-Verdict = Literal["query", "right", "wrong", "neither"]
-
 NEIGHBOURS, MISSED, ROWS = 8, 3, 8  # pictures in a row, and rows on a sheet, at most
 _CANDIDATES = 400  # among which the rows are sought that show different images
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture of a row.
-
-    Attributes:
-        position: of the image in the task's ids.
-        verdict: ``neither`` is a wrong neighbour where nothing right was left to find, or where nothing is known.
-        text: what stands below it, above the file's name.
-    """
-
-    position: int
-    verdict: Verdict
-    text: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """A query, its neighbours from rank 1, and right images that are not among those, the most similar first."""
-
-    query: Picture
-    neighbours: tuple[Picture, ...]
-    missed: tuple[Picture, ...] = ()
-
-    @property
-    def pictures(self) -> tuple[Picture, ...]:
-        return (self.query, *self.neighbours, *self.missed)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Rows under a title; ``name`` is the file's, without extension. There is at least one row."""
-
-    name: str
-    title: str
-    subtitle: str
-    rows: tuple[Row, ...]
 
 
 _FRAMES = "frames: green right, red wrong, grey nothing right left to find"

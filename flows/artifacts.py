@@ -30,6 +30,13 @@ def publish(outcomes: Sequence[Outcome], root: Path) -> None:
         )
         for sheet in sorted((reports / "plots").glob("contact_*.png")):
             create_markdown_artifact(_picture(sheet), key=sheet.stem.replace("_", "-"))
+    if "robustness" in ran:
+        create_table_artifact(
+            metrics_table(reports / "robustness.json"),
+            key="robustness",
+            description="How well altered copies were found, with 95 % intervals",
+        )
+        create_markdown_artifact(_picture(reports / "robustness.png"), key="robustness-sheet")
     runs = [outcome.mlflow_run for outcome in outcomes if outcome.mlflow_run]
     if runs:
         from tasks.tracking import run_url
@@ -43,7 +50,7 @@ def _stages_table(outcomes: Sequence[Outcome]) -> None:
 
 
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
-    """Rows of metric, value and interval from metrics.json; metrics without a value are left out."""
+    """Rows of metric, value and interval from metrics.json or robustness.json; metrics without a value are left out."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, str | float]] = []
     for name, value in metrics.items():

@@ -61,7 +61,7 @@ def run(
         list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
     ] = None,
 ) -> None:
-    """Bring everything up to date: clean, train, embed, index, evaluate, group."""
+    """Bring everything up to date: clean, train, embed, index, evaluate, group, robustness."""
     from flows.workspace import require_workspace, set_params
 
     paths = require_workspace()

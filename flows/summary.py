@@ -26,10 +26,13 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
         lines.append(f"groups    {_groups(paths.groups)}")
     if (paths.reports / "metrics.json").exists():
         lines += _metrics(json.loads((paths.reports / "metrics.json").read_text(encoding="utf-8")))
+    if (paths.reports / "robustness.json").exists():
+        lines.append(f"robust    {_robustness(json.loads((paths.reports / 'robustness.json').read_text('utf-8')))}")
     lines.append(f"stages    {_stages(outcomes)}")
     if (paths.reports / "index.html").exists():
         lines.append(
-            f"look at   {paths.reports}/index.html (the groups), {paths.reports}/cleaning.csv, {paths.reports}/plots/"
+            f"look at   {paths.reports}/index.html (the groups), {paths.reports}/robustness.html, "
+            f"{paths.reports}/cleaning.csv, {paths.reports}/plots/"
         )
         lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
     return "\n".join(lines)
@@ -74,6 +77,12 @@ def _metrics(metrics: dict[str, Any]) -> list[str]:
         between = "" if low is None or high is None else f"  ({low:.3f} to {high:.3f})"
         lines.append(f"{'' if lines else 'metrics':10}{name:20}{value:.3f}{between}")
     return lines
+
+
+def _robustness(numbers: dict[str, Any]) -> str:
+    kinds = {name.removeprefix("recall@1_"): value for name, value in numbers.items() if name.startswith("recall@1_")}
+    found = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in kinds.items())
+    return f"altered copies found at rank 1: {found}"
 
 
 def _stages(outcomes: Sequence[Outcome]) -> str:

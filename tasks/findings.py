@@ -85,7 +85,7 @@ def history(path: Path) -> list[tuple[str, float, int]]:
 
 
 def counts(stage: str, paths: Paths) -> dict[str, float]:
-    """How many images, groups and so on a stage found."""
+    """How many images, groups and so on a stage found; of `robustness` all of its numbers, by names of their own."""
     match stage:
         case "clean":
             manifest = pq.read_table(paths.manifest, columns=["status", "duplicate_of"])
@@ -100,11 +100,14 @@ def counts(stage: str, paths: Paths) -> dict[str, float]:
         case "group":
             groups = pq.read_table(paths.groups, columns=["group_id"])["group_id"]
             return {"counts/grouped_images": len(groups), "counts/groups": len(groups.unique())}
+        case "robustness":
+            found = evaluation(paths.reports / "robustness.json")
+            return {f"robustness/{name}": value for name, value in found.items()}
     return {}
 
 
 def evaluation(path: Path) -> dict[str, float]:
-    """The numbers of metrics.json, nested ones with their section before a slash; {} where there is no such file.
+    """The numbers of metrics.json or its like, nested ones with their section before a slash; {} without such a file.
 
     What could not be measured (null) is left out.
     """

@@ -37,6 +37,7 @@ _LINKS = [  # files that the pipeline writes beside the page
     Link("Cleaning report (CSV)", "cleaning.csv"),
     Link("Ground truth report (CSV)", "groundtruth.csv"),
     Link("Metrics (JSON)", "metrics.json"),
+    Link("Altered copies and where they came back", "robustness.html"),
 ]
 
 log = logging.getLogger(__name__)

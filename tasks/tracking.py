@@ -233,7 +233,7 @@ def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, 
     if stage in ("evaluate", "group"):  # a run that only grouped anew can be compared with others all the same
         found |= evaluation(paths.reports / "metrics.json")
     model = None
-    if stage in ("embed", "evaluate", "group"):
+    if stage in ("embed", "evaluate", "group", "robustness"):
         model = _use_model(client, run_id, tracking, embedded_by(paths.embeddings))
     _log_metrics(client, run_id, [(name, value, 0) for name, value in found.items()], model=model)
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFont
 
-from cbir.contact_sheets import draw_sheet, shortened
-from cbir.sheet_rows import Picture, Row, Sheet
+from cbir.contact_sheets import Picture, Row, Sheet, draw_sheet, shortened
 
 ROW = Row(
     Picture(0, "query", "2 to find"),

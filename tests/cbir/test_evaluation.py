@@ -154,3 +154,23 @@ def test_a_query_that_misses_nothing_has_no_best_missed() -> None:
     assert table["best_missed"].isna().all()
     assert table["best_missed_rank"].isna().all()
     assert isinstance(table, pd.DataFrame)
+
+
+def test_a_system_without_embeddings_is_measured_as_one_with_them_whose_lists_serve() -> None:
+    task = HARD.task()
+    options: dict[str, Any] = {"queries": "test", "rule": "f1", "target_precision": 0.95, "default_threshold": 0.9}
+    lists = [
+        evaluate_retrieval(task, vectors, HARD.neighbours, **options, resamples=20, seed=0)
+        for vectors in (HARD.vectors, None)
+    ]
+    assert metrics_document(lists[0]) == metrics_document(lists[1])
+
+
+def test_without_embeddings_what_was_missed_is_told_by_the_lists() -> None:
+    evaluation = evaluate(HARD)
+    known, listed = query_table(evaluation, HARD.vectors), query_table(evaluation, None)
+    late = known["best_missed_rank"].notna()
+    assert 0 < late.sum() < len(known)
+    columns = ["query_id", "best_missed", "best_missed_rank", "best_missed_similarity"]
+    pd.testing.assert_frame_equal(known.loc[late, columns], listed.loc[late, columns], check_exact=False)
+    assert listed.loc[~late, "best_missed"].isna().all()

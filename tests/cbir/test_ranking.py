@@ -93,3 +93,14 @@ def test_brute_force_in_blocks_equals_a_plain_sort(seed: int, depth: int, block_
         assert query not in row
         assert len(set(row.tolist())) == depth
         np.testing.assert_allclose(similarities, best, atol=1e-6)
+
+
+def test_without_embeddings_the_lists_serve_as_they_are_less_what_is_not_in_the_gallery() -> None:
+    made = scattered(groups=9, k=12)
+    task = made.task(gallery="labelled")
+    lists = ranked_lists(task, task.queries(), made.neighbours, None)
+    for row, query in enumerate(task.queries()):
+        near = made.neighbours[made.neighbours["query_id"] == made.ids[query]]["neighbour_id"]
+        kept = [made.ids.tolist().index(one) for one in near if one in set(made.ids[task.gallery])]
+        assert lists.neighbours[row, : len(kept)].tolist() == kept
+        assert (lists.neighbours[row, len(kept) :] == -1).all()

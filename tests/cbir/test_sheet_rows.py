@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from cbir.contact_sheets import Sheet
 from cbir.evaluation import Evaluation, evaluate_retrieval
-from cbir.sheet_rows import Sheet, nearest_sheet, query_sheets
+from cbir.sheet_rows import nearest_sheet, query_sheets
 from tests.cbir.retrievals import Archive, archive, scattered
 
 

@@ -23,7 +23,7 @@ SMALL = (
     "index.k=12",
     "evaluate.bootstrap=100",
 )
-STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group")
+STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
 
 
 @pytest.fixture(scope="module")

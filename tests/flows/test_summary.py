@@ -49,3 +49,9 @@ def test_without_ground_truth_it_says_that_there_are_no_metrics(paths: Paths) ->
 
 def test_of_a_run_that_failed_at_once_it_says_what_there_is(paths: Paths) -> None:
     assert summary([replace(RAN, ran=False, reason="unchanged")], paths) == "stages    nothing had to run"
+
+
+def test_it_tells_of_the_altered_copies_by_kind(paths: Paths) -> None:
+    numbers = {"recall@1": 0.7, "recall@1_flip": 1.0, "recall@1_press": 0.406, "mrr_flip": 1.0}
+    (paths.reports / "robustness.json").write_text(json.dumps(numbers))
+    assert "robust    altered copies found at rank 1: flip 100 %, press 41 %\n" in summary([KEPT], paths)

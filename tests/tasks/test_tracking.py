@@ -37,6 +37,12 @@ METRICS = {
     "counts": {"queries": 12},
     "published_thresholds": {"mean": 0.4},
 }
+ROBUSTNESS = {
+    "mrr": 0.75,
+    "recall@1_flip": 0.6,
+    "ci95": {"recall@1_flip": {"low": 0.5, "high": None}},
+    "counts": {"images": 64},
+}
 LOCK = """
 schema: '2.0'
 stages:
@@ -85,6 +91,7 @@ def make_outputs(folder: Path) -> None:
     )
     (folder / "reports/plots").mkdir(parents=True)
     (folder / "reports/metrics.json").write_text(json.dumps(METRICS))
+    (folder / "reports/robustness.json").write_text(json.dumps(ROBUSTNESS))
     for name in (
         "cleaning.csv",
         "groundtruth.csv",
@@ -92,13 +99,16 @@ def make_outputs(folder: Path) -> None:
         "groups.xlsx",
         "index.html",
         "plots/contact_best.png",
+        "robustness.csv",
+        "robustness.html",
+        "robustness.png",
     ):
         (folder / "reports" / name).write_bytes(name.encode())
 
 
 @dataclass
 class Recorded:
-    """A workspace all of whose stages were recorded, by two pipeline runs: all but the last by the first."""
+    """A workspace all of whose stages were recorded, by two pipeline runs: all but the last two by the first."""
 
     folder: Path
     first: str
@@ -126,14 +136,16 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         patch.chdir(folder)
         stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate")
         ids = {tracking.record(stage, 1.5, first) for stage in stages}
-        yield Recorded(folder, ids.pop(), tracking.record("group", 0.5, second))
+        others = {tracking.record(stage, 0.5, second) for stage in ("group", "robustness")}
+        yield Recorded(folder, ids.pop(), others.pop())
         assert not ids
+        assert not others
 
 
 def test_all_stages_of_a_pipeline_run_are_in_one_mlflow_run_and_those_of_another_in_another(recorded: Recorded) -> None:
     tags = recorded.client.get_run(recorded.first).data.tags
     assert tags["stages"] == "clean, groundtruth, train, embed, index, evaluate"
-    assert recorded.client.get_run(recorded.second).data.tags["stages"] == "group"
+    assert recorded.client.get_run(recorded.second).data.tags["stages"] == "group, robustness"
 
 
 def test_a_run_has_all_params_without_credentials(recorded: Recorded) -> None:
@@ -178,6 +190,16 @@ def test_a_run_that_only_grouped_anew_has_the_metrics_too_and_names_the_model(re
     assert [model.model_id for model in run.inputs.model_inputs] == [version.source.removeprefix("models:/")]
 
 
+def test_the_figures_of_robustness_have_names_of_their_own(recorded: Recorded) -> None:
+    metrics = recorded.client.get_run(recorded.second).data.metrics
+    assert {name: value for name, value in metrics.items() if name.startswith("robustness/")} == {
+        "robustness/mrr": 0.75,
+        "robustness/recall_at_1_flip": 0.6,
+        "robustness/ci95/recall_at_1_flip_low": 0.5,
+        "robustness/counts/images": 64,
+    }
+
+
 def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> None:
     losses = recorded.client.get_metric_history(recorded.first, "train/loss")
     assert [(one.step, one.value) for one in losses] == [(0, 3.0), (1, 2.0)]
@@ -191,7 +213,9 @@ def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
         "reports/metrics.json",
         *(["reports/plots/contact_best.png"] if "plots" in (REPOSITORY / "dvc.yaml").read_text() else []),
     }
-    assert recorded.artifacts(recorded.second) == {"reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
+    of_robustness = {f"reports/robustness.{kind}" for kind in ("csv", "html", "json", "png")}
+    of_group = {"reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
+    assert recorded.artifacts(recorded.second) == of_group | of_robustness
 
 
 def test_runs_end_finished(recorded: Recorded) -> None:

@@ -1,0 +1,84 @@
+"""Stage ``robustness``: altered copies of images go into the gallery; at which rank does each come back?"""
+
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cbir.alterations import KINDS
+from cbir.devices import Precision, choose_device, keep_memory
+from cbir.embedding import read_embeddings
+from cbir.encoder import load_encoder
+from cbir.errors import UserError
+from cbir.files import writing
+from cbir.manifest import read_manifest, unique_images
+from cbir.reduced import ReducedImages
+from cbir.robustness import Copies, Robustness, choose, document, measure, table, take
+from cbir.robustness_page import Read, write_page, write_sheet
+from cbir.spreadsheet import as_text
+from tasks.stage import Paths, main
+
+log = logging.getLogger(__name__)
+
+
+def robustness(
+    paths: Paths,
+    *,
+    longest_side: int,
+    batch_size: int,
+    precision: Precision,
+    images: int,
+    chosen: list[str],
+    seed: int,
+) -> None:
+    """Alter images, find the copies, and write where they came back: as numbers, as a table, a page and a picture."""
+    if images < 1:
+        raise UserError(f"robustness.images must be at least 1, is {images}; or name files in robustness.chosen")
+    keep_memory()
+    manifest = read_manifest(paths.manifest)
+    asked = take(manifest, chosen) if chosen else choose(unique_images(manifest), count=images, seed=seed)
+    source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
+    found = measure(
+        asked,
+        source,
+        load_encoder(paths.encoder).to(choose_device()),
+        read_embeddings(paths.embeddings),
+        pd.read_parquet(paths.groundtruth),
+        seed=seed,
+        batch_size=batch_size,
+        precision=precision,
+        progress=tqdm,
+    )
+    numbers = document(found, seed=seed)
+    _write(paths, found, numbers, _reader(found, source, Copies(source, seed=seed)))
+    by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
+    log.info("%d copies of %d images: recall@1 %.3f (%s)", found.rank.size, len(asked), numbers["recall@1"], by_kind)
+
+
+def _reader(found: Robustness, source: ReducedImages, copies: Copies) -> Read:
+    def read(row: int, kind: str) -> NDArray[np.uint8]:
+        image_id, path, page = found.images.loc[row, ["image_id", "path", "page"]]
+        if not kind:
+            return source.read(image_id, path, int(page))
+        return copies.read(f"{image_id}/{kind}", path, int(page))
+
+    return read
+
+
+def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read) -> None:
+    rows = table(found)
+    rows["path"] = rows["path"].map(as_text)
+    with writing(paths.reports / "robustness.csv") as temporary:
+        rows.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+    write_page(paths.reports / "robustness.html", found, numbers, read=read)
+    write_sheet(paths.reports / "robustness.png", found, read=read)
+    with writing(paths.reports / "robustness.json") as temporary:
+        temporary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(robustness)
