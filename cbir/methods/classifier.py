@@ -38,7 +38,7 @@ class Classifier(Objective):
                 f"{len(labels)}; set groundtruth.file or groundtruth.layout: folders, or another method"
             )
         self.names = labels.index.astype(str).tolist()
-        weights = labels.sum() / len(labels) / labels.to_numpy(np.float32)
+        weights = (labels.sum() / len(labels) / labels).to_numpy(np.float32)
         self.weights: Tensor
         self.register_buffer("weights", torch.from_numpy(weights) if settings.class_balance == "loss" else None)
         self.head = nn.Linear(encoder.dimension, len(labels))

@@ -50,7 +50,7 @@ def test_koleo_is_part_of_the_loss() -> None:
 
 
 def test_two_equal_views_are_refused() -> None:
-    with pytest.raises(UserError, match="train.augmentation is none, but train.method simclr compares two different"):
+    with pytest.raises(UserError, match=r"train.augmentation is none, but train.method simclr compares two different"):
         build(augmentation="none")
 
 
