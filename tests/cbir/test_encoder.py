@@ -114,8 +114,8 @@ def test_mean_and_deviation_are_the_backbones_own_unless_given() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"image_size": 31}, "image_size must be at least 32 px, is 31"),
-        ({"resize": "crop"}, "resize must be stretch or letterbox, is 'crop'"),
+        ({"image_size": 31}, "image_size must be at least 32 px, or 0: .*; it is 31"),
+        ({"resize": "crop"}, "resize must be stretch, letterbox or model, is 'crop'"),
         ({"pooling": "max"}, "pooling must be one of gem, avg, native, is 'max'"),
         ({"mean": [0.5, 0.5]}, "mean must hold 1 or 3 numbers, one a channel, or none; it holds 2"),
         ({"mean": [127.5]}, r"mean must be of values in 0..1, is \[127.5\]"),
