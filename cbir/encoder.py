@@ -177,6 +177,8 @@ def build_encoder(
     if resize not in get_args(Resize):
         raise UserError(f"resize must be stretch, letterbox or model, is {resize!r}")
     build_pooling(pooling)
+    if backbone.startswith("imagehash/") and (mean or std):
+        raise UserError(f"backbone {backbone} reads images as they are; leave mean and std empty")
     options = dict(backbone_options or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -29,7 +29,7 @@ class Head:
             raise UserError(f"train.head_dropout must be at least 0 and below 1, is {self.dropout}")
 
 
-def build_head(head: Head, *, pooled: int) -> nn.Module:
+def build_head(head: Head, *, pooled: int) -> nn.Sequential:
     """Linear, ReLU, dropout, linear: from ``pooled`` to ``head.width`` components."""
     hidden = nn.Linear(pooled, head.width)
     return nn.Sequential(hidden, nn.ReLU(), nn.Dropout(head.dropout), nn.Linear(head.width, head.width))

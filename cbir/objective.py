@@ -68,7 +68,7 @@ class Settings:
         for name, smallest in _LEAST.items():
             if not getattr(self, name) >= smallest:
                 raise UserError(f"train.{name} must be at least {smallest}, is {getattr(self, name)}")
-        for name in ("clean_views", "head_dropout", "lora_dropout"):
+        for name in ("clean_views", "lora_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"train.{name} must be at least 0 and below 1, is {getattr(self, name)}")
         for name in ("temperature", "learning_rate", "head_learning_rate"):
@@ -141,7 +141,7 @@ def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, setting
         images: that there are, as in data/training.parquet.
 
     Raises:
-        UserError: there is no such method, or it cannot learn from these images or train this encoder.
+        UserError: there is no such method, it cannot learn from these images, or the backbone has nothing to train.
     """
     known = sorted(module.name for module in pkgutil.iter_modules(cbir.methods.__path__))
     if method not in known:
@@ -153,4 +153,7 @@ def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, setting
     module = importlib.import_module(f"cbir.methods.{method}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return module.objective(encoder, images, settings)
+        objective = module.objective(encoder, images, settings)
+    if objective is not None and next(encoder.backbone.parameters(), None) is None:
+        raise UserError(f"backbone {encoder.config.backbone} has nothing to train; set train.method: none")
+    return objective

@@ -80,6 +80,12 @@ class Preprocessing:
     greyscale: bool
     scaling: Scaling | None = None
 
+    def __post_init__(self) -> None:
+        if (self.resize == "model") != (self.scaling is not None):
+            raise ValueError(
+                f"resize model, and no other, has a scaling; resize is {self.resize}, scaling {self.scaling}"
+            )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of a preprocessed image: (S, S, C), C = 1 when greyscale, else 3."""

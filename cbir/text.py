@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from cbir.errors import UserError
 
+ORIGIN = ("is_local", "local_files_only")  # what transformers notes of how a tokenizer was found; it decides nothing
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -75,7 +76,11 @@ class TextTower(nn.Module):
 
         That is nothing for open_clip's own towers, and for those of transformers the configuration and the tokenizer.
         """
-        for part in (getattr(self.model, "config", None), getattr(self._tokenizer, "tokenizer", None)):
+        parts = getattr(self.model, "config", None), getattr(self._tokenizer, "tokenizer", None)
+        self.tokenize(["a text"])  # the tokenizer's file holds the length of its last call
+        for fact in ORIGIN:
+            getattr(parts[1], "init_kwargs", {}).pop(fact, None)
+        for part in parts:
             if part is not None:
                 folder.mkdir(parents=True, exist_ok=True)
                 part.save_pretrained(folder)

@@ -144,9 +144,10 @@ class _Task(pl.LightningModule):
 
     def train(self, mode: bool = True) -> "_Task":
         super().train(mode)
-        if self.settings.freeze_batch_norm:
-            for module in self.encoder.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        for module in self.encoder.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                frozen = module.affine and not module.weight.requires_grad
+                if frozen or self.settings.freeze_batch_norm:
                     module.eval()
         return self
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from cbir.preprocess import Preparation
 from cbir.text import TextTower
 
 
 class Backbone(nn.Module):
-    """A network without its classifier.
+    """A network without its classifier: normalised images (B, 3, H, W) to features.
 
     Args:
         model: the library's own.
@@ -23,10 +23,6 @@ class Backbone(nn.Module):
         self.model: Any = model
         self.native = native
         self.preparation = preparation
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) to features."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

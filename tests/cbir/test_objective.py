@@ -26,7 +26,7 @@ NOTHING = pd.DataFrame()
         ({"clip_norm": -1.0}, "train.clip_norm must be at least 0, is -1.0"),
         ({"lora_rank": 0}, "train.lora_rank must be at least 1, is 0"),
         ({"text_blocks": -1}, "train.text_blocks must be at least 0, is -1"),
-        ({"head_dropout": 1.0}, "train.head_dropout must be at least 0 and below 1, is 1.0"),
+        ({"lora_dropout": 1.0}, "train.lora_dropout must be at least 0 and below 1, is 1.0"),
         ({"clean_views": -0.1}, "train.clean_views must be at least 0 and below 1, is -0.1"),
     ],
 )

@@ -25,6 +25,7 @@ from cbir.objective import PREDICTIONS
 from cbir.training import HISTORY
 from tasks.settings import Paths, load_paths, read_yaml
 from tasks.train import train
+from tests.cbir.clip import TINY as TINY_CLIP
 
 PROJECT = Path(__file__).parents[2]
 TINY = {
@@ -105,6 +106,18 @@ def test_none_writes_the_backbone_whatever_the_settings_of_training_are(paths: P
     expected = build_encoder(backbone=TINY["backbone"], image_size=32, greyscale=True).embed([image])
     assert np.array_equal(load_encoder(paths.encoder).embed([image]), expected)
     train(paths, **settings(method="none", temperature=0.5, epochs=9, augmentation="simclr"))
+    assert files(paths.encoder) == first
+
+
+def test_a_clip_model_is_written_with_its_text_tower_and_its_own_preprocessing(paths: Paths) -> None:
+    own = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native", "greyscale": False}
+    train(paths, **settings(method="none", image_size=0, resize="model", **own))
+    encoder = load_encoder(paths.encoder, text=True)
+    assert (encoder.config.image_size, encoder.config.resize) == (32, "model")
+    assert encoder.config.scaling is not None
+    assert encoder.embed_texts(["a horse"]).shape == (1, 24)
+    first = files(paths.encoder)
+    train(paths, **settings(method="none", image_size=0, resize="model", **own))
     assert files(paths.encoder) == first
 
 
