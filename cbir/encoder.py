@@ -3,27 +3,31 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbir.backbones import build_backbone
+from cbir.backbones.build import build_towers
 from cbir.devices import Precision, autocast, choose_device, choose_precision
+from cbir.encoder_config import EncoderConfig, channels, choose_size, read_config
 from cbir.errors import UserError
+from cbir.heads import Head, build_head
 from cbir.pooling import Pooling, build_pooling
 from cbir.preprocess import Preprocessing, Resize
+from cbir.text import TextTower
 from cbir.whitening import WhiteningKind, empty_whitening, learn_whitening
 
 __all__ = [
     "Encoder",
     "EncoderConfig",
+    "attach_heads",
     "autocast",
     "build_encoder",
     "choose_device",
@@ -36,50 +40,29 @@ __all__ = [
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
-SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Everything that is needed to embed one image, except the weights.
-
-    Args:
-        backbone: ``timm/NAME`` or ``torchvision/NAME``.
-        backbone_options: keyword arguments of its constructor.
-        image_size: side of the square that the backbone sees, in px.
-        resize: ``stretch`` to the square, or ``letterbox``: keep the proportions and pad with grey.
-        greyscale: images are read as one channel.
-        mean, std: of the three input channels, in 0..1.
-        pooling: ``gem``, ``avg`` or ``native``.
-        whitening: ``none``, ``centre`` or ``pca``.
-        dimension: of the embedding.
-        training: facts about how the weights came to be; they change nothing.
-    """
-
-    backbone: str
-    backbone_options: Mapping[str, Any]
-    image_size: int
-    resize: Resize
-    greyscale: bool
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    pooling: Pooling
-    whitening: WhiteningKind
-    dimension: int
-    training: Mapping[str, Any] = field(default_factory=dict)
+TEXT_FOLDER = "text"  # what the text tower needs beside its weights
+TEXT = "text."  # with which the names of its weights begin
 
 
 class Encoder(nn.Module):
-    """Backbone, pooling and whitening behind one preprocessing.
+    """Backbone, pooling, head and whitening behind one preprocessing.
 
     Built by :func:`build_encoder` and :func:`load_encoder`.
+
+    Attributes:
+        head: an identity, or what :func:`attach_heads` put on top of the pooled features.
+        text: the tower for texts, whose vectors lie in the space of :meth:`features`; None where the backbone has none.
     """
 
-    def __init__(self, config: EncoderConfig, backbone: nn.Module, whitening: nn.Module) -> None:
+    def __init__(
+        self, config: EncoderConfig, backbone: nn.Module, whitening: nn.Module, *, text: TextTower | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.backbone = backbone
         self.pooling = build_pooling(config.pooling)
+        self.head: nn.Module = nn.Identity()
+        self.text = text
         self.whitening = whitening
         self.mean: Tensor
         self.std: Tensor
@@ -94,14 +77,15 @@ class Encoder(nn.Module):
     @property
     def preprocess(self) -> Preprocessing:
         """Call it: an image, uint8 (H, W) or (H, W, 3) RGB, to the uint8 square (S, S, C) that the network reads."""
-        return Preprocessing(self.config.image_size, self.config.resize, self.config.greyscale)
+        config = self.config
+        return Preprocessing(config.image_size, config.resize, config.greyscale, config.scaling)
 
     def features(self, images: Tensor) -> Tensor:
         """Images (B, C, S, S), float in 0..1, to the pooled features (B, d), float32, not normalised."""
         normalised = (images - self.mean) / self.std  # one grey channel becomes three here
         found = self.backbone(normalised.contiguous(memory_format=torch.channels_last))
         with torch.autocast(found.device.type, enabled=False):  # powers and means lose too much in bfloat16
-            return self.pooling(found.float())
+            return self.head(self.pooling(found.float()))
 
     def forward(self, batch: Tensor) -> Tensor:
         """Preprocessed images, uint8 (B, S, S, C), to their embeddings (B, d), float32 and L2-normalised."""
@@ -131,6 +115,21 @@ class Encoder(nn.Module):
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
+    def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        """Embeddings of texts among those of the images, whitened as they are: float32 (n, d), L2-normalised.
+
+        Raises:
+            UserError: the encoder has no text tower, or a text holds no words.
+        """
+        if self.text is None:
+            raise UserError(
+                f"an encoder of backbone {self.config.backbone} with pooling {self.config.pooling} reads no texts; "
+                "train one with backbone open_clip/NAME and pooling native"
+            )
+        vectors = torch.from_numpy(self.text.encode(texts, batch_size=batch_size)).to(self.mean.device)
+        with torch.inference_mode():
+            return functional.normalize(self.whitening(vectors)).cpu().numpy()
+
     def _embed_batch(self, squares: np.ndarray, batch_size: int, precision: Precision) -> np.ndarray:
         full = np.zeros((batch_size, *squares.shape[1:]), np.uint8)
         full[: len(squares)] = squares
@@ -147,6 +146,8 @@ class Encoder(nn.Module):
         save_file(state, folder / WEIGHTS_FILE)
         text = json.dumps(asdict(self.config), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        if self.text is not None:
+            self.text.save(folder / TEXT_FOLDER)
 
 
 def build_encoder(
@@ -166,56 +167,66 @@ def build_encoder(
 
     Args:
         weights: ``none`` (random, from ``seed``), ``pretrained`` (the library's own) or a .safetensors file.
+        image_size: px; 0: as the backbone's configuration says.
         mean, std: per channel (one value or three), in 0..1; empty: as the backbone's configuration says.
         The others are those of :class:`EncoderConfig`.
 
     Raises:
         UserError: a value that is none of the allowed, or weights that do not fit.
     """
-    if image_size < SMALLEST_IMAGE:
-        raise UserError(f"image_size must be at least {SMALLEST_IMAGE} px, is {image_size}")
-    if resize not in ("stretch", "letterbox"):
-        raise UserError(f"resize must be stretch or letterbox, is {resize!r}")
+    if resize not in get_args(Resize):
+        raise UserError(f"resize must be stretch, letterbox or model, is {resize!r}")
     build_pooling(pooling)
+    if backbone.startswith("imagehash/") and (mean or std):
+        raise UserError(f"backbone {backbone} reads images as they are; leave mean and std empty")
     options = dict(backbone_options or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_backbone(backbone, options, native=pooling == "native", weights=weights)
+        towers = build_towers(backbone, options, native=pooling == "native", weights=weights)
+    own = towers.image.preparation
+    size = choose_size(image_size, backbone=backbone, own=own)
     config = EncoderConfig(
         backbone=backbone,
         backbone_options=options,
-        image_size=image_size,
+        image_size=size,
         resize=resize,
         greyscale=greyscale,
-        mean=_channels("mean", mean, network.mean),
-        std=_channels("std", std, network.std),
+        mean=channels("mean", mean, own.mean),
+        std=channels("std", std, own.std),
         pooling=pooling,
         whitening="none",
         dimension=0,
+        scaling=own.scaling(size) if resize == "model" else None,
     )
-    encoder = Encoder(config, network, nn.Identity())
+    encoder = Encoder(config, towers.image, nn.Identity(), text=towers.text)
     encoder.to(memory_format=torch.channels_last).eval()
     encoder.config = replace(config, dimension=_measure_dimension(encoder))
     return encoder
 
 
-def load_encoder(folder: Path) -> Encoder:
+def load_encoder(folder: Path, *, text: bool = False) -> Encoder:
     """The encoder that :meth:`Encoder.save` wrote, on the CPU and in evaluation mode.
+
+    Args:
+        text: with its text tower, if it has one; without it less is read and held.
 
     Raises:
         UserError: the folder holds no such encoder.
     """
     try:
-        values = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        config = EncoderConfig(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
-        state = load_file(folder / WEIGHTS_FILE)
+        config = read_config(folder / CONFIG_FILE)
+        with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys() if text or not name.startswith(TEXT)}  # noqa: SIM118
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise UserError(f"{folder} holds no encoder ({error}); run the stage train") from error
+    native, options = config.pooling == "native", config.backbone_options
     with torch.random.fork_rng(devices=[]):
-        network = build_backbone(config.backbone, config.backbone_options, native=config.pooling == "native")
+        towers = build_towers(config.backbone, options, native=native, text=text, text_folder=folder / TEXT_FOLDER)
     pooled = state["whitening.mean"].numel() if "whitening.mean" in state else config.dimension
     whitening = empty_whitening(config.whitening, pooled=pooled, dimension=config.dimension)
-    encoder = Encoder(config, network, whitening)
+    encoder = Encoder(config, towers.image, whitening, text=towers.text)
+    if config.head is not None and "head.0.weight" in state:
+        _put_heads(encoder, config.head, pooled=state["head.0.weight"].shape[1])
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
@@ -223,6 +234,21 @@ def load_encoder(folder: Path) -> Encoder:
             f"{folder} holds weights that do not fit its {CONFIG_FILE}; run the stage train again"
         ) from error
     return encoder.to(memory_format=torch.channels_last).eval()
+
+
+def attach_heads(encoder: Encoder, head: Head) -> None:
+    """Put a new head on each tower, with torch's global generator; from then on embeddings have its width.
+
+    The encoder must not be whitened yet: a whitening belongs behind the head.
+    """
+    _put_heads(encoder, head, pooled=encoder.dimension)
+    encoder.config = replace(encoder.config, head=head, dimension=head.width)
+
+
+def _put_heads(encoder: Encoder, head: Head, *, pooled: int) -> None:
+    for tower in (encoder, encoder.text):
+        if tower is not None:
+            tower.head = build_head(head, pooled=pooled).to(encoder.mean.device)
 
 
 def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
@@ -244,15 +270,6 @@ def encoder_digest(folder: Path) -> str:
 def to_images(batch: Tensor) -> Tensor:
     """Preprocessed images, uint8 (B, S, S, C), to float (B, C, S, S) in 0..1."""
     return batch.permute(0, 3, 1, 2).float() / 255
-
-
-def _channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
-    values = tuple(float(value) for value in given) or own
-    if len(values) not in (1, 3):
-        raise UserError(f"{name} must hold 1 or 3 numbers, one a channel, or none; it holds {len(values)}")
-    if not all(0 <= value <= 1 for value in values) or (name == "std" and min(values) <= 0):
-        raise UserError(f"{name} must be of values in 0..1{' above 0' * (name == 'std')}, is {list(values)}")
-    return values * 3 if len(values) == 1 else values
 
 
 def _measure_dimension(encoder: Encoder) -> int:

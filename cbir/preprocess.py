@@ -1,14 +1,66 @@
 """From an image of any shape to the square that a network reads."""
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image
 
-Resize = Literal["stretch", "letterbox"]
+Resize = Literal["stretch", "letterbox", "model"]
+Fit = Literal["shortest", "squash", "longest"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 PADDING = 128  # grey level beside a letterboxed image
+FILTERS: dict[str, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How an image becomes a square in a model's own evaluation: scaled, then cut to the square around its centre.
+
+    Args:
+        fit: which side is scaled: the ``shortest``, the ``longest`` (what is missing is filled), or ``squash``: both.
+        side: px, to which it is scaled.
+        interpolation: Pillow's filter, which weighs every source pixel.
+        fill: grey levels, red, green and blue, of what is missing.
+    """
+
+    fit: Fit
+    side: int
+    interpolation: Interpolation
+    fill: tuple[int, ...] = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a library does to images before a model's evaluation, read from the model's configuration.
+
+    Args:
+        size: px, side of the square; 0: the configuration's is no square.
+        mean, std: per channel, in 0..1.
+        crop: side of the square as part of the scaled image's.
+        fit, interpolation, fill: as in :class:`Scaling`.
+    """
+
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    fit: Fit
+    crop: float | Fraction
+    interpolation: Interpolation
+    fill: tuple[int, ...] = (0, 0, 0)
+
+    def scaling(self, image_size: int) -> Scaling:
+        """For a square of ``image_size`` px, which need not be the model's own."""
+        return Scaling(self.fit, floor(image_size / self.crop), self.interpolation, self.fill)
 
 
 @dataclass(frozen=True)
@@ -17,13 +69,22 @@ class Preprocessing:
 
     Args:
         image_size: side of the square, px.
-        resize: ``stretch`` to the square, or ``letterbox``: keep the proportions and pad with grey.
+        resize: ``stretch`` to the square, ``letterbox``: keep the proportions and pad with grey, or ``model``: as the
+            model's own evaluation does.
         greyscale: one channel instead of three.
+        scaling: of ``model``; else None.
     """
 
     image_size: int
     resize: Resize
     greyscale: bool
+    scaling: Scaling | None = None
+
+    def __post_init__(self) -> None:
+        if (self.resize == "model") != (self.scaling is not None):
+            raise ValueError(
+                f"resize model, and no other, has a scaling; resize is {self.resize}, scaling {self.scaling}"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -34,14 +95,17 @@ class Preprocessing:
         """uint8 (H, W) or (H, W, 3) RGB to uint8 (S, S, C)."""
         if self.greyscale and image.ndim == 3:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        square = (
-            self._letterbox(image) if self.resize == "letterbox" else _scale(image, self.image_size, self.image_size)
-        )
-        if not self.greyscale and square.ndim == 2:
-            square = cv2.cvtColor(
-                square, cv2.COLOR_GRAY2RGB
-            )  # not before: one channel is resized in a third of the time
+        if self.scaling is not None:
+            square = _centre(self._coloured(_scale_as(image, self.scaling)), self.image_size, self.scaling.fill)
+        elif self.resize == "letterbox":
+            square = self._coloured(self._letterbox(image))
+        else:
+            square = self._coloured(_scale(image, self.image_size, self.image_size))
         return square.reshape(self.shape)
+
+    def _coloured(self, image: np.ndarray) -> np.ndarray:
+        """Three channels where the network wants them; not before scaling, which takes a third of the time on one."""
+        return image if self.greyscale or image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
 
     def _letterbox(self, image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
@@ -57,3 +121,32 @@ def _scale(image: np.ndarray, width: int, height: int) -> np.ndarray:
     # Area-averaging weighs every source pixel, so that a screen's dots become a tone and no moiré.
     shrinks = image.shape[0] * image.shape[1] > width * height
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _scale_as(image: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """As the libraries do it, to the pixel: by Pillow, rounded as torchvision (shortest) and timm (longest) round."""
+    height, width = image.shape[:2]
+    side = scaling.side
+    match scaling.fit:
+        case "squash":
+            height, width = side, side
+        case "shortest":
+            short = min(height, width)
+            height, width = int(side * height / short), int(side * width / short)
+        case "longest":
+            ratio = max(height / side, width / side)
+            height, width = max(1, round(height / ratio)), max(1, round(width / ratio))
+    return np.asarray(Image.fromarray(image).resize((width, height), FILTERS[scaling.interpolation]))
+
+
+def _centre(image: np.ndarray, size: int, fill: tuple[int, ...]) -> np.ndarray:
+    """The square around the centre of an image; where the image is smaller, ``fill`` or, of one channel, its mean."""
+    height, width = image.shape[:2]
+    if height < size or width < size:
+        above, before = max(0, size - height) // 2, max(0, size - width) // 2
+        colour = fill if image.ndim == 3 else round(sum(fill) / len(fill))
+        padded = np.full((max(height, size), max(width, size), *image.shape[2:]), colour, np.uint8)
+        padded[above : above + height, before : before + width] = image
+        image = padded
+    top, left = round((image.shape[0] - size) / 2), round((image.shape[1] - size) / 2)
+    return image[top : top + size, left : left + size]

@@ -1,4 +1,4 @@
-"""Search: the images of the archive that are most similar to one picture, which may be of the archive or not."""
+"""Search: the images of the archive that are nearest to a picture, which may be of the archive or not, or to a text."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,7 +44,14 @@ class Searcher:
 
     @classmethod
     def open(
-        cls, encoder: Path, index: Path, embeddings: Path, *, longest_side: int, precision: Precision = "auto"
+        cls,
+        encoder: Path,
+        index: Path,
+        embeddings: Path,
+        *,
+        longest_side: int,
+        precision: Precision = "auto",
+        text: bool = False,
     ) -> "Searcher":
         """Load what searches need.
 
@@ -52,11 +59,12 @@ class Searcher:
             encoder, index, embeddings: the folders that the stages train, index and embed wrote.
             longest_side: px, of the reduced images that the archive was embedded from.
             precision: in which the encoder computes.
+            text: with the text tower, for :meth:`search_text`.
 
         Raises:
             UserError: one is not there, or the index was made with another encoder.
         """
-        loaded = load_encoder(encoder).to(choose_device())
+        loaded = load_encoder(encoder, text=text).to(choose_device())
         there = load_index(index)
         if there.encoder_digest != encoder_digest(encoder):
             raise UserError(
@@ -70,11 +78,24 @@ class Searcher:
         Raises:
             UserError: the file is no image that can be read, or k is below 1.
         """
-        if k < 1:
-            raise UserError(f"k must be at least 1, is {k}")
         pixels = read_image(image, page=page, longest_side=self.longest_side)
         own = image_ids(image, pages=page + 1)[page]
-        vector = self.encoder.embed([pixels], batch_size=1, precision=self.precision)
+        return self._hits(self.encoder.embed([pixels], batch_size=1, precision=self.precision), k, own=own)
+
+    def search_text(self, text: str, *, k: int = 10) -> list[Hit]:
+        """The k images of the archive nearest to a text, nearest first.
+
+        Cosines of a text with images are lower than those of images with each other: the threshold of near-duplicates
+        says nothing of them.
+
+        Raises:
+            UserError: the encoder has no text tower, the text holds no words, or k is below 1.
+        """
+        return self._hits(self.encoder.embed_texts([text], batch_size=1), k)
+
+    def _hits(self, vector: np.ndarray, k: int, *, own: str = "") -> list[Hit]:
+        if k < 1:
+            raise UserError(f"k must be at least 1, is {k}")
         rows, similarity = self._nearest(vector, k)
         order = np.lexsort((rows, -similarity))[:k]  # rows are sorted by image_id
         found = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)

@@ -206,16 +206,17 @@ def sample(
 
 @app.command()
 def search(
-    image: Annotated[Path, typer.Argument(help="An image file, of the archive or not.")],
+    image: Annotated[Path | None, typer.Argument(help="An image file, of the archive or not.")] = None,
+    text: Annotated[str | None, typer.Option(help="Words in place of an image, for an encoder of open_clip.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
-    """Show the nearest images of the archive, with similarity and group."""
+    """Show the images of the archive nearest to an image or a text, with similarity and group."""
     from flows.workspace import require_workspace
 
     paths = require_workspace()
     from flows.searching import show_neighbours
 
-    show_neighbours(image, paths, k=k)
+    show_neighbours(image, paths, text=text, k=k)
 
 
 @app.command()

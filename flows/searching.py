@@ -1,4 +1,4 @@
-"""`cbir search`: the nearest images as a table, with similarity and group."""
+"""`cbir search`: the images nearest to a picture or a text as a table, with similarity and group."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,16 @@ from tasks.settings import PARAMS, Paths, read_yaml
 GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
 
 
-def show_neighbours(image: Path, paths: Paths, *, k: int) -> None:
-    """Print the k images of the archive that are nearest to a picture, one row a file.
+def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: int) -> None:
+    """Print the k images of the archive that are nearest to a picture or to a text, one row a file.
 
     Raises:
-        UserError: there is no such picture, or nothing has been indexed yet.
+        UserError: both are given or neither, there is no such picture, the encoder reads no texts, or nothing has been
+            indexed yet.
     """
-    if not image.is_file():
+    if (image is None) == (text is None):
+        raise UserError(f"a search is for an image or for a --text, there are {'neither' if image is None else 'both'}")
+    if image is not None and not image.is_file():
         raise UserError(f"{image} is no file: give the path of an image")
     for needed in (paths.index, paths.encoder, paths.groups, paths.manifest):
         if not needed.exists():
@@ -34,15 +37,22 @@ def show_neighbours(image: Path, paths: Paths, *, k: int) -> None:
         paths.embeddings,
         longest_side=params["images"]["longest_side"],
         precision=params["embed"]["precision"],
+        text=text is not None,
     )
+    hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
     groups = pd.read_parquet(paths.groups, columns=["image_id", "group_id"])
-    found = locate(searcher.search(image, k=k), read_manifest(paths.manifest), groups)
-    threshold = json.loads((paths.reports / "threshold.json").read_text(encoding="utf-8"))["threshold"]
-    Console().print(_table(found, threshold))
+    found = locate(hits, read_manifest(paths.manifest), groups)
+    Console().print(_table(found, _threshold(paths) if image is not None else None))
 
 
-def _table(found: pd.DataFrame, threshold: float) -> Table:
-    table = Table(box=None, caption=f"near-duplicates from {threshold:.3f} on", caption_justify="left")
+def _threshold(paths: Paths) -> float:
+    return json.loads((paths.reports / "threshold.json").read_text(encoding="utf-8"))["threshold"]
+
+
+def _table(found: pd.DataFrame, threshold: float | None) -> Table:
+    """Rows from ``threshold`` on stand out; of a text's neighbours none are duplicates, and there is none."""
+    caption = None if threshold is None else f"near-duplicates from {threshold:.3f} on"
+    table = Table(box=None, caption=caption, caption_justify="left")
     table.add_column("rank", justify="right")
     table.add_column("similarity", justify="right")
     table.add_column("group")
@@ -51,6 +61,6 @@ def _table(found: pd.DataFrame, threshold: float) -> Table:
         note = " (the same file)" if row.same_file else ""
         page = f", page {row.page + 1}" if row.page else ""
         group = "" if pd.isna(row.group_id) else row.group_id[:GROUP_SHOWN]
-        style = "bold" if row.similarity >= threshold else "dim"
+        style = "" if threshold is None else "bold" if row.similarity >= threshold else "dim"
         table.add_row(str(row.rank), f"{row.similarity:.3f}", group, escape(f"{row.path}{page}{note}"), style=style)
     return table

@@ -19,7 +19,7 @@ from cbir.layouts import TableLayout, read_groups
 from cbir.manifest import read_manifest, unique_images
 from cbir.names import NameIndex, Problem, compose
 from cbir.notes import Note, write_notes
-from cbir.split import SPLITS, check_fractions
+from cbir.split import SPLITS, SplitBy, check_fractions
 from cbir.tables import read_table
 from tasks.stage import Paths, main
 
@@ -38,6 +38,7 @@ def groundtruth(
     unlabelled: list[str],
     captions: str,
     caption_prompt: str,
+    split_by: SplitBy,
     train: float,
     val: float,
     seed: int,
@@ -56,6 +57,7 @@ def groundtruth(
         groups=groups.members,
         classes=classes,
         captions=described.texts,
+        split_by=split_by,
         train=train,
         val=val,
         seed=seed,

@@ -53,8 +53,10 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by loading it
+    "imagehash",
     "mlflow",
     "numpy",
+    "open_clip_torch",
     "opencv-python-headless",
     "pandas",
     "pillow",

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 LAYERS = ("cbir", "tasks")
-FOUND_BY_NAME = {"cbir/training.py": "cbir/methods"}  # a module that loads every module of a folder by its name
+FOUND_BY_NAME = {"cbir/objective.py": "cbir/methods"}  # a module that loads every module of a folder by its name
 READ = {  # modules that read files of cbir/templates
     "cbir/report_page.py": ["page.css", "report.css", "report.html", "report.js"],
     "cbir/robustness_page.py": ["page.css", "robustness.css", "robustness.html", "tables.css"],

@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder, whiten
+from cbir.encoder import Encoder, attach_heads, build_encoder, encoder_digest, load_encoder, whiten
 from cbir.errors import UserError
+from cbir.heads import Head
+from tests.cbir.clip import TINY
 
 
 def build(**changes: Any) -> Encoder:
@@ -59,6 +61,75 @@ def test_a_loaded_encoder_gives_the_same_numbers(tmp_path: Path, pooling: str, w
     with torch.inference_mode():
         assert torch.equal(loaded(batch), encoder(batch))
     assert np.array_equal(loaded.embed(images), encoder.embed(images))
+
+
+def build_clip(**changes: Any) -> Encoder:
+    chosen: dict[str, Any] = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY, "pooling": "native"}
+    return build(image_size=0, resize="model", greyscale=False, **chosen | changes)
+
+
+@pytest.mark.parametrize("whitening", ["none", "pca"])
+@pytest.mark.parametrize("heads", [True, False])
+def test_a_loaded_clip_encoder_gives_the_same_numbers_for_images_and_texts(
+    tmp_path: Path, whitening: Any, heads: bool
+) -> None:
+    encoder = build_clip()
+    images, texts = photographs(9), ["a horse", "a river in spring"]
+    if heads:
+        attach_heads(encoder, Head(width=40, dropout=0.5))
+    assert encoder.dimension == (40 if heads else 24)
+    whiten(encoder, encoder.embed(images), whitening)
+    encoder.save(tmp_path)
+    loaded = load_encoder(tmp_path, text=True)
+    assert loaded.config == encoder.config
+    assert np.array_equal(loaded.embed(images), encoder.embed(images))
+    vectors = loaded.embed_texts(texts)
+    assert vectors.shape == (2, loaded.dimension)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert np.array_equal(vectors, encoder.embed_texts(texts))
+    without = load_encoder(tmp_path)
+    assert not [name for name in without.state_dict() if name.startswith("text.")]
+    assert np.array_equal(without.embed(images), encoder.embed(images))
+
+
+def test_texts_are_whitened_as_the_images_are() -> None:
+    encoder = build_clip()
+    plain = encoder.embed_texts(["a horse"])
+    whiten(encoder, encoder.embed(photographs(5)), "centre")
+    centred = plain - encoder.whitening.mean.numpy()
+    assert np.allclose(encoder.embed_texts(["a horse"]), centred / np.linalg.norm(centred), atol=1e-6)
+
+
+def test_heads_are_put_on_both_towers_and_the_images_pass_theirs() -> None:
+    encoder = build_clip()
+    batch = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        plain = encoder.features(batch)
+        attach_heads(encoder, Head(width=40, dropout=0.5))
+        assert torch.equal(encoder.eval().features(batch), encoder.head(plain))
+    assert encoder.text is not None
+    assert not torch.equal(encoder.head[0].weight, encoder.text.head[0].weight)
+    alone = build()
+    attach_heads(alone, Head(width=40, dropout=0.5))
+    assert alone.embed(photographs(1)).shape == (1, 40)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY, "image_size": 32}]
+)
+def test_an_encoder_without_a_text_tower_says_so(changes: dict[str, Any]) -> None:
+    encoder = build(**changes)
+    assert encoder.text is None
+    with pytest.raises(UserError, match=r"with pooling gem reads no texts; train one with backbone open_clip/NAME and"):
+        encoder.embed_texts(["a horse"])
+
+
+def test_what_reproduces_the_models_own_preprocessing_stands_in_the_configuration(tmp_path: Path) -> None:
+    build(image_size=0, resize="model", backbone="timm/resnet18.a1_in1k").save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["image_size"] == 224
+    assert config["scaling"] == {"fit": "shortest", "side": 235, "interpolation": "bicubic", "fill": [124, 116, 104]}
+    assert build().config.scaling is None
 
 
 def test_preprocessed_images_give_the_same_as_images() -> None:
@@ -114,8 +185,8 @@ def test_mean_and_deviation_are_the_backbones_own_unless_given() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"image_size": 31}, "image_size must be at least 32 px, is 31"),
-        ({"resize": "crop"}, "resize must be stretch or letterbox, is 'crop'"),
+        ({"image_size": 31}, "image_size must be at least 32 px, or 0: .*; it is 31"),
+        ({"resize": "crop"}, "resize must be stretch, letterbox or model, is 'crop'"),
         ({"pooling": "max"}, "pooling must be one of gem, avg, native, is 'max'"),
         ({"mean": [0.5, 0.5]}, "mean must hold 1 or 3 numbers, one a channel, or none; it holds 2"),
         ({"mean": [127.5]}, r"mean must be of values in 0..1, is \[127.5\]"),

@@ -13,6 +13,7 @@ from cbir.images import UnreadableImage, read_image
 from cbir.index import build_index, save_index
 from cbir.indexkinds import Kind
 from cbir.search import Hit, Searcher, locate
+from tests.cbir.clip import TINY
 
 COUNT = 300
 
@@ -86,6 +87,29 @@ def test_what_is_no_image_is_refused_by_its_name(archive: Path, tmp_path: Path) 
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(UnreadableImage, match=r"notes\.txt"):
         searcher(archive, tmp_path).search(tmp_path / "notes.txt")
+
+
+def test_a_text_finds_the_images_whose_vectors_are_nearest(tmp_path: Path) -> None:
+    encoder = build_encoder(backbone="open_clip/ViT-B-32", backbone_options=TINY, image_size=0, pooling="native")
+    encoder.save(tmp_path / "encoder")
+    wanted = encoder.embed_texts(["cavalry crossing a river"])[0]
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((COUNT, encoder.dimension)).astype(np.float32)
+    vectors[7] = wanted
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [f"{row:032x}" for row in range(COUNT)]
+    facts = {"dimension": encoder.dimension, "encoder_digest": encoder_digest(tmp_path / "encoder")}
+    write_embeddings(tmp_path / "embeddings", [(ids, vectors)], precision="float32", **facts)
+    save_index(build_index(read_embeddings(tmp_path / "embeddings")), tmp_path / "index")
+    folders = [tmp_path / name for name in ("encoder", "index", "embeddings")]
+    hits = Searcher.open(*folders, longest_side=64, text=True).search_text("cavalry crossing a river", k=3)
+    assert (hits[0].image_id, hits[0].same_file) == (ids[7], False)
+    assert np.allclose([hit.similarity for hit in hits], np.sort(vectors @ wanted)[::-1][:3], atol=1e-6)
+
+
+def test_a_text_for_an_encoder_that_reads_none_is_refused(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="backbone timm/test_resnet with pooling gem reads no texts; train one with"):
+        searcher(archive, tmp_path).search_text("cavalry crossing a river")
 
 
 def test_k_below_one_is_refused(archive: Path, tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def test_asking_for_help_loads_nothing_heavy() -> None:
     assert not HEAVY & set(modules)
 
 
-@pytest.mark.parametrize("command", [["run"], ["sample"], ["search", "a.jpg"], ["import", "."]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["sample"], ["search", "a.jpg"], ["search", "--text", "a"], ["import", "."]]
+)
 def test_outside_a_workspace_a_command_says_where_to_go(command: list[str], tmp_path: Path) -> None:
     cbir = Path(sys.executable).with_name("cbir")
     done = subprocess.run([cbir, *command], cwd=tmp_path, capture_output=True, text=True, check=False)

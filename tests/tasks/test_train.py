@@ -21,9 +21,11 @@ from safetensors.torch import save_file
 from cbir.encoder import build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.files import image_ids, write_parquet
+from cbir.objective import PREDICTIONS
 from cbir.training import HISTORY
 from tasks.settings import Paths, load_paths, read_yaml
 from tasks.train import train
+from tests.cbir.clip import TINY as TINY_CLIP
 
 PROJECT = Path(__file__).parents[2]
 TINY = {
@@ -59,7 +61,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         if split:
             path.unlink()
     columns = [pa.array(column) for column in zip(*sorted(rows), strict=True)]
-    write_parquet(paths.training, pa.table(columns, names=["image_id", "group_id", "split", "path", "page"]))
+    table = pa.table(columns, names=["image_id", "group_id", "split", "path", "page"])
+    for name in ("class", "caption", "caption_en"):
+        table = table.append_column(name, pa.nulls(len(table), pa.string()))
+    write_parquet(paths.training, table)
     return paths
 
 
@@ -75,7 +80,7 @@ def test_params_yaml_holds_what_the_stage_takes() -> None:
 def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the_same_bytes(paths: Paths) -> None:
     train(paths, **settings(whitening="pca", accessions=["first"]))
     first = files(paths.encoder)
-    assert sorted(first) == ["config.json", "history.parquet", "model.safetensors"]
+    assert sorted(first) == ["config.json", "history.parquet", "model.safetensors", "predictions.parquet"]
     facts = json.loads(first["config.json"])["training"]
     assert facts["method"] == "simclr"
     assert facts["accessions"] == ["first"]
@@ -87,6 +92,7 @@ def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the
     history = pq.read_table(paths.encoder / "history.parquet")
     assert history.schema == HISTORY
     assert len(history) == 4
+    assert pq.read_table(paths.encoder / "predictions.parquet").equals(PREDICTIONS.empty_table())
     assert not list((paths.store / "checkpoints").iterdir())
     train(paths, **settings(whitening="pca", accessions=["first"], workers=1))
     assert files(paths.encoder) == first
@@ -100,6 +106,18 @@ def test_none_writes_the_backbone_whatever_the_settings_of_training_are(paths: P
     expected = build_encoder(backbone=TINY["backbone"], image_size=32, greyscale=True).embed([image])
     assert np.array_equal(load_encoder(paths.encoder).embed([image]), expected)
     train(paths, **settings(method="none", temperature=0.5, epochs=9, augmentation="simclr"))
+    assert files(paths.encoder) == first
+
+
+def test_a_clip_model_is_written_with_its_text_tower_and_its_own_preprocessing(paths: Paths) -> None:
+    own = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native", "greyscale": False}
+    train(paths, **settings(method="none", image_size=0, resize="model", **own))
+    encoder = load_encoder(paths.encoder, text=True)
+    assert (encoder.config.image_size, encoder.config.resize) == (32, "model")
+    assert encoder.config.scaling is not None
+    assert encoder.embed_texts(["a horse"]).shape == (1, 24)
+    first = files(paths.encoder)
+    train(paths, **settings(method="none", image_size=0, resize="model", **own))
     assert files(paths.encoder) == first
 
 

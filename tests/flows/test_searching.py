@@ -1,0 +1,92 @@
+"""flows.searching: what `cbir search` prints for an image and for a text."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from cbir.embedding import read_embeddings, write_embeddings
+from cbir.encoder import build_encoder, encoder_digest
+from cbir.errors import UserError
+from cbir.files import image_ids, write_parquet
+from cbir.images import read_image
+from cbir.index import build_index, save_index
+from cbir.manifest import Row, write_manifest
+from flows.searching import show_neighbours
+from tasks.settings import Paths, load_paths, read_yaml
+from tests.cbir.clip import TINY, photographs
+
+PROJECT = Path(__file__).parents[2]
+
+
+def workspace(**changes: Any) -> Paths:
+    """What a run leaves behind of three photographs, in the working directory."""
+    shutil.copy(PROJECT / "params.yaml", "params.yaml")
+    paths = load_paths(read_yaml(Path("params.yaml")))
+    encoder = build_encoder(**changes)
+    encoder.save(paths.encoder)
+    (paths.raw / "first").mkdir(parents=True)
+    rows, vectors = [], {}
+    for number, photograph in enumerate(photographs(3)):
+        file = paths.raw / f"first/{number}.png"
+        Image.fromarray(photograph).save(file)
+        (identity,) = image_ids(file)
+        rows.append(Row(identity, f"first/{number}.png", 0, "first", 1, 1, 1, "PNG", "rgb8", "ok", None, None, None))
+        vectors[identity] = encoder.embed([read_image(file, longest_side=512)], batch_size=1)[0]
+    write_manifest(paths.manifest, rows)
+    batch = sorted(vectors), np.array([vectors[identity] for identity in sorted(vectors)])
+    facts = {"encoder_digest": encoder_digest(paths.encoder), "precision": "auto"}
+    write_embeddings(paths.embeddings, [batch], dimension=encoder.dimension, **facts)
+    save_index(build_index(read_embeddings(paths.embeddings)), paths.index)
+    write_parquet(paths.groups, pa.table({"image_id": [rows[0].image_id], "group_id": [rows[0].image_id]}))
+    paths.reports.mkdir()
+    (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.875}), encoding="utf-8")
+    return paths
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A workspace whose encoder reads texts."""
+    monkeypatch.chdir(tmp_path)
+    return workspace(backbone="open_clip/ViT-B-32", backbone_options=TINY, image_size=0, pooling="native")
+
+
+def test_a_text_gives_the_nearest_images_and_no_threshold(clip: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    show_neighbours(None, clip, text="cavalry crossing a river", k=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["rank", "1", "2"]
+    assert not [line for line in lines if "near-duplicates" in line or "same file" in line]
+
+
+def test_an_image_gives_itself_its_group_and_the_threshold(clip: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    image = clip.raw / "first/0.png"
+    show_neighbours(image, clip, text=None, k=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["1", "1.000", image_ids(image)[0][:8], "first/0.png", "(the", "same", "file)"]
+    assert lines[-1].strip() == "near-duplicates from 0.875 on"
+
+
+@pytest.mark.parametrize(("image", "text", "both"), [(None, None, "neither"), (Path("a.jpg"), "a horse", "both")])
+def test_a_search_is_for_one_of_image_and_text(clip: Paths, image: Path | None, text: str | None, both: str) -> None:
+    with pytest.raises(UserError, match=f"a search is for an image or for a --text, there are {both}"):
+        show_neighbours(image, clip, text=text, k=2)
+
+
+def test_an_encoder_that_reads_no_texts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = workspace(backbone="timm/test_resnet", image_size=32)
+    with pytest.raises(UserError, match="timm/test_resnet with pooling gem reads no texts; train one with backbone"):
+        show_neighbours(None, paths, text="a horse", k=2)
+
+
+def test_what_is_no_file_or_not_there_yet_is_named(clip: Paths) -> None:
+    with pytest.raises(UserError, match=r"gone\.jpg is no file: give the path of an image"):
+        show_neighbours(Path("gone.jpg"), clip, text=None, k=2)
+    clip.groups.unlink()
+    with pytest.raises(UserError, match=r"groups\.parquet is not there: run `cbir run` first"):
+        show_neighbours(None, clip, text="a horse", k=2)
