@@ -20,8 +20,8 @@ SCHEMA = pa.schema(
         ("split", pa.string()),  # train, val or test; null: unlabelled
         ("class", pa.string()),
         ("caption", pa.string()),
-        ("caption_language", pa.string()),  # null where the source does not tell: it is not guessed
-        ("caption_en", pa.string()),  # null where there is no translation
+        ("caption_language", pa.string()),  # ISO 639-1 code; null where it does not show
+        ("caption_en", pa.string()),  # the caption where it is English; null where there is no translation
     ]
 )
 
@@ -165,6 +165,8 @@ def label_images(
     classes: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
     split_by: SplitBy = "group",
+    languages: Mapping[str, str] | None = None,
+    english: Mapping[str, str] | None = None,
     train: float,
     val: float,
     seed: int,
@@ -180,8 +182,10 @@ def label_images(
             by accession and path always trains, so that there is no scene that was never trained on. So a classifier
             can be tested on the scenes that it knows, and the metrics of retrieval say how well new pictures of known
             scenes are found: more than can be promised for new scenes.
+        classes, captions: by image_id.
+        languages, english: by caption.
     """
-    classes, captions = classes or {}, captions or {}
+    classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
     order = images.sort_values(_MEMBER_ORDER, kind="stable")["image_id"]
     position = {identity: number for number, identity in enumerate(order)}
     group_of = {identity: min(group, key=position.__getitem__) for group in groups for identity in group}
@@ -194,13 +198,14 @@ def label_images(
         label and ("train" if identity in first else split_of(one, train=train, val=val, seed=seed))
         for identity, label, one in zip(identities, labels, unit, strict=True)
     ]
+    texts = [captions.get(identity) for identity in identities]
     columns: dict[str, list[str | None]] = {
         "group_id": [group_of.get(identity) for identity in identities],
         "split": splits,
         "class": [classes.get(identity) for identity in identities],
-        "caption": [captions.get(identity) for identity in identities],
-        "caption_language": [None] * len(identities),
-        "caption_en": [None] * len(identities),
+        "caption": texts,
+        "caption_language": [languages.get(text) if text else None for text in texts],
+        "caption_en": [english.get(text) if text else None for text in texts],
     }
     known = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in columns.items()})
     return pd.concat([table[["image_id"]], known, table[["path", "page", "accession"]]], axis="columns")

@@ -4,6 +4,7 @@ import codecs
 import csv
 import datetime
 import io
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -22,6 +23,7 @@ TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
 _DELIMITERS = (";", "\t", ",", "|")
 _LARGEST = 500_000_000  # bytes, unpacked: a workbook of a million names has a tenth of it
 _SAMPLE = 500  # rows that decide on the delimiter
+_OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written in Windows-1252 has four in a row
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Row:
 def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
     """Every row of the first sheet that holds any cell, or of a CSV file; blank rows too, none after the last full one.
 
-    A CSV file may be UTF-8 (with or without a byte order mark), UTF-16 or Windows-1252; its delimiter is the one of
-    ``; tab , |`` that splits the most rows into the most regular columns.
+    A CSV file may be UTF-8 (with or without a byte order mark), UTF-16, UTF-32 or Windows-1252, which is not believed
+    of text in other letters nor of UTF-8 with a faulty byte; its delimiter is the one of ``; tab , |`` that splits the
+    most rows into the most regular columns.
 
     Args:
         delimiter: of a CSV file, where it is known.
@@ -134,12 +137,16 @@ def _decode(path: Path, data: bytes) -> str:
     try:
         return _decoded(data)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path} is no text in UTF-8, UTF-16 or Windows-1252 (byte {error.start}); save it as CSV in UTF-8"
+            f"{path} is no text in UTF-8, UTF-16 or Windows-1252 (line {line}, byte {error.start} of the file); "
+            "save it as CSV in UTF-8"
         ) from error
 
 
 def _decoded(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return data.decode("utf-32")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     if data[1:2] == b"\0" and data[3:4] == b"\0":
@@ -149,7 +156,18 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        _require_western(data)
         return data.decode("cp1252")
+
+
+def _require_western(data: bytes) -> None:
+    """Raise UnicodeDecodeError for what Windows-1252 would make a jumble of letters of, for it decodes nearly all."""
+    if other := _OTHER_LETTERS.search(data):
+        raise UnicodeDecodeError("cp1252", data, *other.span(), "four letters in a row that are no ASCII")
+    text = data.decode("utf-8", errors="replace")
+    faulty = text.count("\ufffd")
+    if len(text) - len(text.encode("ascii", errors="ignore")) > 2 * faulty:  # more sequences are right than wrong
+        data.decode("utf-8")
 
 
 def _split(text: str, delimiter: str, *, quoting: int) -> list[Row]:

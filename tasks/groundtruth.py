@@ -4,23 +4,26 @@ import difflib
 import functools
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
+from tqdm import tqdm
 
 from cbir.captions import Captions, find_captions
 from cbir.errors import UserError
 from cbir.files import write_parquet
 from cbir.groundtruth import SCHEMA, Groups, folder_classes, label_images, resolve_groups, split_sizes
+from cbir.languages import ENGLISH, detect_languages
 from cbir.layouts import TableLayout, read_groups
 from cbir.manifest import read_manifest, unique_images
 from cbir.names import NameIndex, Problem, compose
 from cbir.notes import Note, write_notes
 from cbir.split import SPLITS, SplitBy, check_fractions
 from cbir.tables import read_table
+from cbir.translation import Translated, translate_texts
 from tasks.stage import Paths, main
 
 Layout = Literal["auto", "column", "row", "pairs", "folders"]
@@ -39,6 +42,7 @@ def groundtruth(
     captions: str,
     caption_prompt: str,
     split_by: SplitBy,
+    translate: Literal["none", "deepl"],
     train: float,
     val: float,
     seed: int,
@@ -51,6 +55,8 @@ def groundtruth(
     index = NameIndex(manifest)
     groups, classes, notes = _known(paths, file, layout, unlabelled, manifest, index)
     described = _described(paths, captions, caption_prompt, manifest, index)
+    languages = _languages(described)
+    english, missing = _english(paths, described, languages, ask=translate == "deepl", source=captions)
 
     labelled = label_images(
         unique_images(manifest),
@@ -58,6 +64,8 @@ def groundtruth(
         classes=classes,
         captions=described.texts,
         split_by=split_by,
+        languages=languages,
+        english=english,
         train=train,
         val=val,
         seed=seed,
@@ -65,7 +73,7 @@ def groundtruth(
     _log_splits(labelled)
     _write(paths.groundtruth, labelled, SCHEMA)
     _write(paths.training, _of_accessions(labelled, manifest, accessions), _TRAINING)
-    write_notes(paths.reports / "groundtruth.csv", [*groups.notes, *notes, *described.notes])
+    write_notes(paths.reports / "groundtruth.csv", [*groups.notes, *notes, *described.notes, *missing])
 
 
 def _known(
@@ -111,6 +119,40 @@ def _described(paths: Paths, captions: str, prompt: str, manifest: pd.DataFrame,
     found = find_captions(source, manifest=manifest, index=index, prompt=prompt)
     log.info("%d captions for %d images, %s", found.read, len(found.texts), _problems(found.notes))
     return found
+
+
+def _languages(described: Captions) -> dict[str, str]:
+    """The language of each caption in which it shows."""
+    languages = detect_languages(described.texts.values())
+    if described.texts:
+        counts = Counter(languages.get(text, "unsure") for text in described.texts.values())
+        log.info("captions by language: %s", ", ".join(f"{count} {code}" for code, count in counts.most_common()))
+    return languages
+
+
+def _english(
+    paths: Paths, described: Captions, languages: Mapping[str, str], *, ask: bool, source: str
+) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """English by caption, those that are English as they are, and notes on what was not translated."""
+    texts = list(described.texts.values())
+    own = {text: text for text in texts if languages.get(text) == ENGLISH}
+    if not ask:
+        return own, ()
+    foreign = [text for text in texts if text not in own]
+    translated = translate_texts(foreign, file=paths.translations, progress=tqdm)
+    log.info("%d of %d captions in other languages have a translation", len(translated.english), len(set(foreign)))
+    return own | translated.english, _missing(translated, source)
+
+
+def _missing(translated: Translated, source: str) -> tuple[Note, ...]:
+    """Notes on captions without a translation: one each that is too long, one for all that DeepL did not answer."""
+    notes = [Note(source, 0, text, "too long for DeepL", advice="shorten it") for text in translated.too_long]
+    if translated.unanswered:
+        problem = f"{len(translated.unanswered)} captions are not translated: {translated.problem}"
+        advice = "when that is mended, `cbir run --force groundtruth` asks for these alone"
+        log.warning("%s; %s", problem, advice)
+        notes.append(Note(source, 0, "", problem, translated.unanswered, advice))
+    return tuple(notes)
 
 
 def _problems(notes: Iterable[Note]) -> str:

@@ -24,6 +24,7 @@ class Paths:
 
     raw: Path
     reference: Path
+    translations: Path
     weights: Path
     manifest: Path
     groundtruth: Path

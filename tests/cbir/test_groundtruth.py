@@ -113,6 +113,16 @@ def test_the_table_has_each_image_once_sorted_with_the_columns_of_the_schema() -
     assert labelled[["caption_language", "caption_en"]].isna().all(axis=None)
 
 
+def test_language_and_translation_follow_the_caption() -> None:
+    known = label(
+        ARCHIVE, captions={A: "Soldats", B: "Soldats", C: "Verdun"}, languages={"Soldats": "fr"},
+        english={"Soldats": "Soldiers"},
+    ).set_index("image_id")  # fmt: skip
+    assert known.loc[[A, B], "caption_language"].tolist() == ["fr", "fr"]
+    assert known["caption_en"].dropna().to_dict() == {A: "Soldiers", B: "Soldiers"}
+    assert pd.isna(known.loc[C, "caption_language"])
+
+
 def test_a_group_has_the_id_of_its_first_member_by_accession_and_path_and_goes_whole_into_one_split() -> None:
     known = label(ARCHIVE, groups=[(D, C, B), (E, F)]).set_index("image_id")
     assert set(known.loc[[B, C, D], "group_id"]) == {B}

@@ -40,7 +40,7 @@ def test_the_first_sheet_with_text_is_read(tmp_path: Path) -> None:
     assert read_table(workbook(tmp_path / "t.xlsx", ["a"], before=2))[0].cells == ("a",)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-32"])
 def test_a_csv_is_read_in_the_encodings_of_spreadsheet_programs(tmp_path: Path, encoding: str) -> None:
     path = text(tmp_path / "t.csv", "Chérau;été\r\n\r\nŒuvre;b\r\n", encoding)
     assert read_table(path) == [Row(1, ("Chérau", "été")), Row(2, ()), Row(3, ("Œuvre", "b"))]
@@ -75,7 +75,12 @@ def test_a_quotation_mark_that_never_closes_swallows_no_rows(tmp_path: Path) -> 
         ("t.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1", "old .xls format"),
         ("t.xlsx", b"", "it is empty"),
         ("t.csv", b"PK\x03\x04rubbish", "is an Excel workbook and no text"),
-        ("t.csv", b"a\x81\xffb", "no text in UTF-8, UTF-16 or Windows-1252 (byte 1)"),
+        ("t.csv", b"a\x81\xffb", "no text in UTF-8, UTF-16 or Windows-1252 (line 1, byte 1 of the file); save it"),
+        ("t.csv", "a.jpg;p;Été\nb.jpg;p;Кавалерия".encode("cp1251", "replace"), "(line 2, byte"),
+        ("t.csv", "a.jpg;p;Στρατιώτες".encode("cp1253"), "no text in UTF-8"),
+        ("t.csv", "a.jpg;p;جنود في الخندق".encode("cp1256"), "no text in UTF-8"),
+        ("t.csv", "a.jpg;p;士兵在战壕里".encode("gb18030"), "no text in UTF-8"),
+        ("t.csv", "a;blessés à l'hôpital\nb;église".encode() + "\nc;été\n".encode("cp1252"), "(line 3, byte 37 "),
         ("t.csv", b"abcd\0", "no text in UTF-8"),
         ("t.csv", b"\xff\xfea", "no text in UTF-8"),
         ("t.csv", b" \n;;\n", "holds no cell with text"),

@@ -133,6 +133,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     second = tracking.Pipeline(key="flow-2", began=0.0, command="cbir run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", os.environ.copy())
+        patch.setenv("DEEPL_API_KEY", "0f3a-secret-7c:fx")
         patch.chdir(folder)
         stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate")
         ids = {tracking.record(stage, 1.5, first) for stage in stages}
@@ -155,6 +156,12 @@ def test_a_run_has_all_params_without_credentials(recorded: Recorded) -> None:
     assert params["groundtruth.file"] == "http://example.org/truth.xlsx"
     sections = read_yaml(Path("params.yaml"))
     assert {name.partition(".")[0] for name in params} >= set(sections)
+
+
+def test_the_key_of_the_translations_is_nowhere_in_mlflow(recorded: Recorded) -> None:
+    files = [path for path in recorded.folder.rglob("*") if path.is_file()]
+    assert recorded.folder / "mlflow.db" in files
+    assert not [path for path in files if b"0f3a-secret" in path.read_bytes()]
 
 
 def test_a_run_names_the_data_that_it_read_with_dvcs_hashes(recorded: Recorded) -> None:
