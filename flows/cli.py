@@ -157,9 +157,10 @@ def presets(
     if name:
         print(experiment_command(_values_of(name)))
         return
-    names = preset_names()
-    for one in names:
-        print(f"{one:{max(map(len, names))}}  {load_preset(one).description}")
+    there = [load_preset(one) for one in preset_names()]
+    width = max((len(one.name) for one in there), default=0)
+    for one in there:
+        print(f"{one.name:{width}}  {one.description}")
 
 
 @app.command("import")
