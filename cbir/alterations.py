@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cbir.augment import PRESS_SIZE
+from cbir.devices import one_thread
 from cbir.press import SEVERE_UNSEEN
 from cbir.reprint import reprint
 
@@ -72,7 +73,8 @@ def _press(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A severe reprint in a newspaper, of a make that no encoder was trained on."""
     image = torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1)[None].float() / 255
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
-    printed = reprint(image, SEVERE_UNSEEN.scaled(max(pixels.shape[:2]) / PRESS_SIZE), generator=generator)[0]
+    with one_thread():
+        printed = reprint(image, SEVERE_UNSEEN.scaled(max(pixels.shape[:2]) / PRESS_SIZE), generator=generator)[0]
     return (printed * 255).round().byte().permute(1, 2, 0).numpy().reshape(pixels.shape)
 
 

@@ -124,7 +124,7 @@ def measure(
     copies = Copies(source, seed=seed)
     batches = compute(wanted, copies, encoder, batch_size=batch_size, precision=precision, progress=progress)
     vectors = np.concatenate([vectors for _, vectors in batches])
-    label = _labels(embeddings.ids, groundtruth)
+    label = group_numbers(embeddings.ids, groundtruth)
     rows = np.searchsorted(embeddings.ids, images["image_id"].to_numpy(dtype=object))
     rank, similarity = ranks(embeddings.vectors, label, rows, vectors.reshape(len(rows), len(KINDS), -1))
     files = images[["image_id", "path", "page"]].reset_index(drop=True)
@@ -190,7 +190,7 @@ def document(found: Robustness, *, seed: int) -> dict[str, Any]:
     }
 
 
-def _labels(ids: NDArray[np.object_], groundtruth: pd.DataFrame) -> Ints:
+def group_numbers(ids: NDArray[np.object_], groundtruth: pd.DataFrame) -> Ints:
     """A number for the group of each image; one without a group is a group by itself."""
     group = groundtruth.set_index("image_id")["group_id"].reindex(ids)
     return pd.factorize(group.where(group.notna(), pd.Series(ids, index=ids)))[0].astype(np.int64)

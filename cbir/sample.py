@@ -2,8 +2,6 @@
 
 import shutil
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cbir.devices import one_thread
 from cbir.errors import UserError
 from cbir.files import writing_folder
 from cbir.lettering import LAYOUTS
@@ -69,7 +68,7 @@ def make_sample(
         raise UserError(f"{folder} is not empty, and the sample must not mix with what is there: name an empty folder")
     if scenes < len(_SIZES):
         raise UserError(f"scenes must be at least {len(_SIZES)}, is {scenes}: fewer do not show every kind of fault")
-    with _one_thread(), writing_folder(folder) as temporary:
+    with one_thread(), writing_folder(folder) as temporary:
         archive = _Archive(temporary, seed=seed, longest_side=longest_side)
         for number in progress(range(scenes), total=scenes, desc="sample archive", unit="scene"):
             archive.add(make_scene(number, seed=seed, longest_side=longest_side), images=_SIZES[number % len(_SIZES)])
@@ -85,17 +84,6 @@ def make_sample(
         faulty=archive.faulty,
         copies=archive.copies,
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Single images are too small to share: on a busy machine two threads wait for each other most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Archive:

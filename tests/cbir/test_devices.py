@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from cbir.devices import autocast, choose_precision
+from cbir.devices import autocast, choose_precision, one_thread
 from cbir.errors import UserError
 
 CPU = torch.device("cpu")
@@ -67,3 +67,13 @@ print(faults(), faults())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     first, second = map(int, done.stdout.split())
     assert second < first / 10
+
+
+def test_within_one_thread_there_is_one_and_after_it_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with pytest.raises(RuntimeError, match="inside"), one_thread():
+        assert torch.get_num_threads() == 1
+        raise RuntimeError("inside")
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
