@@ -140,7 +140,10 @@ def study(
 def _values_of(preset: str) -> dict[str, Any]:
     from flows.presets import load_preset, preset_values
 
-    return preset_values(load_preset(preset))
+    chosen = load_preset(preset)
+    if chosen.graph:
+        raise UserError(f"{preset} is a baseline that studies measure; it trains no encoder: run `cbir study {preset}`")
+    return preset_values(chosen)
 
 
 @app.command()

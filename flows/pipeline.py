@@ -15,7 +15,8 @@ from prefect.states import Completed, Failed, State
 from cbir.errors import UserError
 from flows.artifacts import publish
 from flows.measured import remember
-from flows.stages import HERE, Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
+from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
+from tasks.settings import HERE
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
 terminal = logging.getLogger("flows")

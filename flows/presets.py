@@ -8,7 +8,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tasks.settings import PARAMS, read_yaml
 FOLDER = Path("presets")
 QUICK = FOLDER / "quick/rules.yaml"
 DEFAULT = "default"
-ENTRIES = ("description", "published", "params", "quick")
+ENTRIES = ("description", "published", "params", "quick", "stage")
 FIXED = ("paths", "images", "clean", "tracking")  # where things lie and what the archive is: no matter of a method
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z][\w/.-]*", re.IGNORECASE)
 Values = dict[str, Any]  # by name: section.key
@@ -36,6 +36,7 @@ class Preset:
         params: values by name (``section.key``), only what differs from the default.
         published: metrics as its own report gives them, by their names in metrics.json.
         quick: values that `--quick` takes beside its rules.
+        graph: stages, as dvc.yaml has them, in place of those that write the same files; such a preset is for studies.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Preset:
     params: Values
     published: dict[str, float]
     quick: Values
+    graph: dict[str, Any] = field(default_factory=dict)
 
 
 def preset_names() -> list[str]:
@@ -69,12 +71,14 @@ def load_preset(name: str) -> Preset:
     description = entries.get("description")
     if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
         raise UserError(f"{path}: description must be a line of text, is {description!r}")
+    stage = entries.get("stage")
     return Preset(
         name=name,
         description=description.strip(),
         params=_flat(entries.get("params"), f"{path}: params"),
         published=_numbers(entries.get("published"), f"{path}: published"),
         quick=_flat(entries.get("quick"), f"{path}: quick"),
+        graph=read_yaml(FOLDER / f"stages/{stage}.yaml")["stages"] if stage else {},
     )
 
 

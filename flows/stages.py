@@ -31,13 +31,12 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 
 from cbir.errors import UserError, is_full_disk
-from tasks.settings import GRAPH
+from tasks.settings import GRAPH, HERE
 from tasks.stage import TEMPORARY, no_space
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
 Tell = Callable[[int, str], None]
-HERE = Path()  # the workspace that is the working directory
 GRACE = 2  # seconds that a stage has to end by itself
 _running: set[subprocess.Popen[bytes]] = set()
 

@@ -50,10 +50,10 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
     root = plan.root(paths)
     outcomes: list[Outcome] = []
     try:
-        make_workspace(root, plan.values, plan.assignments, paths)
+        make_workspace(root, plan.values, plan.assignments, plan.preset.graph, paths)
         state = pipeline.with_options(flow_run_name=plan.name)(
             root=root,
-            targets=measured_stages(),
+            targets=measured_stages(root),
             prefix=f"{plan.name}/",
             environment={"CBIR_TRACKING": "later"},
             return_state=True,
@@ -77,7 +77,7 @@ def _row(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure:
         command=plan.command,
         published=plan.preset.published,
         training=_pace(measured.get("train")),
-        embedding=_pace(measured.get("embed")),
+        embedding=_pace(next((measured[name] for name in ("embed", *plan.preset.graph) if name in measured), None)),
     )
     if failure:
         return row(failure=failure)

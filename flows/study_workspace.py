@@ -34,17 +34,20 @@ def archive_stages(paths: Paths) -> list[str]:
     return [name for name in stages if paths.raw in read[name] and not set(made) & set(read[name])]
 
 
-def measured_stages() -> list[str]:
+def measured_stages(root: Path) -> list[str]:
     """The stages that write metrics; a study runs them and what they need."""
-    return [name for name, described in read_yaml(GRAPH)["stages"].items() if described.get("metrics")]
+    return [name for name, described in read_yaml(root / GRAPH)["stages"].items() if described.get("metrics")]
 
 
-def make_workspace(root: Path, values: Mapping[str, Any], assignments: Sequence[str], paths: Paths) -> None:
+def make_workspace(
+    root: Path, values: Mapping[str, Any], assignments: Sequence[str], graph: Mapping[str, Any], paths: Paths
+) -> None:
     """Make or refresh the workspace of a preset; what ran in it before is kept.
 
     Args:
         root: its folder.
         values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
+        graph: stages that the preset has in place of those that write the same files.
         paths: of the user's workspace, which is the working directory.
 
     Raises:
@@ -61,10 +64,10 @@ def make_workspace(root: Path, values: Mapping[str, Any], assignments: Sequence[
     _write(
         root / PARAMS, with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths)}, assignments)[0]
     )
-    _write(root / GRAPH, _graph_without(shared))
+    _write(root / GRAPH, _graph(shared, graph))
     for path in [path for name in shared for path in outputs(name)]:
         _mirror(path, root / path)
-    read = {path for name in stages if name not in shared for path in dependencies(name)[1]}
+    read = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
     _provide_sources(root, [path for path in read if not any(path.is_relative_to(one) for one in made)])
 
 
@@ -99,13 +102,20 @@ def _write_config(folder: Path) -> None:
     _write(folder / "config.local", text.getvalue().decode("utf-8"))
 
 
-def _graph_without(shared: Iterable[str]) -> str:
+def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
+    """dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the same."""
     graph = read_yaml(GRAPH)
-    for name in shared:
-        del graph["stages"][name]
+    taken = set().union(*(_written(described) for described in others.values()))
+    kept = {name: one for name, one in graph["stages"].items() if name not in shared and not taken & _written(one)}
+    graph = {**graph, "stages": {**kept, **others}}
     text = io.StringIO()
     YAML(typ="safe").dump(graph, text)
     return text.getvalue()
+
+
+def _written(described: Mapping[str, Any]) -> set[str]:
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in described.get(kind, [])]
+    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
 def _provide_sources(root: Path, files: Iterable[Path]) -> None:
