@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 READ_ME = ("data/reference/README.md", "models/weights/README.md")
-PARTS = ("cbir", "tasks", "flows", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ_ME)
+PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ_ME)
 BIN = Path(sys.executable).parent
 
 

@@ -1,4 +1,4 @@
-"""Two views of each image of a batch for contrastive training, computed where the batch is."""
+"""Views of each image of a batch for training, computed where the batch is."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cbir.draws import Draws
+from cbir.draws import Draws, Range
 from cbir.errors import UserError
-from cbir.fields import affine, sampling_grid
+from cbir.fields import affine, compose, rotation, sampling_grid
 from cbir.reprint import PRESS, blur, luminance, reprint
 
-Augmentation = Literal["press", "simclr"]
+Augmentation = Literal["press", "simclr", "mild", "crops", "none"]
 View = Callable[[Tensor, torch.Generator], Tensor]  # images (B, C, S, S) in 0..1 to others of the same shape
 
 PRESS_SIZE = 160  # px; the lengths in cbir.reprint.PRESS suit images of this size
@@ -22,7 +22,8 @@ def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.
     """What makes one view of each image; called twice, it makes the two views that training compares.
 
     Args:
-        augmentation: ``press``, what reprinting does, or ``simclr``, as published.
+        augmentation: ``press``, what reprinting does; ``simclr``, as published; ``mild``; ``crops``, of ``simclr`` the
+            crops and flips alone; ``none``, the images as they are.
         image_size: px, for the lengths of ``press``.
         clean: part of the views that ``press`` leaves as they are: a network that starts from nothing learns from such
             pairs first.
@@ -41,9 +42,10 @@ def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.
             return _where(draws.chance(clean), images, reprinted)
 
         return press_view
-    if augmentation == "simclr":
-        return simclr_view
-    raise UserError(f"augmentation must be press or simclr, is {augmentation!r}")
+    views: dict[str, View] = {"simclr": simclr_view, "mild": mild_view, "crops": crops_view, "none": _as_it_is}
+    if augmentation not in views:
+        raise UserError(f"augmentation must be one of press, {', '.join(views)}, is {augmentation!r}")
+    return views[augmentation]
 
 
 @torch.no_grad()
@@ -60,38 +62,63 @@ def simclr_view(images: Tensor, generator: torch.Generator) -> Tensor:
     """
     draws = Draws(len(images), generator=generator, device=images.device)
     images = _crop_and_flip(images, draws)
-    images = _where(draws.chance(0.8), _jitter(images, draws), images)
+    images = _where(draws.chance(0.8), _jitter(images, draws, strength=0.8, hue=0.2), images)
     if images.shape[1] == 3:
         images = _where(draws.chance(0.2), luminance(images)[:, None].expand_as(images), images)
     return _where(draws.chance(0.5), _blur(images, draws), images)
 
 
-def _crop_and_flip(images: Tensor, draws: Draws) -> Tensor:
+@torch.no_grad()
+def mild_view(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A resized crop of 80 to 100 % of the area, a rotation of at most 10°, a flip, and brightness, contrast and
+    saturation changed by at most a fifth: little enough that a caption stays true."""
+    draws = Draws(len(images), generator=generator, device=images.device)
+    images = _crop_and_flip(images, draws, kept=(0.8, 1.0), degrees=10.0)
+    return _jitter(images, draws, strength=0.2, hue=0.0)
+
+
+@torch.no_grad()
+def crops_view(images: Tensor, generator: torch.Generator) -> Tensor:
+    """A random resized crop of 8 to 100 % of the area, and a flip."""
+    return _crop_and_flip(images, Draws(len(images), generator=generator, device=images.device))
+
+
+def _as_it_is(images: Tensor, generator: torch.Generator) -> Tensor:
+    return images
+
+
+def _crop_and_flip(images: Tensor, draws: Draws, *, kept: Range = (0.08, 1.0), degrees: float = 0.0) -> Tensor:
     height, width = images.shape[-2:]
-    area, aspect = draws.between((0.08, 1.0)), draws.ratio((3 / 4, 4 / 3))
+    area, aspect = draws.between(kept), draws.ratio((3 / 4, 4 / 3))
     across, down = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     x, y = draws.between((-1, 1)) * (1 - across), draws.between((-1, 1)) * (1 - down)
     flipped = torch.where(draws.chance(0.5), -across, across)
     none = torch.zeros_like(x)
     crop = affine(flipped / (width / 2), none, x, none, down / (height / 2), y)
+    if degrees:
+        crop = compose(crop, rotation(draws.between((-degrees, degrees))))
     grid = sampling_grid(crop, height=height, width=width)
     return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
-def _jitter(images: Tensor, draws: Draws) -> Tensor:
-    images = (images * _factor(draws)).clamp(0, 1)
+def _jitter(images: Tensor, draws: Draws, *, strength: float, hue: float) -> Tensor:
+    """Factors of 1 ± ``strength``, the hue turned by at most ``hue`` of the circle."""
+    factors = (1 - strength, 1 + strength)
+    images = (images * _factor(draws, factors)).clamp(0, 1)
     mean = luminance(images).mean(dim=(1, 2))[:, None, None, None]
-    images = torch.lerp(mean, images, _factor(draws)).clamp(0, 1)
+    images = torch.lerp(mean, images, _factor(draws, factors)).clamp(0, 1)
     if images.shape[1] == 1:
+        return images
+    images = torch.lerp(luminance(images)[:, None], images, _factor(draws, factors)).clamp(0, 1)
+    if not hue:
         return images
     from kornia.enhance import adjust_hue
 
-    images = torch.lerp(luminance(images)[:, None], images, _factor(draws)).clamp(0, 1)
-    return adjust_hue(images, draws.between((-0.2, 0.2)) * 2 * torch.pi).clamp(0, 1)
+    return adjust_hue(images, draws.between((-hue, hue)) * 2 * torch.pi).clamp(0, 1)
 
 
-def _factor(draws: Draws) -> Tensor:
-    return draws.between((0.2, 1.8))[:, None, None, None]
+def _factor(draws: Draws, bounds: Range) -> Tensor:
+    return draws.between(bounds)[:, None, None, None]
 
 
 def _blur(images: Tensor, draws: Draws) -> Tensor:

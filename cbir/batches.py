@@ -1,8 +1,9 @@
 """What a network is trained on: which images, in which batches, read by worker processes."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +22,21 @@ HELD_BACK = 0.1  # part of the others that validates where there are fewer
 FEWEST_VALIDATING = 4
 
 
+Batch = dict[str, Tensor]  # images, (B, …), and what else is known of each, (B, …) by name
+
+
+class Batches(Protocol):
+    """Rows of images, a list a batch; the same for the same epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[int]]: ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer."""
+        ...
+
+
 class Squares(Dataset[Tensor]):
     """Preprocessed images, uint8 (S, S, C), read from the store of reduced images."""
 
@@ -36,6 +52,20 @@ class Squares(Dataset[Tensor]):
         return torch.from_numpy(self._preprocess(self._reduced.read(*self._images[row])))
 
 
+class Samples(Dataset[Batch]):
+    """Preprocessed images, each with what is known of it."""
+
+    def __init__(self, squares: Squares, known: Mapping[str, Tensor]) -> None:
+        self._squares = squares
+        self._known = known
+
+    def __len__(self) -> int:
+        return len(self._squares)
+
+    def __getitem__(self, row: int) -> Batch:
+        return {"images": self._squares[row], **{name: values[row] for name, values in self._known.items()}}
+
+
 class SpreadBatches(Sampler[list[int]]):
     """All images once an epoch, in batches of even size, group-mates in different batches as far as there are batches.
 
@@ -48,6 +78,14 @@ class SpreadBatches(Sampler[list[int]]):
         self._count = max(ceil(len(self._groups) / batch_size), least)
         self._seed = seed
         self._epoch = 0
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, *, batch_size: int, seed: int, validates: bool) -> "SpreadBatches":
+        """Of images by their group; those that validate in batches of 4 or more, small enough that no mates meet."""
+        groups = group_names(images)
+        most = int(pd.Series(groups).value_counts().max())
+        least = min(most, max(1, len(images) // 4)) if validates else 1
+        return cls(groups, batch_size=batch_size, seed=seed, least=least)
 
     def __len__(self) -> int:
         return self._count
@@ -63,6 +101,30 @@ class SpreadBatches(Sampler[list[int]]):
         dealt = order[np.argsort(of_group[self._groups[order]], kind="stable")]
         for batch in range(self._count):
             yield dealt[batch :: self._count].tolist()
+
+
+class BalancedBatches(Sampler[list[int]]):
+    """As many images an epoch as there are, drawn so that each label comes equally often; rare ones come repeatedly."""
+
+    def __init__(self, labels: Sequence[int], *, batch_size: int, seed: int) -> None:
+        counts = np.bincount(labels)
+        self._chances = 1 / counts[np.asarray(labels)] / np.count_nonzero(counts)
+        self._count = ceil(len(labels) / batch_size)
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        chance = np.random.default_rng([self._seed, self._epoch])
+        drawn = chance.choice(len(self._chances), size=len(self._chances), p=self._chances)
+        for batch in range(self._count):
+            yield drawn[batch :: self._count].tolist()
 
 
 def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -91,6 +153,35 @@ def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.D
     return images[trains], images[validates]
 
 
+def hold_back(
+    training: pd.DataFrame, validation: pd.DataFrame, *, groups: pd.Series, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and validation images for a method that knows the groups.
+
+    Where fewer than 16 validate, a tenth of those that train, chosen by a seeded hash, validates instead of training;
+    one image of each group trains whatever its hash.
+
+    Args:
+        groups: of the training images.
+
+    Raises:
+        UserError: there are too few.
+    """
+    if len(validation) >= FEWEST_OF_VAL:
+        return training, validation
+    chance = training["image_id"].map(lambda name: _chance(name, seed))
+    spare = chance < chance.groupby(groups).transform("max")
+    if len(training) < FEWEST or spare.sum() < FEWEST_VALIDATING:
+        raise UserError(
+            f"train.method needs at least {FEWEST} training images and {FEWEST_VALIDATING} that are not the only one "
+            f"of their group, there are {len(training)} and {spare.sum()}; add images or ground truth, or set "
+            "train.method: none"
+        )
+    lowest = chance[spare].sort_values().iloc[FEWEST_VALIDATING - 1]
+    held_back = spare & (chance <= max(HELD_BACK, lowest))
+    return training[~held_back], pd.concat([validation, training[held_back]])
+
+
 def trainable(images: pd.DataFrame) -> pd.Series:
     """Which images a network may learn from: those of split train and the unlabelled ones; (n,) bool."""
     return images["split"].isna() | (images["split"] == "train")
@@ -101,10 +192,10 @@ def group_names(images: pd.DataFrame) -> list[str]:
     return images["group_id"].fillna(images["image_id"]).tolist()
 
 
-def load_batches(squares: Squares, batches: Sampler[list[int]], *, workers: int) -> DataLoader[Tensor]:
-    """Batches uint8 (B, S, S, C), read ahead by ``workers`` processes; 0: read when they are needed."""
+def load_batches(images: Squares | Samples, batches: Iterable[list[int]], *, workers: int) -> DataLoader[Any]:
+    """Batches of images, uint8 (B, S, S, C), read ahead by ``workers`` processes; 0: read when they are needed."""
     return DataLoader(
-        squares,
+        images,
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cbir.layouts import Mention, Reading
 from cbir.names import Match, NameIndex, compose, unaccented
 from cbir.notes import Note, note_of, suggest_names
-from cbir.split import split_of
+from cbir.split import SplitBy, split_of
 
 SCHEMA = pa.schema(
     [
@@ -164,6 +164,7 @@ def label_images(
     groups: Iterable[Sequence[str]] = (),
     classes: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
+    split_by: SplitBy = "group",
     languages: Mapping[str, str] | None = None,
     english: Mapping[str, str] | None = None,
     train: float,
@@ -172,11 +173,15 @@ def label_images(
 ) -> pd.DataFrame:
     """One row an image with what is known of it, by image_id: the columns of `SCHEMA`, then path, page, accession.
 
-    A group goes whole into one split, by the hash of its id; an image with a class but no group by the hash of its own.
-
     Args:
         images: as `cbir.manifest.unique_images` gives them.
         groups: disjoint groups of image_ids.
+        split_by: ``group``: a group goes whole into one split, by the hash of its id; an image with a class but no
+            group by the hash of its own. So the metrics say how well pictures are found that no training has seen.
+            ``image``: the images of a group (or class) are split one by one, each by the hash of its own id; the first
+            by accession and path always trains, so that there is no scene that was never trained on. So a classifier
+            can be tested on the scenes that it knows, and the metrics of retrieval say how well new pictures of known
+            scenes are found: more than can be promised for new scenes.
         classes, captions: by image_id.
         languages, english: by caption.
     """
@@ -187,10 +192,16 @@ def label_images(
     table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
     identities = table["image_id"].tolist()
     labels = [group_of.get(identity) or (identity if identity in classes else None) for identity in identities]
+    unit = {"group": labels, "image": identities}[split_by]
+    first = _first_of_scene(order, group_of, classes) if split_by == "image" else set()
+    splits = [
+        label and ("train" if identity in first else split_of(one, train=train, val=val, seed=seed))
+        for identity, label, one in zip(identities, labels, unit, strict=True)
+    ]
     texts = [captions.get(identity) for identity in identities]
     columns: dict[str, list[str | None]] = {
         "group_id": [group_of.get(identity) for identity in identities],
-        "split": [split_of(label, train=train, val=val, seed=seed) if label else None for label in labels],
+        "split": splits,
         "class": [classes.get(identity) for identity in identities],
         "caption": texts,
         "caption_language": [languages.get(text) if text else None for text in texts],
@@ -198,6 +209,17 @@ def label_images(
     }
     known = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in columns.items()})
     return pd.concat([table[["image_id"]], known, table[["path", "page", "accession"]]], axis="columns")
+
+
+def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: Mapping[str, str]) -> set[str]:
+    """The first image of each class, and of each group of images without one."""
+    first: dict[tuple[str, str], str] = {}
+    for identity in order:
+        if identity in classes:
+            first.setdefault(("class", classes[identity]), identity)
+        elif identity in group_of:
+            first.setdefault(("group", group_of[identity]), identity)
+    return set(first.values())
 
 
 def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:

@@ -1,10 +1,12 @@
 """Deals groups out to train, val and test, so that what was dealt stays where it is as the archive grows."""
 
 import hashlib
+from typing import Literal
 
 from cbir.errors import UserError
 
 SPLITS = ("train", "val", "test")
+SplitBy = Literal["group", "image"]
 
 
 def check_fractions(*, train: float, val: float) -> None:

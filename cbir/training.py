@@ -1,15 +1,13 @@
 """One trainer for every method: optimiser, schedule, history, early stopping, and checkpoints to resume from."""
 
-import importlib
 import logging
 import math
-import pkgutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +17,16 @@ import torch
 from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import BatchSampler
 
-import cbir.methods
-from cbir.augment import Augmentation
-from cbir.batches import SpreadBatches, Squares, group_names, load_batches, split_images, trainable
+from cbir.batches import Batch, Samples, Squares, load_batches, trainable
 from cbir.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint
-from cbir.devices import Precision, choose_device, choose_precision
+from cbir.devices import choose_device, choose_precision
 from cbir.encoder import Encoder, to_images, whiten
 from cbir.errors import UserError
+from cbir.objective import PREDICTIONS, Objective, Settings, build_objective
+from cbir.optimisers import build_optimizer, part_of_rate, set_rates, start_afresh
 from cbir.progress import Progress, silent
 from cbir.reduced import ReducedImages
 from cbir.whitening import WhiteningKind
@@ -36,53 +35,8 @@ HISTORY = pa.schema(
     [("epoch", pa.int32()), ("split", pa.string()), ("loss", pa.float64()), ("learning_rate", pa.float64())]
 )
 MOST_FOR_WHITENING = 10_000
-WARM_UP = 0.05  # part of the steps in which the learning rate rises
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to train; the names are those of the section ``train`` of params.yaml.
-
-    Raises:
-        UserError: a value out of its range.
-    """
-
-    augmentation: Augmentation = "press"
-    clean_views: float = 0.0
-    projection: int = 128
-    temperature: float = 0.1
-    koleo: float = 0.0
-    freeze_batch_norm: bool = False
-    epochs: int = 30
-    patience: int = 10
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    head_learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    precision: Precision = "auto"
-    workers: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"projection": 1, "koleo": 0, "epochs": 1, "patience": 1, "batch_size": 2, "weight_decay": 0}
-        for name, smallest in (least | {"workers": 0, "seed": 0}).items():
-            if not getattr(self, name) >= smallest:
-                raise UserError(f"train.{name} must be at least {smallest}, is {getattr(self, name)}")
-        if not 0 <= self.clean_views < 1:
-            raise UserError(f"train.clean_views must be at least 0 and below 1, is {self.clean_views}")
-        for name in ("temperature", "learning_rate", "head_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"train.{name} must be above 0, is {getattr(self, name)}")
-
-
-class Objective(Protocol):
-    """What a method minimises: a module whose parameters (a projection head, say) are trained beside the encoder's."""
-
-    def loss(self, encoder: Encoder, images: Tensor, *, generator: torch.Generator) -> Tensor:
-        """A scalar for images (B, C, S, S), float in 0..1; ``generator`` is the only source of chance."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +45,7 @@ class Trained:
 
     Attributes:
         history: the table of :data:`HISTORY`, a row a split and epoch (from 1).
+        predictions: the table of :data:`cbir.objective.PREDICTIONS`, empty for a method that predicts nothing.
         epochs: how many were run.
         best_epoch: whose weights the encoder has; 0 when nothing was trained.
         images: how many it was trained on.
@@ -98,28 +53,11 @@ class Trained:
     """
 
     history: pa.Table
+    predictions: pa.Table
     epochs: int
     best_epoch: int
     images: int
     validation_images: int
-
-
-def build_objective(method: str, encoder: Encoder, settings: Settings) -> Objective | None:
-    """The objective of the method of that name in ``cbir/methods``; None when there is nothing to train.
-
-    Raises:
-        UserError: there is no such method, or the backbone has nothing to train.
-    """
-    known = sorted(module.name for module in pkgutil.iter_modules(cbir.methods.__path__))
-    if method not in known:
-        raise UserError(f"train.method must be one of {', '.join(known)}, is {method!r}")
-    module = importlib.import_module(f"cbir.methods.{method}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        objective = module.objective(encoder, settings)
-    if objective is not None and next(encoder.backbone.parameters(), None) is None:
-        raise UserError(f"backbone {encoder.config.backbone} has nothing to train; set train.method: none")
-    return objective
 
 
 def train_encoder(
@@ -138,34 +76,38 @@ def train_encoder(
     result is that of one that was never killed, on the CPU number for number.
 
     Args:
-        images: with columns image_id, path, page, group_id and split.
+        images: as in data/training.parquet.
         checkpoints: folder of this training alone; the caller removes it when the result is safe.
 
     Raises:
         UserError: no such method, too few images, or a loss that is not a number.
         KeyboardInterrupt: the user stopped it.
     """
-    objective = build_objective(method, encoder, settings)
+    objective = build_objective(method, encoder, images, settings)
     if objective is None:
-        return Trained(HISTORY.empty_table(), epochs=0, best_epoch=0, images=0, validation_images=0)
-    training, validation = split_images(images, seed=settings.seed)
-    squares = Squares(training, reduced, encoder.preprocess), Squares(validation, reduced, encoder.preprocess)
-    mates = group_names(training), group_names(validation)
-    most = int(pd.Series(mates[1]).value_counts().max())
-    fewest = min(most, max(1, len(validation) // 4))  # as many batches as let no group-mates meet, of 4 at least
-    batches = (
-        SpreadBatches(mates[0], batch_size=settings.batch_size, seed=settings.seed),
-        SpreadBatches(mates[1], batch_size=settings.batch_size, seed=settings.seed, least=fewest),
-    )
+        return Trained(
+            HISTORY.empty_table(), PREDICTIONS.empty_table(), epochs=0, best_epoch=0, images=0, validation_images=0
+        )
+    training, validation = objective.select(images)
     _log.info("training on %d images, validating on %d", len(training), len(validation))
-    task = _Task(encoder, objective, settings, steps=len(batches[0]))
-    loaders = [load_batches(*both, workers=settings.workers) for both in zip(squares, batches, strict=True)]
-    record = _Record(settings.patience)
+    batches = objective.batches(training, validates=False), objective.batches(validation, validates=True)
+    loaders = [
+        load_batches(
+            Samples(Squares(some, reduced, encoder.preprocess), objective.describe(some)),
+            order,
+            workers=settings.workers,
+        )
+        for some, order in zip((training, validation), batches, strict=True)
+    ]
+    task, record = _Task(encoder, objective, settings), _Record(settings.patience)
     _fit(task, loaders, record, settings, checkpoints, progress)
-    encoder.load_state_dict(record.best)
+    task.load_state_dict(record.best)
+    predictions = objective.predictions(encoder, images, reduced)
+    objective.finish(encoder)
     encoder.cpu().eval()
     return Trained(
         pa.Table.from_pylist(record.rows, schema=HISTORY),
+        predictions,
         epochs=record.epochs,
         best_epoch=record.best_epoch,
         images=len(training),
@@ -194,59 +136,58 @@ def fit_whitening(
 class _Task(pl.LightningModule):
     """What Lightning trains: the encoder's body and the objective's head, each with its learning rate."""
 
-    def __init__(self, encoder: Encoder, objective: Objective, settings: Settings, *, steps: int) -> None:
+    def __init__(self, encoder: Encoder, objective: Objective, settings: Settings) -> None:
         super().__init__()
         self.encoder = encoder
-        self.objective = cast(nn.Module, objective)
+        self.objective = objective
         self.settings = settings
-        self.steps = steps * settings.epochs
 
     def train(self, mode: bool = True) -> "_Task":
         super().train(mode)
-        if self.settings.freeze_batch_norm:
-            for module in self.encoder.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        for module in self.encoder.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                frozen = module.affine and not module.weight.requires_grad
+                if frozen or self.settings.freeze_batch_norm:
                     module.eval()
         return self
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(_derive(self.settings.seed, self.current_epoch))  # for dropout in the backbone
+        torch.manual_seed(_derive(self.settings.seed, self.current_epoch))  # for dropout
 
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         loss = self._loss(batch, 0, self.current_epoch, index)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["images"]))
         return loss
 
-    def validation_step(self, batch: Tensor, index: int) -> None:
+    def validation_step(self, batch: Batch, index: int) -> None:
         # The same views each epoch, so that losses of different epochs compare.
-        self.log("val_loss", self._loss(batch, 1, 0, index), on_epoch=True, batch_size=len(batch))
+        self.log("val_loss", self._loss(batch, 1, 0, index), on_epoch=True, batch_size=len(batch["images"]))
 
-    def _loss(self, batch: Tensor, *place: int) -> Tensor:
+    def _loss(self, batch: Batch, *place: int) -> Tensor:
         generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place))
-        return cast(Objective, self.objective).loss(self.encoder, to_images(batch), generator=generator)
+        batch = batch | {"images": to_images(batch["images"])}
+        return self.objective.loss(self.encoder, batch, generator=generator)
 
-    def configure_optimizers(self) -> Any:
-        body, head = self.settings.learning_rate, self.settings.head_learning_rate
-        groups = [*_groups(self.encoder, body, self.settings), *_groups(self.objective, head, self.settings)]
-        optimizer = torch.optim.AdamW(groups)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._part_of_rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _part_of_rate(self, step: int) -> float:
-        """A short warm-up, then half a cosine down to 0."""
-        warm_up = max(1, round(WARM_UP * self.steps))
-        if step < warm_up:
-            return (step + 1) / warm_up
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, self.steps - warm_up))))
+    def configure_optimizers(self) -> Optimizer:
+        return build_optimizer(self.encoder, self.objective, self.settings)
 
 
-def _groups(module: nn.Module, rate: float, settings: Settings) -> list[dict[str, Any]]:
-    """Weights decay; biases, norms and the exponent of GeM do not."""
-    parameters = [one for one in module.parameters() if one.requires_grad]
-    return [
-        {"params": [one for one in parameters if one.ndim > 1], "lr": rate, "weight_decay": settings.weight_decay},
-        {"params": [one for one in parameters if one.ndim <= 1], "lr": rate, "weight_decay": 0.0},
-    ]
+class _Pace(pl.Callback):
+    """Sets the learning rate of each step, and starts the optimiser afresh where the settings say so."""
+
+    def __init__(self, record: "_Record", settings: Settings, *, steps: int) -> None:
+        self.record, self.settings, self.steps = record, settings, steps
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch in self.settings.restarts:
+            start_afresh(trainer.optimizers[0])
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.current_epoch * self.steps + batch_idx
+        part = part_of_rate(self.settings, step=step, steps=self.steps, losses=self.record.losses)
+        set_rates(trainer.optimizers[0], part)
 
 
 class _Record(pl.Callback):
@@ -259,8 +200,8 @@ class _Record(pl.Callback):
         self.best_epoch = 0
         self.rate = 0.0
 
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])  # the schedule moves it on before the batch ends
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         epoch = trainer.current_epoch + 1
@@ -269,9 +210,8 @@ class _Record(pl.Callback):
             raise UserError(
                 f"the loss is no number any more in epoch {epoch}; lower train.learning_rate, now {self.rate:g}"
             )
-        best = min((row["loss"] for row in self.rows if row["split"] == "val"), default=math.inf)
-        if losses["val"] < best:
-            state = cast(_Task, pl_module).encoder.state_dict()
+        if losses["val"] < min(self.losses, default=math.inf):
+            state = pl_module.state_dict()
             self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
             self.best_epoch = epoch
         for split, loss in losses.items():
@@ -284,6 +224,11 @@ class _Record(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows, self.best = state_dict["rows"], state_dict["best"]
         self.best_epoch = state_dict["best_epoch"]
+
+    @property
+    def losses(self) -> list[float]:
+        """Validation losses, one an epoch."""
+        return [row["loss"] for row in self.rows if row["split"] == "val"]
 
     @property
     def stopped(self) -> bool:
@@ -326,6 +271,7 @@ def _fit(
             devices=1,
             precision="bf16-mixed" if half else "32-true",
             max_epochs=settings.epochs,
+            gradient_clip_val=settings.clip_norm or None,
             deterministic="warn",
             logger=False,
             enable_progress_bar=False,
@@ -337,7 +283,8 @@ def _fit(
             plugins=[AtomicCheckpoints(), LightningEnvironment()],
             callbacks=[
                 record,
-                _Bar(progress, task.steps),
+                _Pace(record, settings, steps=len(loaders[0])),
+                _Bar(progress, len(loaders[0]) * settings.epochs),
                 EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
                 ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
             ],

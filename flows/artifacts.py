@@ -16,10 +16,10 @@ from tasks.settings import PARAMS, load_paths, read_yaml
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
 
-def publish(outcomes: Sequence[Outcome]) -> None:
-    """Put what the stages that ran have to show on the page of the present flow run."""
-    params = read_yaml(PARAMS)
-    reports = load_paths(params).reports
+def publish(outcomes: Sequence[Outcome], root: Path) -> None:
+    """Put what the stages that ran in a workspace have to show on the page of the present flow run."""
+    params = read_yaml(root / PARAMS)
+    reports = root / load_paths(params).reports
     ran = {outcome.name for outcome in outcomes if outcome.ran}
     _stages_table(outcomes)
     if "clean" in ran:

@@ -1,17 +1,21 @@
-"""The command line: `cbir run`, `import`, `sample`, `search` and `ui`; each loads only what it needs."""
+"""The command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
 
 import atexit
 import gc
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.stage import no_space
+
+if TYPE_CHECKING:
+    from tasks.settings import Paths
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -22,6 +26,9 @@ app = typer.Typer(
     help="Find every appearance of a photograph in an archive of historical images.",
 )
 
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml, after the preset.")
+]
 Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")]
 
 
@@ -46,31 +53,51 @@ def main() -> None:
 
 @app.command()
 def run(
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml first.")
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write the values of a preset to params.yaml first.")
     ] = None,
+    settings: Settings = None,
     force: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
     ] = None,
 ) -> None:
     """Bring everything up to date: clean, train, embed, index, evaluate, group, robustness."""
-    from flows.workspace import is_empty, require_workspace, set_params
+    from flows.workspace import require_workspace, set_params
 
     paths = require_workspace()
-    for change in set_params(settings or []):
+    for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
         print(f"params.yaml: {change}", file=sys.stderr)
+    _require_images(paths)
+    _make_ready(paths)
+    from flows.pipeline import pipeline
+    from flows.summary import summary
+
+    outcomes, failure = _result_of(pipeline, force or [])
+    print("\n" + summary(outcomes, paths))
+    if failure:
+        sys.exit(f"error: {failure}")
+
+
+def _require_images(paths: "Paths") -> None:
+    from flows.workspace import is_empty
+
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
+
+
+def _make_ready(paths: "Paths") -> None:
+    """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
     from flows.accessions import adopt
     from flows.servers import provide_prefect_api
 
     adopt(paths.raw, paths.weights)
     provide_prefect_api(paths.store / "logs/prefect.log")
-    from flows.pipeline import pipeline
-    from flows.summary import summary
 
+
+def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
+    """What a flow returns, and why it failed if it did."""
     try:
-        state = pipeline(force or [], return_state=True)
+        state = flow(*arguments, return_state=True)
     except KeyboardInterrupt:
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -79,9 +106,64 @@ def run(
         raise outcomes
     if not isinstance(outcomes, list):
         raise UserError(f"the run broke off: {state.message}")
-    print("\n" + summary(outcomes, paths))
-    if not state.is_completed():
-        sys.exit(f"error: {state.message}")
+    return outcomes, None if state.is_completed() else state.message
+
+
+@app.command()
+def study(
+    names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Over every preset of the study.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
+    ] = False,
+) -> None:
+    """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
+    from flows.plans import make_plan, one_study
+    from flows.presets import DEFAULT, preset_names
+    from flows.workspace import require_workspace
+
+    paths = require_workspace()
+    _require_images(paths)
+    chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
+    plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
+    with one_study(paths.store):
+        _make_ready(paths)
+        from flows.study import study as run_study
+        from flows.summary import study_summary
+
+        rows, _ = _result_of(run_study, plans)
+    print("\n" + study_summary(rows, paths))
+
+
+def _values_of(preset: str) -> dict[str, Any]:
+    from flows.presets import load_preset, preset_values
+
+    chosen = load_preset(preset)
+    if chosen.graph:
+        raise UserError(f"{preset} is a baseline that studies measure; it trains no encoder: run `cbir study {preset}`")
+    return preset_values(chosen)
+
+
+@app.command()
+def presets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the `dvc exp run` command of this one.")
+    ] = None,
+) -> None:
+    """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
+    from flows.presets import experiment_command, load_preset, preset_names
+    from flows.workspace import require_workspace
+
+    require_workspace()
+    if name:
+        print(experiment_command(_values_of(name)))
+        return
+    there = [load_preset(one) for one in preset_names()]
+    width = max((len(one.name) for one in there), default=0)
+    for one in there:
+        print(f"{one.name:{width}}  {one.description}")
 
 
 @app.command("import")

@@ -1,8 +1,9 @@
 """The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -13,7 +14,9 @@ from prefect.states import Completed, Failed, State
 
 from cbir.errors import UserError
 from flows.artifacts import publish
+from flows.measured import remember
 from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
+from tasks.settings import HERE
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
 terminal = logging.getLogger("flows")
@@ -24,7 +27,9 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
-def stage(name: str, pipeline_run: str, *, force: bool, unchanged: bool) -> State[Any]:
+def stage(
+    name: str, root: Path, environment: dict[str, str], *, prefix: str, force: bool, unchanged: Outcome | None
+) -> State[Any]:
     """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
     run_log = get_run_logger()
     tracked: list[str] = []
@@ -33,18 +38,15 @@ def stage(name: str, pipeline_run: str, *, force: bool, unchanged: bool) -> Stat
         if text.startswith(TRACKED):
             tracked.append(text.removeprefix(TRACKED))
         run_log.log(level, "%s", text)
-        terminal.log(level, "%s: %s", name, text)
+        terminal.log(level, "%s%s: %s", prefix, name, text)
 
-    environment = {"CBIR_PIPELINE_RUN": pipeline_run}
     try:
-        if unchanged:
-            outcome = Outcome(name, ran=False, reason="unchanged", seconds=0.0)
-        else:
-            outcome = bring_up_to_date(name, force=force, tell=tell, environment=environment)
+        outcome = unchanged or bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
     except StageInterruptedError:
         raise
     except StageError as error:
         return Failed(message=str(error))
+    remember(root, outcome)
     outcome = replace(outcome, mlflow_run=tracked[-1] if tracked else None)
     if outcome.ran:
         tell(logging.INFO, f"ran, {outcome.seconds:.1f} s")
@@ -54,19 +56,36 @@ def stage(name: str, pipeline_run: str, *, force: bool, unchanged: bool) -> Stat
 
 
 @flow(name="cbir", validate_parameters=False)
-def pipeline(force: Sequence[str] = ()) -> State[Any]:
-    """Bring every stage up to date; those named in ``force`` run whether they have to or not."""
+def pipeline(
+    force: Sequence[str] = (),
+    *,
+    root: Path = HERE,
+    targets: Sequence[str] = (),
+    prefix: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> State[Any]:
+    """Bring every stage up to date; those named in ``force`` run whether they have to or not.
+
+    Args:
+        root: the workspace.
+        targets: only these stages and what they need; none: all.
+        prefix: of the lines that a terminal shows.
+        environment: variables for the stages' processes.
+    """
+    variables = {"CBIR_PIPELINE_RUN": str(flow_run.id), **(environment or {})}
     try:
-        plan = plan_stages(force, terminal.log)
+        plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
         return Failed(message=str(error), data=error)
     runs: dict[str, PrefectFuture[Any]] = {}
     for name, needed in plan.needs.items():
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(
             name,
-            str(flow_run.id),
+            root,
+            variables,
+            prefix=prefix,
             force=name in force,
-            unchanged=name in plan.unchanged,
+            unchanged=plan.unchanged.get(name),
             wait_for=[runs[other] for other in needed],
             return_state=False,
         )
@@ -77,7 +96,7 @@ def pipeline(force: Sequence[str] = ()) -> State[Any]:
         raise
     states = {name: run.state for name, run in runs.items()}
     outcomes = [state.result() for state in states.values() if state.is_completed()]
-    publish(outcomes)
+    publish(outcomes, root)
     failed = [state for state in states.values() if state.is_failed() or state.is_crashed()]
     if failed:
         return Failed(message=failed[0].message, data=outcomes)

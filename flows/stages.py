@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +24,14 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage import PipelineStage, Stage
-from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage import PipelineStage, Stage, create_stage
+from dvc.stage.cache import RunCacheNotFoundError, StageCache, _get_cache_hash
 from dvc.stage.decorators import unlocked_repo
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
 
 from cbir.errors import UserError, is_full_disk
+from tasks.settings import GRAPH, HERE
 from tasks.stage import TEMPORARY, no_space
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
@@ -50,13 +53,17 @@ class StageInterruptedError(StageError):
 class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
-    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded.
+    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded. ``key`` is the same
+    for the same inputs, wherever the workspace lies (DVC's run cache goes by it); ``measured`` is what the stage told
+    of its run, with the seconds that it took.
     """
 
     name: str
     ran: bool
     reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
     seconds: float
+    key: str
+    measured: Mapping[str, float] = field(default_factory=dict)
     mlflow_run: str | None = None
 
 
@@ -70,34 +77,62 @@ class Plan:
     """
 
     needs: dict[str, list[str]]
-    unchanged: frozenset[str]
+    unchanged: dict[str, Outcome]
 
 
-def plan_stages(force: Sequence[str], tell: Tell) -> Plan:
+def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
     """Read dvc.yaml, once for the whole run, and see what is up to date.
 
     The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
     is restored; each is told of.
 
+    Args:
+        force: stages to run even when they are up to date.
+        tell: takes level and text.
+        root: the workspace.
+        targets: only these stages and what they need; none: all.
+
     Raises:
         UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
     """
     try:
-        with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        with _repository(root) as repo, lock_repo(repo):
             for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
                 _record(source)
                 tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
             graph = get_active_graph(repo.index.graph)
-            order = [stage for stage in plan_repro(graph) if stage.cmd]
+            wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
+            order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
             needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
             _require_known(force, needs)
-            unchanged: set[str] = set()
+            unchanged: dict[str, Outcome] = {}
             for stage in order:
-                if stage.name not in force and unchanged.issuperset(needs[stage.name]) and not stage.changed():
-                    unchanged.add(stage.name)
-            return Plan(needs, frozenset(unchanged))
+                if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
+                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, _key(stage))
+            return Plan(needs, unchanged)
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
+
+
+def _repository(root: Path) -> Repo:
+    repo = Repo(str(root), _wait_for_lock=True)
+    repo.stage_cache = _RunCache(repo)
+    return repo
+
+
+class _RunCache(StageCache):
+    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace (3.67.1)."""
+
+    def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
+        path = str(Path(self.repo.root_dir) / GRAPH)
+        outs = [out["path"] for out in cache["outs"]]
+        stage = create_stage(PipelineStage, repo=self.repo, path=path, cmd=cache["cmd"], wdir=wdir, outs=outs)
+        StageLoader.fill_from_lock(stage, cache)
+        return stage
+
+
+def _key(stage: PipelineStage) -> str:
+    return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
 
 
 def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
@@ -115,13 +150,16 @@ def _record(source: Stage) -> None:
         source.checkout(force=True)
 
 
-def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment: dict[str, str]) -> Outcome:
+def bring_up_to_date(
+    name: str, *, root: Path = HERE, force: bool = False, tell: Tell, environment: dict[str, str]
+) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
 
     While another process (a `dvc repro`, another flow) works on the stage's files this waits, and then finds the stage
     up to date.
 
     Args:
+        root: the workspace.
         force: run it even when it is up to date.
         tell: takes level and text of each line that the stage logs, while it runs.
         environment: variables for the stage's process, beside this one's.
@@ -132,7 +170,7 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
     told = False
     while True:
         try:
-            return _bring_up_to_date(name, force=force, tell=tell, environment=environment)
+            return _bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
         except LockError as error:
             if not told:
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
@@ -144,22 +182,25 @@ def bring_up_to_date(name: str, *, force: bool = False, tell: Tell, environment:
             raise
 
 
-def _bring_up_to_date(name: str, *, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
-    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
+    with _repository(root) as repo, lock_repo(repo):
         _drop_stale_locks(repo)
-        stage = repo.stage.load_one(name=name)
+        stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
-            return Outcome(name, ran=False, reason=reason, seconds=0.0)
+            return Outcome(name, False, reason, 0.0, _key(stage))
         started = time.monotonic()
+        measured: dict[str, float] = {}
         if reason:
             stage.save()
             stage.commit()
         else:
-            _reproduce(stage, tell=tell, environment=environment)
+            measured = _reproduce(stage, tell=tell, environment=environment)
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
-        return Outcome(name, ran=reason is None, reason=reason or "ran", seconds=seconds)
+        if reason is None:
+            return Outcome(name, True, "ran", seconds, _key(stage), {"seconds": seconds, **measured})
+        return Outcome(name, False, reason, seconds, _key(stage))
 
 
 def _restore(
@@ -181,20 +222,24 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
-    """Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
+def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
+    """Run the stage; returns what it measured of its run.
+
+    Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released.
     """
+    measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: _run_process(stage, tell=tell, environment=environment))(stage)
+        unlocked_repo(lambda _: measured.update(_run_process(stage, tell=tell, environment=environment)))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
+    return measured
 
 
-def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> None:
+def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
     variables = {**os.environ, **bars, **environment, "CBIR_LOG_FD": str(write)}
@@ -202,16 +247,18 @@ def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str
     os.close(write)
     _running.add(process)
     failure = None
+    measured: dict[str, float] = {}
     with os.fdopen(read) as lines:
         for line in lines:
             record = json.loads(line)
+            measured |= record.get("measured", {})
             tell(record["level"], record["message"])
             if record["level"] >= logging.ERROR:
                 failure = record["message"].splitlines()[0]
     code = process.wait()
     _running.discard(process)
     if code == 0:
-        return
+        return measured
     if code < 0:
         failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
     raise (StageInterruptedError if code == TEMPORARY else StageError)(

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.stages import Outcome
 from tasks.settings import Paths
+
+if TYPE_CHECKING:
+    from cbir.study_table import Row
 
 METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision", "threshold_recall")
 
@@ -33,6 +36,21 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
         )
         lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
     return "\n".join(lines)
+
+
+def study_summary(rows: "Sequence[Row]", paths: Paths) -> str:
+    """A line a preset, with its figure or why it has none, and where the table is."""
+    width = max(len(row.preset) for row in rows)
+    lines = [f"{row.preset:{width}}  {row.failure or _figure(row)}" for row in rows]
+    return "\n".join([*lines, f"look at   {paths.reports}/study.html (also study.md and study.csv)"])
+
+
+def _figure(row: "Row") -> str:
+    figure = row.figures.get(METRICS[0])
+    if figure is None:
+        return f"no {METRICS[0]}: no ground truth with a group in the test split"
+    between = "" if figure.low is None or figure.high is None else f"  ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{METRICS[0]} {figure.value:.3f}{between}"
 
 
 def _archive(path: Path) -> str:

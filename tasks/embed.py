@@ -1,6 +1,7 @@
 """Stage embed: a vector for every image of the archive."""
 
 import logging
+import time
 
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ def embed(
 ) -> None:
     """Write the embeddings; images that this encoder has embedded before come from the store."""
     keep_memory()
+    started = time.monotonic()
     images = unique_images(read_manifest(paths.manifest))[["image_id", "path", "page"]]
     counts = embed_archive(
         paths.embeddings,
@@ -32,7 +34,12 @@ def embed(
         part_rows=part_rows,
         progress=tqdm,
     )
-    log.info("%s: %d images computed, %d taken from the store", paths.embeddings, counts.computed, counts.stored)
+    rate = counts.computed / (time.monotonic() - started)
+    log.info(
+        "%s: %d images computed, %d taken from the store",
+        *(paths.embeddings, counts.computed, counts.stored),
+        extra={"measured": {"images_per_second": rate} if counts.computed else {}},
+    )
 
 
 if __name__ == "__main__":

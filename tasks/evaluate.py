@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cbir.classification import with_classification
 from cbir.contact_sheets import draw_sheet
 from cbir.embedding import read_embeddings
 from cbir.errors import UserError
@@ -58,6 +59,8 @@ def evaluate(
         resamples=bootstrap,
         seed=seed,
     )
+    predictions = pd.read_parquet(paths.encoder / "predictions.parquet")
+    evaluation = with_classification(evaluation, predictions, resamples=bootstrap, seed=seed)
     document = metrics_document(evaluation)
     _tell(document, evaluation)
     with writing_folder(paths.reports / "plots") as folder, writing_folder(paths.reports / "curves") as curves:
@@ -126,6 +129,9 @@ def _tell(document: dict[str, Any], evaluation: Evaluation) -> None:
             *(counts["queries"], counts["query_groups"], document["relevance"], counts["gallery"]),
             ", ".join(_with_interval(document, name) for name in ("map@10", "recall@10", "hit_rate@1", "micro_ap")),
         )
+    if document["class_f1"] is not None:
+        names = ("class_precision", "class_recall", "class_f1")
+        log.info("scenes of the test images: %s", ", ".join(_with_interval(document, name) for name in names))
     if learned.rule == "default":
         log.warning("threshold %.3f is evaluate.default_threshold: no validation pair to learn it from", learned.value)
         return

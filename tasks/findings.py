@@ -63,7 +63,7 @@ def read_commit() -> Commit | None:
     sha = _git("rev-parse", "HEAD")
     if not sha:
         return None
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
     return Commit(sha, _git("rev-parse", "--abbrev-ref", "HEAD"), [line[3:] for line in changed.splitlines()])
 
 

@@ -21,7 +21,7 @@ from cbir.layouts import TableLayout, read_groups
 from cbir.manifest import read_manifest, unique_images
 from cbir.names import NameIndex, Problem, compose
 from cbir.notes import Note, write_notes
-from cbir.split import SPLITS, check_fractions
+from cbir.split import SPLITS, SplitBy, check_fractions
 from cbir.tables import read_table
 from cbir.translation import Translated, translate_texts
 from tasks.stage import Paths, main
@@ -41,6 +41,7 @@ def groundtruth(
     unlabelled: list[str],
     captions: str,
     caption_prompt: str,
+    split_by: SplitBy,
     translate: Literal["none", "deepl"],
     train: float,
     val: float,
@@ -62,6 +63,7 @@ def groundtruth(
         groups=groups.members,
         classes=classes,
         captions=described.texts,
+        split_by=split_by,
         languages=languages,
         english=english,
         train=train,

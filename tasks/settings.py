@@ -16,6 +16,7 @@ from cbir.errors import UserError
 
 PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
+HERE = Path()  # the workspace that is the working directory
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
     return {"paths": load_paths(params), **values}
 
 
-def dependencies(stage: str) -> tuple[dict[str, Any], list[Path]]:
-    """What dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
-    params = read_yaml(PARAMS)
-    described = read_yaml(GRAPH)["stages"][stage]
+def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Path]]:
+    """What a workspace's dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
+    params = read_yaml(root / PARAMS)
+    described = read_yaml(root / GRAPH)["stages"][stage]
     values = {name: _value_of(name, params) for name in described.get("params", [])}
     return values, [_interpolated(path, params) for path in described.get("deps", [])]
 

@@ -99,7 +99,8 @@ def _start_log(stage: str) -> logging.Logger:
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps({"level": record.levelno, "message": super().format(record)})
+        measured = {"measured": record.measured} if hasattr(record, "measured") else {}
+        return json.dumps({"level": record.levelno, "message": super().format(record), **measured})
 
 
 def die_with_parent() -> None:
@@ -115,8 +116,11 @@ def die_with_parent() -> None:
 
 
 def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
-    """Record the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage."""
-    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+    """Record the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage.
+
+    With CBIR_TRACKING=later the process that runs the pipeline sees to it, for all stages at once.
+    """
+    if os.environ.get("CBIR_TRACKING") == "later" or not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
         return
     command = [sys.executable, "-m", "tasks.tracking", stage, f"{seconds:.3f}"]
     command += ["--failed", failed] if failed else []

@@ -81,11 +81,16 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What identifies a pipeline run: its key, the time at which it began at the earliest, the command that it is."""
+    """What identifies a pipeline run: its key, the time at which it began at the earliest, the command that it is.
+
+    ``name`` is the MLflow run's, and ``parent`` the id of the MLflow run that it belongs to, where there is one.
+    """
 
     key: str
     began: float
     command: str
+    name: str | None = None
+    parent: str | None = None
 
 
 def load_tracking(params: dict[str, Any]) -> Tracking:
@@ -126,19 +131,24 @@ def record(stage: str, seconds: float, pipeline: Pipeline, *, failed: str | None
         failed: the sentence that says why it failed; None where it did not.
     """
     params = read_yaml(PARAMS)
-    paths, tracking = load_paths(params), load_tracking(params)
-    with _connection(tracking, paths) as (client, experiment):
-        run = _find_or_create(client, experiment, pipeline, began=time.time() - seconds)
-        _log_params(client, run, params)
-        _log_stage(client, run, stage, seconds)
-        if failed is None:
-            _log_results(client, run.info.run_id, stage, paths, tracking)
-        _end(client, run, stage, failed)
+    with connection(load_tracking(params), load_paths(params)) as (client, experiment):
+        run = find_or_create(client, experiment, pipeline, began=time.time() - seconds)
+        log_stage(client, run, stage, seconds, failed=failed)
     return run.info.run_id
 
 
+def log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, *, failed: str | None = None) -> None:
+    """Put a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
+    params = read_yaml(PARAMS)
+    _log_params(client, run, params)
+    _log_stage(client, run, stage, seconds)
+    if failed is None:
+        _log_results(client, run.info.run_id, stage, load_paths(params), load_tracking(params))
+    _end(client, run, stage, failed)
+
+
 @contextmanager
-def _connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
+def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
     """A client and the experiment's id, under a lock.
 
     Of two processes that create the database at once one dies, and two that look for the pipeline's run create two.
@@ -160,11 +170,11 @@ def _connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClien
 
 def prepare_database(tracking: Tracking, paths: Paths) -> None:
     """Create MLflow's database and experiment where they are not there."""
-    with _connection(tracking, paths):
+    with connection(tracking, paths):
         pass
 
 
-def _find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, *, began: float) -> "Run":
+def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, *, began: float) -> "Run":
     """The MLflow run of the pipeline run.
 
     A process's number is given again after its end: a run that is older than the process belongs to another one.
@@ -180,7 +190,9 @@ def _find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline,
         tags["mlflow.source.git.commit"] = commit.sha
         tags["mlflow.source.git.branch"] = commit.branch
         tags["changed_since_commit"] = ", ".join(commit.changed) or "nothing"
-    return client.create_run(experiment, start_time=int(began * 1000), tags=tags)
+    if pipeline.parent:
+        tags["mlflow.parentRunId"] = pipeline.parent
+    return client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=pipeline.name)
 
 
 def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:

@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import shutil
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -17,10 +18,11 @@ from cbir.devices import Precision, keep_memory
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
+from cbir.objective import Settings
 from cbir.pooling import Pooling
 from cbir.preprocess import Resize
 from cbir.reduced import ReducedImages
-from cbir.training import Settings, Trained, fit_whitening, train_encoder
+from cbir.training import Trained, fit_whitening, train_encoder
 from cbir.whitening import WhiteningKind
 from tasks.stage import Paths, main
 
@@ -43,8 +45,19 @@ def train(
     greyscale: bool,
     pooling: Pooling,
     whitening: WhiteningKind,
+    captions: Literal["english", "original"],
+    tune: Literal["full", "last_blocks", "heads", "lora"],
+    image_blocks: int,
+    text_blocks: int,
+    head_width: int,
+    head_dropout: float,
+    lora_rank: int,
+    lora_alpha: int,
+    lora_dropout: float,
+    contrast: Literal["clip", "siglip"],
     augmentation: Augmentation,
     clean_views: float,
+    class_balance: Literal["none", "loss", "batches"],
     projection: int,
     temperature: float,
     koleo: float,
@@ -52,18 +65,33 @@ def train(
     epochs: int,
     patience: int,
     batch_size: int,
+    optimizer: Literal["adamw", "adam"],
+    schedule: Literal["cosine", "plateau", "constant"],
+    restarts: list[int],
     learning_rate: float,
     head_learning_rate: float,
     weight_decay: float,
+    clip_norm: float,
     precision: Precision,
     workers: int,
     seed: int,
 ) -> None:
-    """Write the encoder, its configuration and its history."""
+    """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
     keep_memory()
     settings = Settings(
+        captions=captions,
+        tune=tune,
+        image_blocks=image_blocks,
+        text_blocks=text_blocks,
+        head_width=head_width,
+        head_dropout=head_dropout,
+        lora_rank=lora_rank,
+        lora_alpha=lora_alpha,
+        lora_dropout=lora_dropout,
+        contrast=contrast,
         augmentation=augmentation,
         clean_views=clean_views,
+        class_balance=class_balance,
         projection=projection,
         temperature=temperature,
         koleo=koleo,
@@ -71,9 +99,13 @@ def train(
         epochs=epochs,
         patience=patience,
         batch_size=batch_size,
+        optimizer=optimizer,
+        schedule=schedule,
+        restarts=restarts,
         learning_rate=learning_rate,
         head_learning_rate=head_learning_rate,
         weight_decay=weight_decay,
+        clip_norm=clip_norm,
         precision=precision,
         workers=workers,
         seed=seed,
@@ -99,22 +131,30 @@ def train(
     checkpoints = paths.store / "checkpoints" / key
     reduced = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     log.info("%s, %s from %s, on %d images", method, backbone, start["weights"], len(images))
+    resumed, started = checkpoints.exists(), time.monotonic()
     trained = train_encoder(
         encoder, images, reduced, method=method, settings=settings, checkpoints=checkpoints, progress=tqdm
     )
+    rate = _rate(images, trained, time.monotonic() - started)
     fit_whitening(encoder, images, reduced, kind=whitening, settings=settings)
     encoder.config = replace(encoder.config, training=start | _facts(trained, settings))
     with writing_folder(paths.encoder) as folder:
         encoder.save(folder)
         write_parquet(folder / "history.parquet", trained.history)
+        write_parquet(folder / "predictions.parquet", trained.predictions)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    log.info("%s: %d-dimensional embeddings, epoch %d of %d", paths.encoder, encoder.dimension, *_epochs(trained))
+    log.info(
+        "%s: %d-dimensional embeddings, epoch %d of %d",
+        *(paths.encoder, encoder.dimension, *_epochs(trained)),
+        extra={"measured": {} if resumed else rate},  # nobody knows how long the epochs before took
+    )
 
 
 def _read_images(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
-    return pq.read_table(path, columns=["image_id", "path", "page", "group_id", "split"]).to_pandas()
+    known = ["group_id", "split", "class", "caption", "caption_en"]
+    return pq.read_table(path, columns=["image_id", "path", "page", *known]).to_pandas()
 
 
 def _local(weights: str, folder: Path) -> str:
@@ -142,8 +182,14 @@ def _lasting(settings: Settings) -> dict[str, Any]:
 def _facts(trained: Trained, settings: Settings) -> dict[str, Any]:
     if not trained.epochs:
         return {}  # so that an untrained encoder is the same whatever the settings of a training are
-    counts = {name: value for name, value in vars(trained).items() if name != "history"}
+    counts = {name: value for name, value in vars(trained).items() if name not in ("history", "predictions")}
     return {"settings": _lasting(settings)} | counts
+
+
+def _rate(images: pd.DataFrame, trained: Trained, seconds: float) -> dict[str, float]:
+    """Training images taken in a second; nothing where nothing was trained."""
+    count = int((images["split"] == "train").sum()) * trained.epochs
+    return {"images_per_second": count / seconds} if count else {}
 
 
 def _epochs(trained: Trained) -> tuple[int, int]:

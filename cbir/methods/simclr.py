@@ -6,22 +6,30 @@ Similarity Search, ICLR 2019; with a contrastive loss as in Pizzi et al., A Self
 Detection, CVPR 2022.
 """
 
+import pandas as pd
 import torch
 from lightly.loss.koleo_loss import KoLeoLoss
 from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
-from torch import Tensor, nn
+from torch import Tensor
 
 from cbir.augment import build_view
+from cbir.batches import Batch
 from cbir.encoder import Encoder
-from cbir.training import Settings
+from cbir.errors import UserError
+from cbir.objective import Objective, Settings
 
 
-class SimCLR(nn.Module):
+class SimCLR(Objective):
     """Its parameters are those of the projection head, which is thrown away after training."""
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(settings)
+        if settings.augmentation == "none":
+            raise UserError(
+                "train.augmentation is none, but train.method simclr compares two different views of an image; "
+                "set press, simclr, mild or crops"
+            )
         width = encoder.dimension
         self.head = SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)
         self.contrast = NTXentLoss(temperature=settings.temperature)
@@ -30,8 +38,9 @@ class SimCLR(nn.Module):
         size = encoder.config.image_size
         self.view = build_view(settings.augmentation, image_size=size, clean=settings.clean_views)
 
-    def loss(self, encoder: Encoder, images: Tensor, *, generator: torch.Generator) -> Tensor:
+    def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
         """Of images (B, C, S, S), float in 0..1, each seen in two views."""
+        images = batch["images"]
         views = torch.cat([self.view(images, generator), self.view(images, generator)])
         features = encoder.features(views)
         projections = self.head(features)
@@ -43,6 +52,6 @@ class SimCLR(nn.Module):
         return loss
 
 
-def objective(encoder: Encoder, settings: Settings) -> SimCLR:
+def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> SimCLR:
     """The contrastive loss and its projection head."""
     return SimCLR(encoder, settings)

@@ -18,7 +18,7 @@ def pictures(count: int, channels: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bicubic").clamp(0, 1)
 
 
-@pytest.mark.parametrize("augmentation", ["press", "simclr"])
+@pytest.mark.parametrize("augmentation", ["press", "simclr", "mild", "crops"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_view_has_the_shape_and_range_of_the_batch(augmentation: Any, channels: int) -> None:
     images = pictures(6, channels)
@@ -28,7 +28,7 @@ def test_a_view_has_the_shape_and_range_of_the_batch(augmentation: Any, channels
     assert 0 <= view.min() < view.max() <= 1
 
 
-@pytest.mark.parametrize("augmentation", ["press", "simclr"])
+@pytest.mark.parametrize("augmentation", ["press", "simclr", "mild", "crops"])
 def test_views_follow_from_the_generator_and_differ_from_image_to_image(augmentation: Any) -> None:
     make = build_view(augmentation, image_size=64)
     same = pictures(1, 1).expand(4, -1, -1, -1)
@@ -38,9 +38,10 @@ def test_views_follow_from_the_generator_and_differ_from_image_to_image(augmenta
     assert not any(torch.allclose(view[0], other, atol=0.02) for other in view[1:])
 
 
-def test_simclr_crops_between_8_percent_and_all_and_flips_half() -> None:
+@pytest.mark.parametrize("augmentation", ["simclr", "mild", "crops"])
+def test_half_of_the_views_are_flipped(augmentation: Any) -> None:
     ramp = torch.linspace(0, 1, 64).expand(400, 1, 64, 64)
-    view = build_view("simclr", image_size=64)(ramp, chance())
+    view = build_view(augmentation, image_size=64)(ramp, chance())
     rising = view[:, 0, 32, -8:].mean(dim=1) > view[:, 0, 32, :8].mean(dim=1)
     assert 0.4 < rising.float().mean() < 0.6
 
@@ -58,9 +59,42 @@ def test_the_lengths_of_press_follow_the_images() -> None:
     assert not torch.equal(small, large)
 
 
+def part_of_ramp(view: torch.Tensor) -> torch.Tensor:
+    """Which part of the width of a ramp from 0 to 1 the middle row of each view shows."""
+    return (view[:, 0, 32, -1] - view[:, 0, 32, 0]).abs()
+
+
+def test_crops_keep_8_percent_to_all_of_the_area_and_mild_keeps_80() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(400, 1, 64, 64)
+    crops = part_of_ramp(build_view("crops", image_size=64)(ramp, chance()))
+    assert crops.min() < 0.4
+    assert crops.max() > 0.9
+    dim = ramp * 0.5 + 0.25  # far from where the jitter clips
+    mild = part_of_ramp(build_view("mild", image_size=64)(dim, chance())) * 2
+    assert mild.min() > 0.8 * 0.75**0.5 * 0.8 * 0.8 * 0.98  # area, aspect, brightness and contrast, rotation
+    assert mild.max() < 1.2 * 1.2
+
+
+def test_mild_turns_by_ten_degrees_at_most() -> None:
+    stripe = torch.zeros(400, 1, 64, 64)
+    stripe[:, :, 30:34] = 1.0
+    view = build_view("mild", image_size=64)(stripe, chance())[:, 0]
+    rows = torch.arange(64.0)[:, None]
+    left, right = (
+        (view[:, :, at] * rows).sum((1, 2)) / view[:, :, at].sum((1, 2)) for at in (slice(8, 16), slice(48, 56))
+    )
+    angles = torch.rad2deg(torch.atan((right - left) / 40))
+    assert 7 < angles.abs().max() < 13  # the crop's aspect stretches 10 degrees a little
+
+
+def test_none_leaves_the_images_as_they_are() -> None:
+    images = pictures(4, 1)
+    assert torch.equal(build_view("none", image_size=64)(images, chance()), images)
+
+
 def test_an_unknown_augmentation_is_refused() -> None:
-    with pytest.raises(UserError, match="augmentation must be press or simclr, is 'none'"):
-        build_view("none", image_size=64)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="augmentation must be one of press, simclr, mild, crops, none, is 'some'"):
+        build_view("some", image_size=64)  # type: ignore[arg-type]
 
 
 def test_press_leaves_as_many_views_alone_as_it_is_told() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from cbir.batches import SpreadBatches, Squares, load_batches, split_images
+from cbir.batches import BalancedBatches, Samples, SpreadBatches, Squares, hold_back, load_batches, split_images
 from cbir.errors import UserError
 from cbir.preprocess import Preprocessing
 from cbir.reduced import ReducedImages
@@ -104,3 +105,64 @@ def test_batches_are_read_from_the_store(tmp_path: Path, workers: int) -> None:
     read = list(load_batches(squares, batches, workers=workers))
     assert [batch.shape for batch in read] == [(3, 32, 32, 1)] * 2
     assert [batch[:, 0, 0, 0].tolist() for batch in read] == list(batches)
+
+
+def test_a_sample_is_the_image_with_what_is_known_of_it(tmp_path: Path) -> None:
+    reduced = ReducedImages(tmp_path, tmp_path, longest_side=64)
+    images = pd.DataFrame({"image_id": [f"{n:032}" for n in range(4)], "path": "gone.jpg", "page": 0})
+    for n, image_id in enumerate(images["image_id"]):
+        reduced.put(image_id, np.full((40, 50), n, np.uint8))
+    squares = Squares(images, reduced, Preprocessing(32, "stretch", True))
+    samples = Samples(squares, {"label": torch.tensor([5, 6, 7, 8]), "tokens": torch.arange(8).view(4, 2)})
+    (batch,) = load_batches(samples, [[2, 0]], workers=0)
+    assert batch["images"].shape == (2, 32, 32, 1)
+    assert batch["images"][:, 0, 0, 0].tolist() == [2, 0]
+    assert batch["label"].tolist() == [7, 5]
+    assert batch["tokens"].tolist() == [[4, 5], [0, 1]]
+
+
+def test_validation_batches_are_so_small_that_group_mates_do_not_meet() -> None:
+    images = table(val=40)
+    assert len(SpreadBatches.of(images, batch_size=64, seed=0, validates=False)) == 1
+    groups = images["group_id"].tolist()
+    for batch in SpreadBatches.of(images, batch_size=64, seed=0, validates=True):
+        assert len({groups[row] for row in batch}) == len(batch) == 20
+
+
+def test_balanced_batches_draw_each_label_equally_often() -> None:
+    labels = [0] * 900 + [1] * 90 + [3] * 10
+    batches = BalancedBatches(labels, batch_size=100, seed=0)
+    drawn = [labels[row] for batch in batches for row in batch]
+    assert (len(batches), len(drawn)) == (10, 1000)
+    for label in (0, 1, 3):
+        assert 280 < drawn.count(label) < 390
+    first = list(batches)
+    assert list(batches) == first
+    batches.set_epoch(1)
+    assert list(batches) != first
+
+
+def labelled(*sizes: int) -> pd.DataFrame:
+    rows = [(f"image {group} {n}", f"group {group}") for group, size in enumerate(sizes) for n in range(size)]
+    return pd.DataFrame(rows, columns=["image_id", "group_id"])
+
+
+def test_a_tenth_is_held_back_of_known_groups_and_every_group_goes_on_training() -> None:
+    images = labelled(*[2] * 60, *[1] * 40, 100)
+    training, validation = hold_back(images, images[:0], groups=images["group_id"], seed=0)
+    assert 10 < len(validation) < 40
+    assert len(training) + len(validation) == len(images)
+    assert set(training["group_id"]) == set(images["group_id"])
+
+
+def test_nothing_is_held_back_where_enough_validate() -> None:
+    images = labelled(10, 10)
+    training, validation = hold_back(images, labelled(16), groups=images["group_id"], seed=0)
+    assert (len(training), len(validation)) == (20, 16)
+
+
+@pytest.mark.parametrize(("sizes", "counts"), [((3, 3), "6 and 4"), ((1,) * 20, "20 and 0")])
+def test_too_few_to_hold_any_back_are_refused(sizes: tuple[int, ...], counts: str) -> None:
+    images = labelled(*sizes)
+    with pytest.raises(UserError, match=f"at least 12 training images and 4 .*, there are {counts}; add images"):
+        hold_back(images, images[:0], groups=images["group_id"], seed=0)

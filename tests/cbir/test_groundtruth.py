@@ -175,6 +175,40 @@ def test_images_with_a_class_and_no_group_are_split_one_by_one() -> None:
     assert set(split_sizes(labelled)) == {"train", "val", "test"}
 
 
+def by_image(table: pd.DataFrame, **known: object) -> pd.Series:
+    return label(table, split_by="image", **known).set_index("image_id")["split"]
+
+
+def test_by_image_the_first_of_a_scene_trains_and_the_others_follow_their_own_hash() -> None:
+    table = manifest(
+        *(f"x/covid/{number:03}.jpg" for number in range(200)), *(f"x/{number}.jpg" for number in range(90))
+    )
+    classes, _ = folder_classes(table, unlabelled=[])
+    groups = [tuple(identity(f"x/{number}.jpg") for number in range(first, first + 2)) for first in range(0, 60, 2)]
+    split = by_image(table, classes=classes, groups=groups)
+    firsts = {identity("x/covid/000.jpg"), *label(table, groups=groups)["group_id"].dropna()}
+    assert set(split[list(firsts)]) == {"train"}
+    others = split.dropna().drop(list(firsts))
+    assert others.to_dict() == {one: split_of(one, train=0.6, val=0.2, seed=0) for one in others.index}
+    assert set(others) == {"train", "val", "test"}
+    assert split[[identity(f"x/{number}.jpg") for number in range(60, 90)]].isna().all()
+
+
+def test_by_image_a_split_stays_as_its_group_grows() -> None:
+    table = manifest(*(f"a/{number:02}.jpg" for number in range(20)))
+    grown = pd.concat([table, manifest(*(f"b/{number:02}.jpg" for number in range(20)))])
+    old, new = (sorted(one["image_id"]) for one in (table, grown))
+    before, after = by_image(table, groups=[old]), by_image(grown, groups=[new])
+    assert after[old].to_dict() == before.to_dict()
+
+
+def test_by_image_a_class_counts_before_the_group() -> None:
+    table = manifest("x/covid/1.jpg", "x/normal/2.jpg")
+    classes, _ = folder_classes(table, unlabelled=[])
+    split = by_image(table, classes=classes, groups=[tuple(classes)])
+    assert split.tolist() == ["train", "train"]
+
+
 def test_pages_of_a_file_are_classed_with_it() -> None:
     classes, _ = folder_classes(manifest(pages={"x/album/1.tif": 3}), unlabelled=[])
     assert list(classes.values()) == ["album"] * 3

@@ -58,6 +58,7 @@ def {name}(paths, *, factor: int, seconds: float) -> None:
     time.sleep(seconds)
     half.unlink()
     output = Path("{output}")
+    output.parent.mkdir(exist_ok=True)
     if "{name}" == "second":
         output.mkdir()
         for number in range(3):

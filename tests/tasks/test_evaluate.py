@@ -12,7 +12,9 @@ import pytest
 
 from cbir.embedding import write_embeddings
 from cbir.errors import UserError
+from cbir.files import write_parquet
 from cbir.manifest import SCHEMA
+from cbir.objective import PREDICTIONS
 from cbir.reduced import ReducedImages
 from tasks.evaluate import evaluate
 from tasks.stage import Paths
@@ -49,6 +51,7 @@ def workspace(made: Archive, *, history: bool = True) -> Paths:
     losses = [(1, "train", 3.0), (1, "val", 3.1), (2, "train", 2.0), (2, "val", 2.2)] if history else []
     table = pd.DataFrame(losses, columns=["epoch", "split", "loss"]).astype({"loss": float})
     table.to_parquet(paths.encoder / "history.parquet")
+    write_parquet(paths.encoder / "predictions.parquet", PREDICTIONS.empty_table())
     images = ReducedImages(paths.store, paths.raw, longest_side=64)
     for position, image_id in enumerate(made.ids[1:], 1):
         images.put(image_id, np.full((48, 64), position, np.uint8))

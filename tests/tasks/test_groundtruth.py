@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "unlabelled": ["unlabelled", "unknown"],
     "captions": "",
     "caption_prompt": "",
+    "split_by": "group",
     "translate": "none",
     "train": 0.6,
     "val": 0.2,
@@ -128,6 +129,11 @@ def test_folders_give_classes_without_a_file(paths: Paths) -> None:
     }
     assert known["group_id"].isna().all()
     assert (known["split"].notna() == known["class"].notna()).all()
+
+
+def test_split_by_image_deals_the_images_of_a_class_out(paths: Paths) -> None:
+    known, _, _ = run(paths, layout="folders", split_by="image", train=0.0, val=0.0)
+    assert sorted(known["split"].dropna()) == ["test", "test", "train"]  # the first trains whatever the parts are
 
 
 def test_training_sees_the_accessions_named_alone_by_their_own_paths(paths: Paths) -> None:

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from cbir.encoder import build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.files import image_ids, write_parquet
+from cbir.objective import PREDICTIONS
 from cbir.training import HISTORY
 from tasks.settings import Paths, load_paths, read_yaml
 from tasks.train import train
@@ -60,7 +61,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         if split:
             path.unlink()
     columns = [pa.array(column) for column in zip(*sorted(rows), strict=True)]
-    write_parquet(paths.training, pa.table(columns, names=["image_id", "group_id", "split", "path", "page"]))
+    table = pa.table(columns, names=["image_id", "group_id", "split", "path", "page"])
+    for name in ("class", "caption", "caption_en"):
+        table = table.append_column(name, pa.nulls(len(table), pa.string()))
+    write_parquet(paths.training, table)
     return paths
 
 
@@ -76,7 +80,7 @@ def test_params_yaml_holds_what_the_stage_takes() -> None:
 def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the_same_bytes(paths: Paths) -> None:
     train(paths, **settings(whitening="pca", accessions=["first"]))
     first = files(paths.encoder)
-    assert sorted(first) == ["config.json", "history.parquet", "model.safetensors"]
+    assert sorted(first) == ["config.json", "history.parquet", "model.safetensors", "predictions.parquet"]
     facts = json.loads(first["config.json"])["training"]
     assert facts["method"] == "simclr"
     assert facts["accessions"] == ["first"]
@@ -88,6 +92,7 @@ def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the
     history = pq.read_table(paths.encoder / "history.parquet")
     assert history.schema == HISTORY
     assert len(history) == 4
+    assert pq.read_table(paths.encoder / "predictions.parquet").equals(PREDICTIONS.empty_table())
     assert not list((paths.store / "checkpoints").iterdir())
     train(paths, **settings(whitening="pca", accessions=["first"], workers=1))
     assert files(paths.encoder) == first
