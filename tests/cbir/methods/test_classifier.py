@@ -89,7 +89,7 @@ def test_one_scene_is_too_few(tmp_path: Path) -> None:
 def test_it_can_overfit_and_predicts_images_of_val_and_test(tmp_path: Path) -> None:
     images, reduced = archive(tmp_path)
     encoder = build()
-    settings = Settings(epochs=4, learning_rate=3e-3, head_learning_rate=3e-3, **QUICK)
+    settings = Settings(epochs=12, learning_rate=3e-3, head_learning_rate=3e-3, **QUICK)
     asked = images.assign(split=["val", "test"] * 18)  # every picture trains, often an epoch, and is asked for
     lesson = pd.concat([images.assign(split="train")] * 4 + [asked], ignore_index=True)
     trained = train_encoder(

@@ -146,7 +146,7 @@ def test_it_can_overfit_64_pairs_each_image_finds_its_caption(tmp_path: Path) ->
     images, reduced = archive(tmp_path, count=64)
     images["split"] = None
     lesson = pd.concat([images] * 8 + [images.assign(split="val")], ignore_index=True)  # few epochs of many steps
-    encoder, trained = train((lesson, reduced), tmp_path, epochs=8, patience=8)
+    encoder, trained = train((lesson, reduced), tmp_path, epochs=14, batch_size=64, learning_rate=2e-3)
     pixels = [reduced.read(*row) for row in images[["image_id", "path", "page"]].to_numpy()]
     texts = encoder.embed_texts(images["caption"].tolist())
     start = build()
