@@ -49,7 +49,7 @@ class Squares(Dataset[Tensor]):
         return len(self._images)
 
     def __getitem__(self, row: int) -> Tensor:
-        return torch.from_numpy(self._preprocess(self._reduced.read(*self._images[row])))
+        return torch.tensor(self._preprocess(self._reduced.read(*self._images[row])))  # a copy: some are read-only
 
 
 class Samples(Dataset[Batch]):

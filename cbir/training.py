@@ -267,7 +267,7 @@ def _fit(
     half = choose_precision(settings.precision, device) == torch.bfloat16
     with _quiet(), _unfilled():
         trainer = pl.Trainer(
-            accelerator="auto",
+            accelerator=device.type,
             devices=1,
             precision="bf16-mixed" if half else "32-true",
             max_epochs=settings.epochs,

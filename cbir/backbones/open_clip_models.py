@@ -62,8 +62,8 @@ def build_open_clip(
     architecture, _, tag = name.partition(":")
     configuration = _configuration(architecture, options)
     said = _said_by_tag(architecture, tag)
-    if said.get("quick_gelu") and tag:
-        configuration["quick_gelu"] = True
+    if tag and said.get("quick_gelu") and "quick_gelu" not in options:
+        configuration["quick_gelu"] = True  # the names of some of OpenAI's models leave it out
     tower = _text_configuration(configuration["text_cfg"], text_folder) if with_text else NO_TEXT
     with refusing_options(backbone, options), _having_files(backbone, tower):
         model = open_clip.CustomTextCLIP(**configuration | {"text_cfg": tower})

@@ -9,6 +9,7 @@ from cbir.encoder import Encoder, build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.images import read_image
 from cbir.serving import ImageEmbedder, _load_pyfunc
+from tests.cbir.clip import TINY
 
 CONFIG = {"longest_side": 96, "batch_size": 4, "precision": "float32"}
 
@@ -47,6 +48,14 @@ def test_bytes_of_images_give_the_vectors_of_the_pipeline_number_for_number(
     given = model.predict(pd.DataFrame({"image": [path.read_bytes() for path in files]}))
     reduced = [read_image(path, longest_side=96) for path in files]
     np.testing.assert_array_equal(given, encoder.embed(reduced, batch_size=4, precision="float32"))
+
+
+def test_an_encoder_with_a_text_tower_is_served_without_it(files: list[Path], tmp_path: Path) -> None:
+    encoder = build_encoder(backbone="open_clip/ViT-B-32", backbone_options=TINY, image_size=0, pooling="native")
+    encoder.save(tmp_path / "encoder")
+    given = _load_pyfunc(str(tmp_path / "encoder"), CONFIG).predict([files[0].read_bytes()])
+    image = read_image(files[0], longest_side=96)
+    np.testing.assert_array_equal(given, encoder.embed([image], batch_size=4, precision="float32"))
 
 
 def test_an_image_has_the_same_vector_alone_and_in_company(model: ImageEmbedder, files: list[Path]) -> None:

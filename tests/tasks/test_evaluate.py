@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from cbir.embedding import write_embeddings
@@ -82,6 +83,19 @@ def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None
     assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet", "curves", "plots"}
 
 
+def test_what_a_classifier_predicted_for_test_images_is_measured(caplog: pytest.LogCaptureFixture) -> None:
+    paths = workspace(HARD)
+    rows = [("1", "test", "a", "a"), ("2", "test", "a", "b"), ("3", "test", "b", "b"), ("4", "val", "a", "b")]
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    write_parquet(paths.encoder / "predictions.parquet", pa.table(columns, schema=PREDICTIONS))
+    with caplog.at_level(logging.INFO):
+        evaluate(paths, **OPTIONS)
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    found = [metrics[f"class_{name}"] for name in ("precision", "recall", "f1")]
+    assert found == pytest.approx([0.75, 0.75, 2 / 3], abs=1e-6)
+    assert "scenes of the test images: class_precision 0.750" in caplog.text
+
+
 def test_the_same_inputs_give_the_same_bytes() -> None:
     paths = workspace(HARD)
     seen = []
@@ -98,7 +112,7 @@ def test_without_ground_truth_and_training_the_stage_writes_counts_and_the_defau
     with caplog.at_level(logging.INFO):
         evaluate(workspace(made, history=False), **OPTIONS)
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    assert metrics["map@10"] is None
+    assert metrics["map@10"] is metrics["class_f1"] is None
     assert metrics["counts"]["images"] == 12
     assert json.loads(Path("reports/threshold.json").read_text())["rule"] == "default"
     assert pd.read_parquet("reports/per_query.parquet").empty

@@ -179,3 +179,21 @@ def test_killed_as_a_process_it_goes_on_and_gives_the_same_bytes(paths: Paths) -
     first = files(paths.encoder)
     train(paths, **settings(epochs=20, patience=20))
     assert files(paths.encoder) == first
+
+
+def test_a_classifier_writes_what_it_says_of_the_images_of_val_and_test(paths: Paths) -> None:
+    table = pq.read_table(paths.training).to_pandas()
+    table = table[table["split"].isna()].assign(split=["train", "train", "train", "val", "test"] * 4)
+    table["class"] = ["a", "b"] * 10
+    write_parquet(paths.training, pa.Table.from_pandas(table, preserve_index=False))
+    train(paths, **settings(method="classifier", augmentation="mild", class_balance="loss", epochs=1))
+    predictions = pq.read_table(paths.encoder / "predictions.parquet")
+    assert predictions.schema == PREDICTIONS
+    assert sorted(predictions["split"].to_pylist()) == ["test"] * 4 + ["val"] * 4
+    assert set(predictions["predicted"].to_pylist()) <= {"a", "b"}
+
+
+def test_clip_without_captions_says_in_one_sentence_what_to_set(paths: Paths) -> None:
+    clip = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native"}
+    with pytest.raises(UserError, match=r"images with a caption that may train, there are 0; set groundtruth.captions"):
+        train(paths, **settings(method="clip", **clip))

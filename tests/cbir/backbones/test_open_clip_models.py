@@ -38,26 +38,37 @@ def saved(folder: Path, state: State) -> str:
     return str(path)
 
 
-def test_native_gives_the_projection_of_open_clip(tmp_path: Path) -> None:
-    model = model_of()
+TOWERS: dict[str, dict[str, Any]] = {
+    "transformer": VISION,
+    "residual": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8},
+    "timm's, as of SigLIP": {
+        "image_size": 160,
+        "timm_model_name": "test_vit",
+        "timm_pool": "map",
+        "timm_proj": "none",
+    },
+}
+
+
+@pytest.mark.parametrize("tower", TOWERS)
+def test_native_gives_the_projection_of_open_clip(tower: str, tmp_path: Path) -> None:
+    options = {"vision_cfg": TOWERS[tower], "embed_dim": 64}
+    model = model_of(**options)
+    size = TOWERS[tower]["image_size"]
+    images = torch.rand(2, 3, size, size)
     with torch.inference_mode():
-        own = build(weights=saved(tmp_path, model.state_dict())).image.eval()(IMAGES)
-        assert torch.allclose(own, model.encode_image(IMAGES), atol=1e-6)
+        own = build(options=TINY | options, weights=saved(tmp_path, model.state_dict())).image.eval()(images)
+        assert own.shape == (2, 64)
+        assert torch.allclose(own, model.encode_image(images), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("vision", "shape"),
-    [
-        (VISION, (2, 64, 4, 4)),
-        ({"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8}, (2, 256, 1, 1)),
-        ({"image_size": 160, "timm_model_name": "test_vit", "timm_pool": "avg"}, (2, 64, 10, 10)),
-    ],
+    ("tower", "shape"),
+    [("transformer", (2, 64, 4, 4)), ("residual", (2, 256, 1, 1)), ("timm's, as of SigLIP", (2, 64, 10, 10))],
 )
-def test_a_feature_map_comes_from_every_kind_of_tower_and_needs_no_texts(
-    vision: dict[str, Any], shape: tuple[int, ...]
-) -> None:
-    towers = build(options=TINY | {"vision_cfg": vision}, native=False)
-    size = vision["image_size"]
+def test_a_feature_map_comes_from_every_kind_of_tower_and_needs_no_texts(tower: str, shape: tuple[int, ...]) -> None:
+    towers = build(options=TINY | {"vision_cfg": TOWERS[tower]}, native=False)
+    size = TOWERS[tower]["image_size"]
     with torch.inference_mode():
         assert towers.image.eval()(torch.rand(2, 3, size, size)).shape == shape
     assert towers.text is None
