@@ -104,7 +104,7 @@ MISTAKES = {
     "params: {train: {epoch: 5}}": "params: train.epoch is no parameter of params.yaml; did you mean train.epochs?",
     "parms: {}": "parms is no part of a preset; its parts are description, published, params, quick, stage",
     "params: [train]": "params must hold sections of settings as params.yaml does, is ['train']",
-    "params: {paths: {raw: x}}": "params: paths.raw is not for a preset to change; it may change none of paths, images, ",
+    "params: {paths: {raw: x}}": "params: paths.raw is not for a preset to change; it may change none of paths, ",
     "published: {map@10: high}": "published must hold numbers by the names of metrics, is {'map@10': 'high'}",
     "stage: sieve": "stage 'sieve' is not in presets/stages",
     "params: {train: {workers: 2}}": "train.workers is not in presets/default.yaml; add it there with its default, so ",
@@ -129,7 +129,7 @@ def test_a_preset_that_is_no_yaml_is_one_sentence(workspace: Path) -> None:
 
 def test_a_value_of_another_kind_is_refused_and_nothing_written(workspace: Path) -> None:
     _write(workspace, "c", "params: {train: {method: none, epochs: many}}")
-    with pytest.raises(UserError, match="train.epochs must be a whole number, is 'many'"):
+    with pytest.raises(UserError, match=r"train\.epochs must be a whole number, is 'many'"):
         set_params([], preset=preset_values(load_preset("c")))
     assert (workspace / "params.yaml").read_text() == PARAMS
 
