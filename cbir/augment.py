@@ -31,6 +31,16 @@ def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.
     Raises:
         UserError: there is no such augmentation.
     """
+    make = _view_of(augmentation, image_size=image_size, clean=clean)
+
+    def view(images: Tensor, generator: torch.Generator) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):  # tones and places need more digits than bfloat16 has
+            return make(images, generator)
+
+    return view
+
+
+def _view_of(augmentation: Augmentation, *, image_size: int, clean: float) -> View:
     if augmentation == "press":
         press = PRESS.scaled(image_size / PRESS_SIZE)
 

@@ -57,7 +57,12 @@ def make_plan(name: str, *, assignments: Sequence[str] = (), quick: bool = False
     values |= quick_values(preset) if quick else {}
     text = PARAMS.read_text(encoding="utf-8")
     here, selected = with_values(text, values, assignments)[0], with_values(text, alone)[0]
-    return Plan(preset, values, tuple(assignments), _command(name, _parsed(here), _parsed(selected)))
+    if preset.graph:
+        words = ["cbir", "study", name, *(["--quick"] if quick else [])]
+        command = shlex.join([*words, *(word for setting in assignments for word in ("--set", setting))])
+    else:
+        command = _command(name, _parsed(here), _parsed(selected))
+    return Plan(preset, values, tuple(assignments), command)
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -71,15 +71,21 @@ def load_preset(name: str) -> Preset:
     description = entries.get("description")
     if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
         raise UserError(f"{path}: description must be a line of text, is {description!r}")
-    stage = entries.get("stage")
     return Preset(
         name=name,
         description=description.strip(),
         params=_flat(entries.get("params"), f"{path}: params"),
         published=_numbers(entries.get("published"), f"{path}: published"),
         quick=_flat(entries.get("quick"), f"{path}: quick"),
-        graph=read_yaml(FOLDER / f"stages/{stage}.yaml")["stages"] if stage else {},
+        graph=_stages(entries.get("stage"), path),
     )
+
+
+def _stages(name: Any, preset: Path) -> dict[str, Any]:
+    there = {path.stem: path for path in sorted((FOLDER / "stages").glob("*.yaml"))}
+    if name is not None and name not in there:
+        raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(there) or 'none'}")
+    return read_yaml(there[name])["stages"] if name else {}
 
 
 def _flat(sections: Any, where: str) -> Values:

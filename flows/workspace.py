@@ -69,6 +69,7 @@ def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str]
             before, after = ("empty" if one == "" else one for one in (params[section][key], value))
             changes.append(f"{name}: {before} → {after}")
             params[section][key] = _in_one_line(value)
+            _move_comment(params[section], key)
     changed = io.StringIO()
     yaml.dump(params, changed)
     return (changed.getvalue() if changes else text), changes
@@ -100,6 +101,13 @@ def _parse(assignment: str, params: dict[str, Any]) -> tuple[str, Any]:
     except YAMLError as error:
         raise UserError(f"{name}: {text!r} is no YAML value; put quotes around a text") from error
     return name, _as_kind_of(before, value, text, name)
+
+
+def _move_comment(section: CommentedMap, key: str) -> None:
+    """The comment behind a value stays one space away, however long the value is; it would stay in its column."""
+    comment = section.ca.items.get(key)
+    if comment and comment[2]:
+        comment[2].column = 0
 
 
 def _in_one_line(value: Any) -> Any:

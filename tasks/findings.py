@@ -100,7 +100,7 @@ def counts(stage: str, paths: Paths) -> dict[str, float]:
         case "group":
             groups = pq.read_table(paths.groups, columns=["group_id"])["group_id"]
             return {"counts/grouped_images": len(groups), "counts/groups": len(groups.unique())}
-        case "robustness":
+        case "robustness" | "sift":
             found = evaluation(paths.reports / "robustness.json")
             return {f"robustness/{name}": value for name, value in found.items()}
     return {}

@@ -50,7 +50,8 @@ class Study:
     @classmethod
     def from_json(cls, text: str) -> "Study":
         values = json.loads(text)
-        return cls(**{**values, "members": [Member(**member) for member in values["members"]]})
+        members = [Member(**{**one, "failed": one["failed"] and tuple(one["failed"])}) for one in values["members"]]
+        return cls(**{**values, "members": members})
 
 
 def record_study(study: Study) -> str:

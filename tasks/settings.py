@@ -130,7 +130,7 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
 
 
 def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Path]]:
-    """What a workspace's dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
+    """What dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
     params = read_yaml(root / PARAMS)
     described = read_yaml(root / GRAPH)["stages"][stage]
     values = {name: _value_of(name, params) for name in described.get("params", [])}

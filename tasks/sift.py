@@ -68,7 +68,7 @@ def sift(
 
 
 def _asked(groundtruth: pd.DataFrame, queries: str) -> list[str]:
-    """Images whose lists the metrics or the threshold need: labelled ones, and of those that trained none by default."""
+    """Images whose lists the metrics or the threshold need: labelled ones, by default without those that train."""
     known = groundtruth["split"].notna() & ((queries == "all") | (groundtruth["split"] != "train"))
     return groundtruth.loc[known, "image_id"].tolist()
 

@@ -232,7 +232,7 @@ def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, 
         _log_model(client, run_id, paths, tracking)
         return
     found = counts(stage, paths)
-    if stage in ("evaluate", "group"):  # a run that only grouped anew can be compared with others all the same
+    if stage in ("evaluate", "group", "sift"):  # a run that only grouped anew can be compared with others all the same
         found |= evaluation(paths.reports / "metrics.json")
     model = None
     if stage in ("embed", "evaluate", "group", "robustness"):

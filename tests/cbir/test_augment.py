@@ -28,6 +28,16 @@ def test_a_view_has_the_shape_and_range_of_the_batch(augmentation: Any, channels
     assert 0 <= view.min() < view.max() <= 1
 
 
+@pytest.mark.parametrize("augmentation", ["press", "simclr", "mild", "crops", "none"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_view_is_the_same_where_the_network_computes_in_bfloat16(augmentation: Any, channels: int) -> None:
+    images = pictures(6, channels)
+    make = build_view(augmentation, image_size=64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        view = make(images, chance())
+    assert torch.equal(view, make(images, chance()))
+
+
 @pytest.mark.parametrize("augmentation", ["press", "simclr", "mild", "crops"])
 def test_views_follow_from_the_generator_and_differ_from_image_to_image(augmentation: Any) -> None:
     make = build_view(augmentation, image_size=64)
