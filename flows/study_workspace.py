@@ -80,7 +80,7 @@ def _require_separate(made: Iterable[Path]) -> None:
 
 def _outside(paths: Paths) -> dict[str, str]:
     """What all workspaces share and DVC does not follow, by absolute paths."""
-    shared = {"paths.raw": str(paths.raw.absolute()), "paths.store": str(paths.store.absolute())}
+    shared = {f"paths.{name}": str(getattr(paths, name).absolute()) for name in ("raw", "store", "translations")}
     uri = (read_yaml(PARAMS).get("tracking") or {}).get("uri") or ""
     if uri.startswith(SIMPLE_DATABASE):
         shared["tracking.uri"] = SIMPLE_DATABASE + str(Path(uri.removeprefix(SIMPLE_DATABASE)).absolute())

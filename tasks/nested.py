@@ -19,7 +19,7 @@ from tasks.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import RUN_LINE, Pipeline, connection, find_or_create, load_tracking, log_stage
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from tasks.tracking import MlflowClient
 
 
 @dataclass(frozen=True)
