@@ -12,8 +12,8 @@ from flows.stages import Outcome
 from flows.summary import summary
 from tasks.settings import Paths
 
-RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3)
-KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0)
+RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3, key="a")
+KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0, key="b")
 
 
 @pytest.fixture

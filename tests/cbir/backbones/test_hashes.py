@@ -4,12 +4,13 @@ from typing import Any
 
 import imagehash
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from cbir.encoder import Encoder, build_encoder, load_encoder
 from cbir.errors import UserError
-from cbir.training import Settings, build_objective
+from cbir.objective import Settings, build_objective
 from tests.cbir.clip import photographs
 
 
@@ -60,7 +61,7 @@ def test_what_makes_no_sense_with_a_hash_is_refused(name: str, changes: dict[str
 
 
 def test_a_hash_cannot_be_trained() -> None:
-    encoder = build("phash")
-    assert build_objective("none", encoder, Settings()) is None
+    encoder, images = build("phash"), pd.DataFrame()
+    assert build_objective("none", encoder, images, Settings()) is None
     with pytest.raises(UserError, match=r"backbone imagehash/phash has nothing to train; set train.method: none"):
-        build_objective("simclr", encoder, Settings())
+        build_objective("simclr", encoder, images, Settings())
