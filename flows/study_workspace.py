@@ -62,7 +62,8 @@ def make_workspace(
     if Path(".dvcignore").exists():
         _copy(Path(".dvcignore"), root / ".dvcignore")
     _write(
-        root / PARAMS, with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths)}, assignments)[0]
+        root / PARAMS,
+        with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths, shared)}, assignments)[0],
     )
     _write(root / GRAPH, _graph(shared, graph))
     for path in [path for name in shared for path in outputs(name)]:
@@ -78,9 +79,16 @@ def _require_separate(made: Iterable[Path]) -> None:
                             f"give it a relative path in the section paths of {PARAMS}")  # fmt: skip
 
 
-def _outside(paths: Paths) -> dict[str, str]:
-    """What all workspaces share and DVC does not follow, by absolute paths."""
-    shared = {f"paths.{name}": str(getattr(paths, name).absolute()) for name in ("raw", "store", "translations")}
+def _outside(paths: Paths, shared_stages: Iterable[str]) -> dict[str, str]:
+    """What all workspaces share and DVC follows in none of them, by absolute paths: archive, store, translations."""
+    stages = read_yaml(GRAPH)["stages"]
+    made = [path for name in stages for path in outputs(name)]
+    read = {path for name in stages if name not in shared_stages for path in dependencies(name)[1]}
+    shared = {
+        f"paths.{name}": str(path.absolute())
+        for name, path in vars(paths).items()
+        if path not in read and not any(one.is_relative_to(path) for one in made)
+    }
     uri = (read_yaml(PARAMS).get("tracking") or {}).get("uri") or ""
     if uri.startswith(SIMPLE_DATABASE):
         shared["tracking.uri"] = SIMPLE_DATABASE + str(Path(uri.removeprefix(SIMPLE_DATABASE)).absolute())
@@ -94,7 +102,9 @@ def _write_config(folder: Path) -> None:
         cache = repo.cache.local_cache_dir
     if Path(".dvc/config").exists():
         _copy(Path(".dvc/config"), folder / "config")
-    config = ConfigObj(".dvc/config.local" if Path(".dvc/config.local").exists() else None, encoding="utf-8")
+    config = ConfigObj(
+        ".dvc/config.local" if Path(".dvc/config.local").exists() else None, encoding="utf-8", list_values=False
+    )
     config.setdefault("cache", {})["dir"] = cache
     config.setdefault("core", {})["no_scm"] = "true"
     text = io.BytesIO()

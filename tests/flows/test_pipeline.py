@@ -1,5 +1,6 @@
 """The real pipeline, end to end, on a small sample archive: what a user does, and what must hold afterwards."""
 
+import csv
 import json
 import os
 import shutil
@@ -132,6 +133,33 @@ def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace)
     output = workspace.run().stderr
     assert "going on after epoch" in output
     assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+
+
+def test_a_study_and_the_workspace_restore_what_the_other_has_computed(workspace: Workspace) -> None:
+    done = workspace.command("cbir", "study", "simclr-standard", "phash", "sift", "--quick")
+    for name in ("simclr-standard", "phash"):
+        assert f"{name}/groundtruth: restored from the run cache" in done.stderr
+        assert f"{name}/train: ran" in done.stderr
+    with (workspace.folder / "reports/study.csv").open(newline="") as file:
+        rows = {row["preset"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"simclr-standard", "phash", "sift"}
+    for row in rows.values():
+        assert row["failure"] == ""
+        assert float(row["map@10"]) >= 0
+        assert float(row["robustness/recall@1"]) >= 0
+        assert float(row["embedding_seconds"]) > 0
+        assert float(row["embedding_images_per_second"]) > 0
+    assert float(rows["simclr-standard"]["training_seconds"]) > 0
+    assert float(rows["simclr-standard"]["training_images_per_second"]) > 0
+    output = workspace.command("sh", "-c", rows["simclr-standard"]["command"]).stderr
+    assert "train: restored from the run cache" in output
+    assert "robustness: restored from the run cache" in output
+    again = workspace.command("cbir", "study", "phash", "simclr-standard", "--quick")
+    assert ": ran" not in again.stderr
+    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
+        parents = database.execute("SELECT value FROM tags WHERE key = 'mlflow.parentRunId'").fetchall()
+    assert len(parents) >= 3
+    assert len(set(parents)) < len(parents)
 
 
 def test_ctrl_c_ends_in_one_sentence_and_the_next_run_goes_on(workspace: Workspace) -> None:
