@@ -18,19 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 from dvc.exceptions import CheckoutError, DvcException
-from dvc.lock import LockError, make_lock
-from dvc.repo import Repo, lock_repo
+from dvc.lock import LockError
+from dvc.repo import lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
-from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-from dvc.stage import PipelineStage, Stage, create_stage
-from dvc.stage.cache import RunCacheNotFoundError, StageCache, _get_cache_hash
+from dvc.stage import PipelineStage, Stage
+from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
-from dvc.stage.loader import StageLoader
-from dvc.stage.serialize import to_single_stage_lockfile
 
 from cbir.errors import UserError, is_full_disk
+from flows.repository import drop_stale_locks, key_of, open_repository
 from tasks.settings import GRAPH, HERE
 from tasks.stage import TEMPORARY, no_space
 
@@ -96,7 +93,7 @@ def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets:
         UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
     """
     try:
-        with _repository(root) as repo, lock_repo(repo):
+        with open_repository(root) as repo, lock_repo(repo):
             for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
                 _record(source)
                 tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
@@ -108,31 +105,10 @@ def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets:
             unchanged: dict[str, Outcome] = {}
             for stage in order:
                 if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
-                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, _key(stage))
+                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
             return Plan(needs, unchanged)
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
-
-
-def _repository(root: Path) -> Repo:
-    repo = Repo(str(root), _wait_for_lock=True)
-    repo.stage_cache = _RunCache(repo)
-    return repo
-
-
-class _RunCache(StageCache):
-    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace (3.67.1)."""
-
-    def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
-        path = str(Path(self.repo.root_dir) / GRAPH)
-        outs = [out["path"] for out in cache["outs"]]
-        stage = create_stage(PipelineStage, repo=self.repo, path=path, cmd=cache["cmd"], wdir=wdir, outs=outs)
-        StageLoader.fill_from_lock(stage, cache)
-        return stage
-
-
-def _key(stage: PipelineStage) -> str:
-    return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
 
 
 def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
@@ -183,12 +159,12 @@ def bring_up_to_date(
 
 
 def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
-    with _repository(root) as repo, lock_repo(repo):
-        _drop_stale_locks(repo)
+    with open_repository(root) as repo, lock_repo(repo):
+        drop_stale_locks(repo)
         stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
-            return Outcome(name, False, reason, 0.0, _key(stage))
+            return Outcome(name, False, reason, 0.0, key_of(stage))
         started = time.monotonic()
         measured: dict[str, float] = {}
         if reason:
@@ -199,8 +175,8 @@ def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environ
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
         if reason is None:
-            return Outcome(name, True, "ran", seconds, _key(stage), {"seconds": seconds, **measured})
-        return Outcome(name, False, reason, seconds, _key(stage))
+            return Outcome(name, True, "ran", seconds, key_of(stage), {"seconds": seconds, **measured})
+        return Outcome(name, False, reason, seconds, key_of(stage))
 
 
 def _restore(
@@ -285,32 +261,3 @@ def _command(stage: PipelineStage) -> list[str]:
     """The stage's command, run by the interpreter of this process, not whichever `python` is on the path."""
     program, *rest = shlex.split(stage.cmd)
     return [sys.executable if program in ("python", "python3") else program, *rest]
-
-
-def _drop_stale_locks(repo: Repo) -> None:
-    """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
-
-    DVC drops entries whose process is gone. It cannot read a table cut off half-way, and takes a process for the owner
-    that merely got the same number later; a process that began after the table was last written owns nothing in it.
-    """
-    table = Path(repo.tmp_dir) / RWLOCK_FILE
-    with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
-        try:
-            written = table.stat().st_mtime
-            locks = json.loads(table.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError:
-            table.unlink()
-            return
-        owners = [info for infos in locks.get("read", {}).values() for info in infos]
-        owners += list(locks.get("write", {}).values())
-        if owners and not any(_owns(int(info["pid"]), written) for info in owners):
-            table.unlink()
-
-
-def _owns(pid: int, written: float) -> bool:
-    try:
-        return psutil.Process(pid).create_time() <= written + 1
-    except psutil.NoSuchProcess:
-        return False

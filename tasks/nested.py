@@ -12,14 +12,11 @@ from collections.abc import Mapping
 from contextlib import chdir, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tasks.findings import without_credentials
 from tasks.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import RUN_LINE, Pipeline, connection, find_or_create, load_tracking, log_stage
-
-if TYPE_CHECKING:
-    from tasks.tracking import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def record_study(study: Study) -> str:
     return parent.info.run_id
 
 
-def _record_member(client: "MlflowClient", experiment: str, member: Member, pipeline: Pipeline) -> None:
+def _record_member(client: Any, experiment: str, member: Member, pipeline: Pipeline) -> None:
     run = find_or_create(client, experiment, pipeline, began=time.time() - sum(member.seconds.values()))
     for stage, seconds in member.seconds.items():
         log_stage(client, run, stage, seconds)

@@ -3,17 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cbir.study_table import Row
 from flows.stages import Outcome
-from flows.summary import summary
+from flows.summary import study_summary, summary
 from tasks.settings import Paths
 
-RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3, key="a")
-KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0, key="b")
+RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3, key="")
+KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0, key="")
 
 
 @pytest.fixture
@@ -55,3 +57,17 @@ def test_it_tells_of_the_altered_copies_by_kind(paths: Paths) -> None:
     numbers = {"recall@1": 0.7, "recall@1_flip": 1.0, "recall@1_press": 0.406, "mrr_flip": 1.0}
     (paths.reports / "robustness.json").write_text(json.dumps(numbers))
     assert "robust    altered copies found at rank 1: flip 100 %, press 41 %\n" in summary([KEPT], paths)
+
+
+def test_the_summary_of_a_study_has_a_line_a_preset(paths: Paths) -> None:
+    one: dict[str, Any] = {"description": "", "command": ""}
+    rows = [
+        Row(preset="simclr", metrics={"map@10": 0.5, "ci95": {"map@10": {"low": 0.4, "high": 0.6}}}, **one),
+        Row(preset="clip", failure="train: there are no captions", **one),
+        Row(preset="none", metrics={"map@10": None}, **one),
+    ]
+    assert study_summary(rows, paths).splitlines()[:3] == [
+        "simclr  map@10 0.500  (0.400 to 0.600)",
+        "clip    train: there are no captions",
+        "none    no map@10: no ground truth with a group in the test split",
+    ]

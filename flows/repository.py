@@ -1,0 +1,71 @@
+"""DVC's view of a workspace that need not be the working directory, with what a killed process left there removed.
+
+The names used here that DVC does not document are why pyproject.toml pins its version.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dvc.lock import make_lock
+from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc.stage import PipelineStage, create_stage
+from dvc.stage.cache import StageCache, _get_cache_hash
+from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
+
+from tasks.settings import GRAPH
+
+
+def open_repository(root: Path) -> Repo:
+    """The workspace, to be used in a ``with``; it waits for the lock of another process."""
+    repo = Repo(str(root), _wait_for_lock=True)
+    repo.stage_cache = _RunCache(repo)
+    return repo
+
+
+class _RunCache(StageCache):
+    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace (3.67.1)."""
+
+    def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
+        path = str(Path(self.repo.root_dir) / GRAPH)
+        outs = [out["path"] for out in cache["outs"]]
+        stage = create_stage(PipelineStage, repo=self.repo, path=path, cmd=cache["cmd"], wdir=wdir, outs=outs)
+        StageLoader.fill_from_lock(stage, cache)
+        return stage
+
+
+def key_of(stage: PipelineStage) -> str:
+    """What a stage is run on: the same for the same command, params and contents of its files, in any workspace."""
+    return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
+
+
+def drop_stale_locks(repo: Repo) -> None:
+    """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
+
+    DVC drops entries whose process is gone. It cannot read a table cut off half-way, and takes a process for the owner
+    that merely got the same number later; a process that began after the table was last written owns nothing in it.
+    """
+    table = Path(repo.tmp_dir) / RWLOCK_FILE
+    with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
+        try:
+            written = table.stat().st_mtime
+            locks = json.loads(table.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except ValueError:
+            table.unlink()
+            return
+        owners = [info for infos in locks.get("read", {}).values() for info in infos]
+        owners += list(locks.get("write", {}).values())
+        if owners and not any(_owns(int(info["pid"]), written) for info in owners):
+            table.unlink()
+
+
+def _owns(pid: int, written: float) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= written + 1
+    except psutil.NoSuchProcess:
+        return False
