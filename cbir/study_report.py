@@ -54,7 +54,8 @@ def write_plot(path: Path, done: Study) -> None:
 
 
 def _write_markdown(path: Path, done: Study) -> None:
-    lines = ["# Study", "", f"![{done.metric} by preset](study.png)"]
+    note = [as_markdown(done.note), ""] if done.note else []
+    lines = ["# Study", "", *note, f"![{done.metric} by preset](study.png)"]
     for table in tables(done):
         lines += ["", f"## {table.title}", "", table.note, "", *_markdown(table)]
     with writing(path) as temporary:

@@ -78,12 +78,14 @@ class Study:
         metric: by which they are ranked and tested.
         comparisons: with the best row, by preset; the best row and rows that cannot be tested are not in it.
         p_values: of the comparisons that have one, with Holm's correction for their number.
+        note: what a reader has to know of how all rows were made; empty: nothing.
     """
 
     rows: tuple[Row, ...]
     metric: str
     comparisons: Mapping[str, Comparison]
     p_values: Mapping[str, float]
+    note: str = ""
 
     @property
     def best(self) -> Row | None:
@@ -102,7 +104,9 @@ class Study:
         return list(dict.fromkeys(name for row in self.rows for name in row.published))
 
 
-def study(rows: Sequence[Row], *, metric: str = "map@10", resamples: int = 10_000, seed: int = 0) -> Study:
+def study(
+    rows: Sequence[Row], *, note: str = "", metric: str = "map@10", resamples: int = 10_000, seed: int = 0
+) -> Study:
     """Rank the rows, and test each against the best one on the queries that both have (:mod:`cbir.comparison`).
 
     Rows of the same value stay in the order in which they came.
@@ -116,7 +120,7 @@ def study(rows: Sequence[Row], *, metric: str = "map@10", resamples: int = 10_00
     }
     tested = {preset: one.p_value for preset, one in comparisons.items() if one.p_value is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return Study(tuple(ranked), metric, comparisons, corrected)
+    return Study(tuple(ranked), metric, comparisons, corrected, note)
 
 
 def write_csv(path: Path, done: Study) -> None:

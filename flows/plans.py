@@ -21,12 +21,16 @@ PROTOCOL = ("evaluate.", "groundtruth.split_by", "groundtruth.train", "groundtru
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study does for a preset: the values and assignments over params.yaml, and where it does it."""
+    """What a study does for a preset: the values and assignments over params.yaml, and where it does it.
+
+    ``quick``: scaled down so far that the result says nothing of the system.
+    """
 
     preset: Preset
     values: Values
     assignments: tuple[str, ...]
     command: str
+    quick: bool
 
     @property
     def name(self) -> str:
@@ -62,7 +66,7 @@ def make_plan(name: str, *, assignments: Sequence[str] = (), quick: bool = False
         command = shlex.join([*words, *(word for setting in assignments for word in ("--set", setting))])
     else:
         command = _command(name, _parsed(here), _parsed(selected))
-    return Plan(preset, values, tuple(assignments), command)
+    return Plan(preset, values, tuple(assignments), command, quick)
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -27,6 +27,10 @@ from flows.study_workspace import archive_stages, make_workspace, measured_stage
 from tasks.nested import Member, Study
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
 
+QUICK = (
+    "Made with --quick: small networks without pretrained weights, few epochs. "
+    "The figures show the workings, not how good the systems are."
+)
 log = logging.getLogger("flows")
 
 
@@ -38,11 +42,20 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     if not shared.is_completed():
         return Failed(message=shared.message, data=UserError(str(shared.message)))
     finished = [_finish(plan, paths) for plan in plans]
-    rows = [row for row, _ in finished]
-    write_study(paths.reports, compare(rows))
+    done = compare([row for row, _ in finished], note=_note(plans))
+    write_study(paths.reports, done)
     _track(Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths)))
-    failed = [row.preset for row in rows if row.failure]
-    return Completed(message=f"{len(rows)} presets" + (f", failed: {', '.join(failed)}" if failed else ""), data=rows)
+    failed = [row.preset for row in done.rows if row.failure]
+    words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
+    return Completed(message=words, data=list(done.rows))
+
+
+def _note(plans: Sequence[Plan]) -> str:
+    """What is the same for all rows and not as the systems are: readers must not take it for them."""
+    words = [QUICK] if plans[0].quick else []
+    if plans[0].assignments:
+        words.append(f"Set over every preset: {', '.join(plans[0].assignments)}.")
+    return " ".join(words)
 
 
 def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:

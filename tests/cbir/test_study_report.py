@@ -53,6 +53,12 @@ def test_the_page_names_the_best_and_shows_every_table(tmp_path: Path) -> None:
     assert "Failed: no captions" in page.text
 
 
+def test_page_and_markdown_say_how_all_rows_were_made(tmp_path: Path) -> None:
+    page = write(tmp_path, study(ROWS, note="Made of small <networks>.", resamples=50)) / "study.html"
+    assert '<p class="note">Made of small &lt;networks&gt;.</p>' in page.read_text(encoding="utf-8")
+    assert "Made of small" in (tmp_path / "study.md").read_text(encoding="utf-8").split("![", 1)[0]
+
+
 def test_the_page_holds_the_plot_and_loads_nothing(tmp_path: Path) -> None:
     page = Page(write(tmp_path) / "study.html")
     pictures = [attributes["src"] or "" for tag, attributes in page.elements if tag == "img"]
