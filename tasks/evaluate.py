@@ -27,6 +27,8 @@ from cbir.sheet_rows import nearest_sheet, query_sheets
 from cbir.threshold import Rule
 from tasks.stage import Paths, main
 
+PLURAL = {"group": "groups", "class": "classes"}
+
 log = logging.getLogger(__name__)
 
 
@@ -125,8 +127,8 @@ def _tell(document: dict[str, Any], evaluation: Evaluation) -> None:
         )
     else:
         log.info(
-            "%d queries of %d %ss among %d images: %s",
-            *(counts["queries"], counts["query_groups"], document["relevance"], counts["gallery"]),
+            "%d queries of %d %s among %d images: %s",
+            *(counts["queries"], counts["query_groups"], PLURAL[document["relevance"]], counts["gallery"]),
             ", ".join(_with_interval(document, name) for name in ("map@10", "recall@10", "hit_rate@1", "micro_ap")),
         )
     if document["class_f1"] is not None:
