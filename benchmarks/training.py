@@ -30,7 +30,7 @@ from cbir.reprint import SEVERE_UNSEEN, reprint
 from cbir.split import split_of
 from tasks.clean import clean
 from tasks.groundtruth import groundtruth
-from tasks.settings import Paths, load_paths, read_yaml
+from tasks.settings import Paths, grouped, load_paths, read_yaml
 from tasks.train import train
 
 SHARED = ROOT.parent / "shared"
@@ -95,7 +95,7 @@ class Archive:
 
     def train(self, changes: dict[str, Any]) -> Encoder:
         """The encoder that the stage train makes with these changes to its section of params.yaml."""
-        train(self.paths, **self.params["images"], **self.params["train"] | changes)
+        train(self.paths, **grouped(train, self.params["images"] | self.params["train"] | changes))
         return load_encoder(self.paths.encoder)
 
     def left_out(self, split: Split) -> np.ndarray:

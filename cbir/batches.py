@@ -1,9 +1,10 @@
 """What a network is trained on: which images, in which batches, read by worker processes."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,18 +24,6 @@ FEWEST_VALIDATING = 4
 
 
 Batch = dict[str, Tensor]  # images, (B, …), and what else is known of each, (B, …) by name
-
-
-class Batches(Protocol):
-    """Rows of images, a list a batch; the same for the same epoch."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[list[int]]: ...
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer."""
-        ...
 
 
 class Squares(Dataset[Tensor]):
@@ -66,18 +55,40 @@ class Samples(Dataset[Batch]):
         return {"images": self._squares[row], **{name: values[row] for name, values in self._known.items()}}
 
 
-class SpreadBatches(Sampler[list[int]]):
+class Batches(Sampler[list[int]], ABC):
+    """Rows of images dealt into ``count`` batches of even size; the order follows from (seed, epoch) alone."""
+
+    def __init__(self, *, count: int, seed: int) -> None:
+        self._count = count
+        self._seed = seed
+        self._epoch = 0
+
+    @abstractmethod
+    def _order(self, chance: np.random.Generator) -> np.ndarray:
+        """The rows of an epoch, (n,); those that follow each other go into different batches."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rows = self._order(np.random.default_rng([self._seed, self._epoch]))
+        for batch in range(self._count):
+            yield rows[batch :: self._count].tolist()
+
+
+class SpreadBatches(Batches):
     """All images once an epoch, in batches of even size, group-mates in different batches as far as there are batches.
 
-    A contrastive loss would push two images of one group apart when they meet in a batch. The order follows from
-    (seed, epoch) alone.
+    A contrastive loss would push two images of one group apart when they meet in a batch.
     """
 
     def __init__(self, groups: Sequence[str], *, batch_size: int, seed: int, least: int = 1) -> None:
+        super().__init__(count=max(ceil(len(groups) / batch_size), least), seed=seed)
         self._groups = pd.factorize(np.asarray(groups, dtype=object))[0]
-        self._count = max(ceil(len(self._groups) / batch_size), least)
-        self._seed = seed
-        self._epoch = 0
 
     @classmethod
     def of(cls, images: pd.DataFrame, *, batch_size: int, seed: int, validates: bool) -> "SpreadBatches":
@@ -87,44 +98,22 @@ class SpreadBatches(Sampler[list[int]]):
         least = min(most, max(1, len(images) // 4)) if validates else 1
         return cls(groups, batch_size=batch_size, seed=seed, least=least)
 
-    def __len__(self) -> int:
-        return self._count
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        chance = np.random.default_rng([self._seed, self._epoch])
+    def _order(self, chance: np.random.Generator) -> np.ndarray:
         order = chance.permutation(len(self._groups))
         of_group = chance.permutation(self._groups.max() + 1)
-        dealt = order[np.argsort(of_group[self._groups[order]], kind="stable")]
-        for batch in range(self._count):
-            yield dealt[batch :: self._count].tolist()
+        return order[np.argsort(of_group[self._groups[order]], kind="stable")]
 
 
-class BalancedBatches(Sampler[list[int]]):
+class BalancedBatches(Batches):
     """As many images an epoch as there are, drawn so that each label comes equally often; rare ones come repeatedly."""
 
     def __init__(self, labels: Sequence[int], *, batch_size: int, seed: int) -> None:
+        super().__init__(count=ceil(len(labels) / batch_size), seed=seed)
         counts = np.bincount(labels)
         self._chances = 1 / counts[np.asarray(labels)] / np.count_nonzero(counts)
-        self._count = ceil(len(labels) / batch_size)
-        self._seed = seed
-        self._epoch = 0
 
-    def __len__(self) -> int:
-        return self._count
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        chance = np.random.default_rng([self._seed, self._epoch])
-        drawn = chance.choice(len(self._chances), size=len(self._chances), p=self._chances)
-        for batch in range(self._count):
-            yield drawn[batch :: self._count].tolist()
+    def _order(self, chance: np.random.Generator) -> np.ndarray:
+        return chance.choice(len(self._chances), size=len(self._chances), p=self._chances)
 
 
 def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

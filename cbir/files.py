@@ -2,12 +2,14 @@
 
 import glob
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -106,3 +108,9 @@ def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | 
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with writing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document that people may read too, so that the same one gives the same bytes."""
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -26,9 +26,6 @@ app = typer.Typer(
     help="Find every appearance of a photograph in an archive of historical images.",
 )
 
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml, after the preset.")
-]
 Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")]
 
 
@@ -56,7 +53,10 @@ def run(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Write the values of a preset to params.yaml first.")
     ] = None,
-    settings: Settings = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml, after the preset."),
+    ] = None,
     force: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
     ] = None,

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,12 +18,13 @@ from cbir.study_report import write_study
 from cbir.study_table import Pace, Row
 from cbir.study_table import study as compare
 from flows.measured import recall
-from flows.pipeline import TRACKED, pipeline
+from flows.pipeline import pipeline
 from flows.plans import Plan
 from flows.stages import Outcome
 from flows.study_workspace import archive_stages, make_workspace, measured_stages
 from tasks.nested import Member, Study
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
+from tasks.stage import track
 
 QUICK = (
     "Made with --quick: small networks without pretrained weights, few epochs. "
@@ -44,7 +43,8 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     finished = [_finish(plan, paths) for plan in plans]
     done = compare([row for row, _ in finished], note=_note(plans))
     write_study(paths.reports, done)
-    _track(Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths)))
+    whole = Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths))
+    track("the study", "tasks.nested", log=log, text=whole.to_json())
     failed = [row.preset for row in done.rows if row.failure]
     words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
     return Completed(message=words, data=list(done.rows))
@@ -119,17 +119,3 @@ def _member(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failu
 
 def _reports(paths: Paths) -> list[str]:
     return [str(path) for path in sorted(paths.reports.glob("study.*"))]
-
-
-def _track(done: Study) -> None:
-    """Record the study in MLflow, in a process of its own; where that fails the study is done all the same."""
-    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
-        return
-    command = [sys.executable, "-m", "tasks.nested"]
-    result = subprocess.run(command, input=done.to_json(), capture_output=True, text=True, check=False)
-    if result.returncode:
-        log.warning(
-            "MLflow did not record the study: %s", (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        )
-    elif TRACKED in result.stdout:
-        log.info("%s", result.stdout.strip())

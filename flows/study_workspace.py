@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from cbir.errors import UserError
 from cbir.files import writing
 from flows.workspace import with_values
-from tasks.settings import GRAPH, PARAMS, Paths, dependencies, outputs, read_yaml
+from tasks.settings import GRAPH, PARAMS, Paths, dependencies, outputs, read_yaml, written
 
 SIMPLE_DATABASE = "sqlite:///"
 
@@ -63,7 +63,7 @@ def make_workspace(
         _copy(Path(".dvcignore"), root / ".dvcignore")
     _write(
         root / PARAMS,
-        with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths, shared)}, assignments)[0],
+        with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths, shared, made)}, assignments)[0],
     )
     _write(root / GRAPH, _graph(shared, graph))
     for path in [path for name in shared for path in outputs(name)]:
@@ -79,10 +79,9 @@ def _require_separate(made: Iterable[Path]) -> None:
                             f"give it a relative path in the section paths of {PARAMS}")  # fmt: skip
 
 
-def _outside(paths: Paths, shared_stages: Iterable[str]) -> dict[str, str]:
+def _outside(paths: Paths, shared_stages: Iterable[str], made: Iterable[Path]) -> dict[str, str]:
     """What all workspaces share and DVC follows in none of them, by absolute paths: archive, store, translations."""
     stages = read_yaml(GRAPH)["stages"]
-    made = [path for name in stages for path in outputs(name)]
     read = {path for name in stages if name not in shared_stages for path in dependencies(name)[1]}
     shared = {
         f"paths.{name}": str(path.absolute())
@@ -115,17 +114,12 @@ def _write_config(folder: Path) -> None:
 def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
     """dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the same."""
     graph = read_yaml(GRAPH)
-    taken = set().union(*(_written(described) for described in others.values()))
-    kept = {name: one for name, one in graph["stages"].items() if name not in shared and not taken & _written(one)}
+    taken = {path for described in others.values() for path in written(described)}
+    kept = {name: one for name, one in graph["stages"].items() if name not in shared and taken.isdisjoint(written(one))}
     graph = {**graph, "stages": {**kept, **others}}
     text = io.StringIO()
     YAML(typ="safe").dump(graph, text)
     return text.getvalue()
-
-
-def _written(described: Mapping[str, Any]) -> set[str]:
-    entries = [entry for kind in ("outs", "metrics", "plots") for entry in described.get(kind, [])]
-    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
 def _provide_sources(root: Path, files: Iterable[Path]) -> None:

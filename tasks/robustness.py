@@ -1,6 +1,5 @@
 """Stage ``robustness``: altered copies of images go into the gallery; at which rank does each come back?"""
 
-import json
 import logging
 from typing import Any
 
@@ -14,7 +13,7 @@ from cbir.devices import Precision, choose_device, keep_memory
 from cbir.embedding import read_embeddings
 from cbir.encoder import load_encoder
 from cbir.errors import UserError
-from cbir.files import writing
+from cbir.files import write_json, writing
 from cbir.manifest import read_manifest, unique_images
 from cbir.reduced import ReducedImages
 from cbir.robustness import Copies, Robustness, choose, document, measure, table, take
@@ -76,8 +75,7 @@ def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read)
         rows.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
     write_page(paths.reports / "robustness.html", found, numbers, read=read)
     write_sheet(paths.reports / "robustness.png", found, read=read)
-    with writing(paths.reports / "robustness.json") as temporary:
-        temporary.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    write_json(paths.reports / "robustness.json", numbers)
 
 
 if __name__ == "__main__":

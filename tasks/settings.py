@@ -5,8 +5,8 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +116,7 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
     """
     stage = function.__name__
     params = read_yaml(PARAMS)
-    hints = typing.get_type_hints(function)
-    wanted = {n: hints[n] for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    wanted = schema(function)
     values: dict[str, Any] = {}
     for reference in read_yaml(GRAPH)["stages"][stage].get("params", []):
         section, _, key = reference.partition(".")
@@ -126,7 +125,31 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
         check(section, chosen, wanted)
         values.update(chosen)
     _require(stage, values, wanted)
-    return {"paths": load_paths(params), **values}
+    return {"paths": load_paths(params), **grouped(function, values)}
+
+
+def schema(function: Callable[..., None]) -> dict[str, Any]:
+    """The params that a stage's function takes, with their types; in the place of a data class its fields."""
+    found: dict[str, Any] = {}
+    for name, kind in _keywords(function).items():
+        found |= typing.get_type_hints(kind) if is_dataclass(kind) else {name: kind}
+    return found
+
+
+def grouped(function: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of params as the keyword arguments of a stage's function: those of a data class become one."""
+    found: dict[str, Any] = {}
+    for name, kind in _keywords(function).items():
+        if isinstance(kind, type) and is_dataclass(kind):
+            found[name] = kind(**{field.name: values[field.name] for field in fields(kind)})
+        else:
+            found[name] = values[name]
+    return found
+
+
+def _keywords(function: Callable[..., None]) -> dict[str, Any]:
+    hints = typing.get_type_hints(function)
+    return {n: hints[n] for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
 def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Path]]:
@@ -140,9 +163,13 @@ def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Pa
 def outputs(stage: str) -> list[Path]:
     """Files and folders that dvc.yaml says a stage writes: its outs, metrics and plots."""
     params = read_yaml(PARAMS)
-    described = read_yaml(GRAPH)["stages"][stage]
+    return [_interpolated(path, params) for path in written(read_yaml(GRAPH)["stages"][stage])]
+
+
+def written(described: Mapping[str, Any]) -> list[str]:
+    """The outs, metrics and plots of a stage as dvc.yaml describes it, as they stand there."""
     entries = [entry for kind in ("outs", "metrics", "plots") for entry in described.get(kind, [])]
-    return [_interpolated(next(iter(entry)) if isinstance(entry, dict) else entry, params) for entry in entries]
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
 def _interpolated(path: str, params: dict[str, Any]) -> Path:

@@ -1,26 +1,20 @@
 """Stage ``sift``, of studies alone: what is found without learning, by local features that agree on one geometry."""
 
-import json
 import logging
 import time
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cbir.evaluation import evaluate_retrieval, metrics_document, query_table
-from cbir.files import write_parquet, writing
+from cbir.files import write_json
 from cbir.local_features import build_gallery, local_neighbours
 from cbir.local_robustness import measure_local
 from cbir.manifest import read_manifest, unique_images
+from cbir.protocol import Protocol, write_evaluation
 from cbir.reduced import ReducedImages
-from cbir.relevance import Gallery, Relevance, retrieval_task
 from cbir.robustness import choose, document, take
-from cbir.threshold import Rule
 from tasks.stage import Paths, main
 
 log = logging.getLogger(__name__)
@@ -31,40 +25,21 @@ def sift(
     *,
     longest_side: int,
     k: int,
-    queries: Literal["test", "all"],
-    gallery: Gallery,
-    relevance: Relevance,
-    threshold: Rule,
-    target_precision: float,
-    default_threshold: float,
-    bootstrap: int,
+    protocol: Protocol,
     images: int,
     chosen: list[str],
-    seed: int,
 ) -> None:
     """Match the images of known groups against the archive, and measure the lists as those of an encoder are."""
     manifest, groundtruth = read_manifest(paths.manifest), pd.read_parquet(paths.groundtruth)
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
-    neighbours = _neighbours(archive, source, _asked(groundtruth, queries), k=k, seed=seed)
-    ids = archive["image_id"].to_numpy(dtype=object)
-    evaluation = evaluate_retrieval(
-        retrieval_task(ids, groundtruth, relevance=relevance, gallery=gallery),
-        None,
-        neighbours,
-        queries=queries,
-        rule=threshold,
-        target_precision=target_precision,
-        default_threshold=default_threshold,
-        resamples=bootstrap,
-        seed=seed,
-    )
-    table = pa.Table.from_pandas(query_table(evaluation, None), preserve_index=False)
-    write_parquet(paths.reports / "per_query.parquet", table.replace_schema_metadata())
-    _write_json(paths.reports / "metrics.json", metrics_document(evaluation))
+    seed = protocol.seed
+    neighbours = _neighbours(archive, source, _asked(groundtruth, protocol.queries), k=k, seed=seed)
+    evaluation = protocol.evaluate(archive["image_id"].to_numpy(dtype=object), None, neighbours, groundtruth)
+    write_evaluation(paths.reports, evaluation, None)
     asked = take(manifest, chosen) if chosen else choose(archive, count=images, seed=seed)
     found = measure_local(asked, archive, source, groundtruth, seed=seed, progress=tqdm)
-    _write_json(paths.reports / "robustness.json", document(found, seed=seed))
+    write_json(paths.reports / "robustness.json", document(found, seed=seed))
 
 
 def _asked(groundtruth: pd.DataFrame, queries: str) -> list[str]:
@@ -85,11 +60,6 @@ def _neighbours(archive: pd.DataFrame, source: ReducedImages, asked: list[str], 
     rate = len(archive) / (time.monotonic() - started)
     log.info("%d images described", len(archive), extra={"measured": {"images_per_second": rate}})
     return local_neighbours(asked, read, gallery, k=k, progress=tqdm)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with writing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

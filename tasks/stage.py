@@ -17,7 +17,7 @@ from typing import Any
 from cbir.errors import UserError, is_full_disk
 from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
 
-__all__ = ["Paths", "die_with_parent", "main", "no_space"]
+__all__ = ["Paths", "die_with_parent", "main", "no_space", "track"]
 
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
@@ -120,14 +120,24 @@ def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
 
     With CBIR_TRACKING=later the process that runs the pipeline sees to it, for all stages at once.
     """
-    if os.environ.get("CBIR_TRACKING") == "later" or not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+    if os.environ.get("CBIR_TRACKING") != "later":
+        failure = ["--failed", failed] if failed else []
+        track(stage, "tasks.tracking", stage, f"{seconds:.3f}", *failure, log=logging.getLogger("tasks"))
+
+
+def track(what: str, *command: str, log: logging.Logger, text: str | None = None) -> None:
+    """Have a module record something in MLflow and log the line that it answers with, or why it did not.
+
+    Args:
+        what: is recorded.
+        command: the module and its arguments.
+        text: for its standard input.
+    """
+    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
         return
-    command = [sys.executable, "-m", "tasks.tracking", stage, f"{seconds:.3f}"]
-    command += ["--failed", failed] if failed else []
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    log = logging.getLogger("tasks")
+    result = subprocess.run([sys.executable, "-m", *command], input=text, capture_output=True, text=True, check=False)
     for line in result.stdout.splitlines():
         log.info("%s", line)
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        log.warning("MLflow did not record %s: %s", stage, reason)
+        log.warning("MLflow did not record %s: %s", what, reason)

@@ -6,15 +6,14 @@ import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from cbir.augment import Augmentation
 from cbir.checkpoints import checkpoint_key
-from cbir.devices import Precision, keep_memory
+from cbir.devices import keep_memory
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
@@ -45,71 +44,10 @@ def train(
     greyscale: bool,
     pooling: Pooling,
     whitening: WhiteningKind,
-    captions: Literal["english", "original"],
-    tune: Literal["full", "last_blocks", "heads", "lora"],
-    image_blocks: int,
-    text_blocks: int,
-    head_width: int,
-    head_dropout: float,
-    lora_rank: int,
-    lora_alpha: int,
-    lora_dropout: float,
-    contrast: Literal["clip", "siglip"],
-    augmentation: Augmentation,
-    clean_views: float,
-    class_balance: Literal["none", "loss", "batches"],
-    projection: int,
-    temperature: float,
-    koleo: float,
-    freeze_batch_norm: bool,
-    epochs: int,
-    patience: int,
-    batch_size: int,
-    optimizer: Literal["adamw", "adam"],
-    schedule: Literal["cosine", "plateau", "constant"],
-    restarts: list[int],
-    learning_rate: float,
-    head_learning_rate: float,
-    weight_decay: float,
-    clip_norm: float,
-    precision: Precision,
-    workers: int,
-    seed: int,
+    settings: Settings,
 ) -> None:
     """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
     keep_memory()
-    settings = Settings(
-        captions=captions,
-        tune=tune,
-        image_blocks=image_blocks,
-        text_blocks=text_blocks,
-        head_width=head_width,
-        head_dropout=head_dropout,
-        lora_rank=lora_rank,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        contrast=contrast,
-        augmentation=augmentation,
-        clean_views=clean_views,
-        class_balance=class_balance,
-        projection=projection,
-        temperature=temperature,
-        koleo=koleo,
-        freeze_batch_norm=freeze_batch_norm,
-        epochs=epochs,
-        patience=patience,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        schedule=schedule,
-        restarts=restarts,
-        learning_rate=learning_rate,
-        head_learning_rate=head_learning_rate,
-        weight_decay=weight_decay,
-        clip_norm=clip_norm,
-        precision=precision,
-        workers=workers,
-        seed=seed,
-    )
     weights = _local(weights, paths.weights)
     images = _read_images(paths.training)
     encoder = build_encoder(
@@ -122,9 +60,9 @@ def train(
         mean=mean,
         std=std,
         pooling=pooling,
-        seed=seed,
+        seed=settings.seed,
     )
-    start = {"method": method, "weights": _identity(weights), "accessions": accessions, "seed": seed}
+    start = {"method": method, "weights": _identity(weights), "accessions": accessions, "seed": settings.seed}
     key = checkpoint_key(
         {**start, **_lasting(settings), **asdict(encoder.config), "longest_side": longest_side}, paths.training
     )

@@ -18,7 +18,7 @@ from cbir.manifest import SCHEMA
 from cbir.objective import PREDICTIONS
 from cbir.reduced import ReducedImages
 from tasks.evaluate import evaluate
-from tasks.stage import Paths
+from tasks.settings import Paths, grouped
 from tests.cbir.retrievals import Archive, archive, scattered
 
 OPTIONS: dict[str, Any] = {
@@ -69,7 +69,7 @@ def written(folder: str) -> set[str]:
 
 
 def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None:
-    evaluate(workspace(HARD), **OPTIONS)
+    evaluate(workspace(HARD), **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
     threshold = json.loads(Path("reports/threshold.json").read_text())
     queries = pd.read_parquet("reports/per_query.parquet")
@@ -89,7 +89,7 @@ def test_what_a_classifier_predicted_for_test_images_is_measured(caplog: pytest.
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     write_parquet(paths.encoder / "predictions.parquet", pa.table(columns, schema=PREDICTIONS))
     with caplog.at_level(logging.INFO):
-        evaluate(paths, **OPTIONS)
+        evaluate(paths, **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
     found = [metrics[f"class_{name}"] for name in ("precision", "recall", "f1")]
     assert found == pytest.approx([0.75, 0.75, 2 / 3], abs=1e-6)
@@ -100,7 +100,7 @@ def test_the_same_inputs_give_the_same_bytes() -> None:
     paths = workspace(HARD)
     seen = []
     for _ in range(2):
-        evaluate(paths, **OPTIONS)
+        evaluate(paths, **grouped(evaluate, OPTIONS))
         seen.append({path: path.read_bytes() for path in sorted(Path("reports").rglob("*")) if path.is_file()})
     assert seen[0] == seen[1]
 
@@ -110,7 +110,7 @@ def test_without_ground_truth_and_training_the_stage_writes_counts_and_the_defau
 ) -> None:
     made = archive(np.random.default_rng(0).normal(size=(12, 4)), groups=[None] * 12, splits=[None] * 12)
     with caplog.at_level(logging.INFO):
-        evaluate(workspace(made, history=False), **OPTIONS)
+        evaluate(workspace(made, history=False), **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
     assert metrics["map@10"] is metrics["class_f1"] is None
     assert metrics["counts"]["images"] == 12
@@ -123,7 +123,7 @@ def test_without_ground_truth_and_training_the_stage_writes_counts_and_the_defau
 
 
 def test_an_archive_of_one_image_is_no_error() -> None:
-    evaluate(workspace(archive(np.eye(1), groups=[None], splits=[None]), history=False), **OPTIONS)
+    evaluate(workspace(archive(np.eye(1), groups=[None], splits=[None]), history=False), **grouped(evaluate, OPTIONS))
     assert json.loads(Path("reports/metrics.json").read_text())["counts"]["images"] == 1
 
 
@@ -131,14 +131,14 @@ def test_an_image_that_is_gone_from_store_and_archive_costs_one_picture_and_a_wa
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     made = archive(np.eye(4) + 0.1, groups=["a", "a", "b", "b"], splits=["test"] * 4)
-    evaluate(workspace(made), **OPTIONS)
+    evaluate(workspace(made), **grouped(evaluate, OPTIONS))
     assert "a contact sheet lacks old/été 0.jpg" in caplog.text
     assert "contact_best.png" in written("plots")
 
 
 def test_the_log_tells_the_metrics_with_their_intervals(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        evaluate(workspace(HARD), **OPTIONS)
+        evaluate(workspace(HARD), **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
     between = metrics["ci95"]["map@10"]
     assert f"map@10 {metrics['map@10']:.3f} ({between['low']:.3f} to {between['high']:.3f})" in caplog.text
@@ -151,12 +151,12 @@ def test_the_log_tells_the_metrics_with_their_intervals(caplog: pytest.LogCaptur
 )
 def test_a_value_out_of_its_range_is_named_with_its_rule(name: str, value: float) -> None:
     with pytest.raises(UserError, match=rf"evaluate\.{name} must .*{value}"):
-        evaluate(workspace(HARD), **OPTIONS | {name: value})
+        evaluate(workspace(HARD), **grouped(evaluate, OPTIONS | {name: value}))
 
 
 def test_a_promise_that_cannot_be_kept_is_told(caplog: pytest.LogCaptureFixture) -> None:
     away = np.array([[1, 0], [0, 1], [1, 0.1], [0.1, 1]])
     made = archive(away, groups=["a", "a", None, None], splits=["val", "val", None, None])
-    evaluate(workspace(made), **OPTIONS | {"threshold": "precision"})
+    evaluate(workspace(made), **grouped(evaluate, OPTIONS | {"threshold": "precision"}))
     assert json.loads(Path("reports/threshold.json").read_text())["target_kept"] is False
     assert "no threshold keeps the precision" in caplog.text

@@ -15,8 +15,8 @@ from cbir.alterations import KINDS
 from cbir.manifest import SCHEMA
 from cbir.reduced import ReducedImages
 from cbir.sample import make_scene
+from tasks.settings import Paths, grouped
 from tasks.sift import sift
-from tasks.stage import Paths
 
 OPTIONS: dict[str, Any] = {
     "longest_side": 256,
@@ -67,7 +67,7 @@ def test_copies_are_found_and_the_reports_are_those_of_an_encoder(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        sift(paths, **OPTIONS)
+        sift(paths, **grouped(sift, OPTIONS))
     metrics = json.loads((paths.reports / "metrics.json").read_text())
     assert metrics["counts"]["queries"] == 4
     assert metrics["hit_rate@1"] == 1.0
@@ -84,7 +84,7 @@ def test_copies_are_found_and_the_reports_are_those_of_an_encoder(
 def test_the_same_inputs_give_the_same_bytes(paths: Paths) -> None:
     contents = []
     for _ in range(2):
-        sift(paths, **OPTIONS)
+        sift(paths, **grouped(sift, OPTIONS))
         contents.append([path.read_bytes() for path in sorted(paths.reports.iterdir())])
     assert len(contents[0]) == 3
     assert contents[0] == contents[1]

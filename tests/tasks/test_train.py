@@ -1,6 +1,5 @@
 """Stage train: params in, the encoder's folder out, as a process that can be killed."""
 
-import inspect
 import json
 import os
 import signal
@@ -23,7 +22,7 @@ from cbir.errors import UserError
 from cbir.files import image_ids, write_parquet
 from cbir.objective import PREDICTIONS
 from cbir.training import HISTORY
-from tasks.settings import Paths, load_paths, read_yaml
+from tasks.settings import Paths, grouped, load_paths, read_yaml, schema
 from tasks.train import train
 from tests.cbir.clip import TINY as TINY_CLIP
 
@@ -73,12 +72,11 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_params_yaml_holds_what_the_stage_takes() -> None:
-    taken = [name for name, one in inspect.signature(train).parameters.items() if one.kind is one.KEYWORD_ONLY]
-    assert sorted(settings()) == sorted(taken)
+    assert sorted(settings()) == sorted(schema(train))
 
 
 def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the_same_bytes(paths: Paths) -> None:
-    train(paths, **settings(whitening="pca", accessions=["first"]))
+    train(paths, **grouped(train, settings(whitening="pca", accessions=["first"])))
     first = files(paths.encoder)
     assert sorted(first) == ["config.json", "history.parquet", "model.safetensors", "predictions.parquet"]
     facts = json.loads(first["config.json"])["training"]
@@ -94,30 +92,30 @@ def test_the_encoder_its_facts_and_its_history_are_written_and_a_rerun_gives_the
     assert len(history) == 4
     assert pq.read_table(paths.encoder / "predictions.parquet").equals(PREDICTIONS.empty_table())
     assert not list((paths.store / "checkpoints").iterdir())
-    train(paths, **settings(whitening="pca", accessions=["first"], workers=1))
+    train(paths, **grouped(train, settings(whitening="pca", accessions=["first"], workers=1)))
     assert files(paths.encoder) == first
 
 
 def test_none_writes_the_backbone_whatever_the_settings_of_training_are(paths: Paths) -> None:
-    train(paths, **settings(method="none"))
+    train(paths, **grouped(train, settings(method="none")))
     first = files(paths.encoder)
     assert pq.read_table(paths.encoder / "history.parquet").equals(HISTORY.empty_table())
     image = np.zeros((40, 40), np.uint8)
     expected = build_encoder(backbone=TINY["backbone"], image_size=32, greyscale=True).embed([image])
     assert np.array_equal(load_encoder(paths.encoder).embed([image]), expected)
-    train(paths, **settings(method="none", temperature=0.5, epochs=9, augmentation="simclr"))
+    train(paths, **grouped(train, settings(method="none", temperature=0.5, epochs=9, augmentation="simclr")))
     assert files(paths.encoder) == first
 
 
 def test_a_clip_model_is_written_with_its_text_tower_and_its_own_preprocessing(paths: Paths) -> None:
     own = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native", "greyscale": False}
-    train(paths, **settings(method="none", image_size=0, resize="model", **own))
+    train(paths, **grouped(train, settings(method="none", image_size=0, resize="model", **own)))
     encoder = load_encoder(paths.encoder, text=True)
     assert (encoder.config.image_size, encoder.config.resize) == (32, "model")
     assert encoder.config.scaling is not None
     assert encoder.embed_texts(["a horse"]).shape == (1, 24)
     first = files(paths.encoder)
-    train(paths, **settings(method="none", image_size=0, resize="model", **own))
+    train(paths, **grouped(train, settings(method="none", image_size=0, resize="model", **own)))
     assert files(paths.encoder) == first
 
 
@@ -127,7 +125,7 @@ def test_weights_are_known_by_their_content(paths: Paths) -> None:
     paths.weights.mkdir(parents=True)
     for folder in ("here", "there"):
         save_file(state, paths.weights / f"{folder}.safetensors")
-        train(paths, **settings(method="none", weights=f"{folder}.safetensors"))
+        train(paths, **grouped(train, settings(method="none", weights=f"{folder}.safetensors")))
         Path(folder, "encoder").mkdir(parents=True)
         for name, content in files(paths.encoder).items():
             Path(folder, "encoder", name).write_bytes(content)
@@ -139,21 +137,21 @@ def test_weights_are_known_by_their_content(paths: Paths) -> None:
 @pytest.mark.parametrize("weights", ["../away.safetensors", "/away.safetensors", "missing.safetensors"])
 def test_weights_lie_where_dvc_sees_them(paths: Paths, weights: str) -> None:
     with pytest.raises(UserError, match="is no file in models/weights: copy it there and give its name") as refused:
-        train(paths, **settings(weights=weights))
+        train(paths, **grouped(train, settings(weights=weights)))
     assert f"train.weights is {weights!r}" in str(refused.value)
 
 
 def test_without_training_images_it_says_which_stage_to_run(paths: Paths) -> None:
     paths.training.unlink()
     with pytest.raises(UserError, match="is not there; run the stage groundtruth first"):
-        train(paths, **settings())
+        train(paths, **grouped(train, settings()))
 
 
 def test_a_wrong_setting_leaves_the_encoder_before(paths: Paths) -> None:
-    train(paths, **settings(method="none"))
+    train(paths, **grouped(train, settings(method="none")))
     first = files(paths.encoder)
     with pytest.raises(UserError, match=r"train.method must be one of .*, is 'byol'"):
-        train(paths, **settings(method="byol"))
+        train(paths, **grouped(train, settings(method="byol")))
     assert files(paths.encoder) == first
 
 
@@ -177,7 +175,7 @@ def test_killed_as_a_process_it_goes_on_and_gives_the_same_bytes(paths: Paths) -
     resumed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "going on after epoch" in resumed.stderr
     first = files(paths.encoder)
-    train(paths, **settings(epochs=20, patience=20))
+    train(paths, **grouped(train, settings(epochs=20, patience=20)))
     assert files(paths.encoder) == first
 
 
@@ -186,7 +184,7 @@ def test_a_classifier_writes_what_it_says_of_the_images_of_val_and_test(paths: P
     table = table[table["split"].isna()].assign(split=["train", "train", "train", "val", "test"] * 4)
     table["class"] = ["a", "b"] * 10
     write_parquet(paths.training, pa.Table.from_pandas(table, preserve_index=False))
-    train(paths, **settings(method="classifier", augmentation="mild", class_balance="loss", epochs=1))
+    train(paths, **grouped(train, settings(method="classifier", augmentation="mild", class_balance="loss", epochs=1)))
     predictions = pq.read_table(paths.encoder / "predictions.parquet")
     assert predictions.schema == PREDICTIONS
     assert sorted(predictions["split"].to_pylist()) == ["test"] * 4 + ["val"] * 4
@@ -196,4 +194,4 @@ def test_a_classifier_writes_what_it_says_of_the_images_of_val_and_test(paths: P
 def test_clip_without_captions_says_in_one_sentence_what_to_set(paths: Paths) -> None:
     clip = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native"}
     with pytest.raises(UserError, match=r"images with a caption that may train, there are 0; set groundtruth.captions"):
-        train(paths, **settings(method="clip", **clip))
+        train(paths, **grouped(train, settings(method="clip", **clip)))
