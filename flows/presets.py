@@ -21,7 +21,20 @@ FOLDER = Path("presets")
 QUICK = FOLDER / "quick/rules.yaml"
 DEFAULT = "default"
 ENTRIES = ("description", "published", "params", "quick", "stage")
-FIXED = ("paths", "images", "clean", "tracking")  # where things lie and what the archive is: no matter of a method
+# Where things lie, what the archive is, and how it is lived with: no matter of a method.
+FIXED = (
+    "paths",
+    "images",
+    "clean",
+    "tracking",
+    "landing",
+    "arrivals",
+    "schedule",
+    "promotion",
+    "version",
+    "notify",
+    "shards",
+)
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z][\w/.-]*", re.IGNORECASE)
 Values = dict[str, Any]  # by name: section.key
 

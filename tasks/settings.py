@@ -24,6 +24,7 @@ class Paths:
     """The section ``paths`` of params.yaml, relative to the workspace, which is the working directory."""
 
     raw: Path
+    landing: Path
     reference: Path
     translations: Path
     weights: Path

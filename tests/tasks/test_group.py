@@ -30,6 +30,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     where = Paths(
         raw=Path("data/raw"),
         reference=Path("data/reference"),
+        landing=Path("data/landing"),
         translations=Path("data/translations.jsonl"),
         weights=Path("models/weights"),
         manifest=Path("data/manifest.parquet"),
