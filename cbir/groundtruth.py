@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cbir.layouts import Mention, Reading
+from cbir.manifest import in_order
 from cbir.names import Match, NameIndex, compose, unaccented
 from cbir.notes import Note, note_of, suggest_names
 from cbir.split import SplitBy, split_of
@@ -24,8 +25,6 @@ SCHEMA = pa.schema(
         ("caption_en", pa.string()),  # the caption where it is English; null where there is no translation
     ]
 )
-
-_MEMBER_ORDER = ["accession", "path", "page"]
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def folder_classes(manifest: pd.DataFrame, *, unlabelled: Iterable[str]) -> tupl
         unlabelled: folders that name no class, without regard to case and accents.
     """
     ignored = {unaccented(name) for name in unlabelled}
-    usable = manifest[manifest["status"] == "ok"].sort_values(_MEMBER_ORDER, kind="stable")
+    usable = in_order(manifest[manifest["status"] == "ok"])
     seen: dict[str, dict[str, str]] = {}  # image_id: class: the first path
     for identity, path in zip(usable["image_id"], usable["path"], strict=True):
         folders = path.split("/")[1:-1]
@@ -186,7 +185,7 @@ def label_images(
         languages, english: by caption.
     """
     classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
-    order = images.sort_values(_MEMBER_ORDER, kind="stable")["image_id"]
+    order = in_order(images)["image_id"]
     position = {identity: number for number, identity in enumerate(order)}
     group_of = {identity: min(group, key=position.__getitem__) for group in groups for identity in group}
     table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
@@ -220,6 +219,25 @@ def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: 
         elif identity in group_of:
             first.setdefault(("group", group_of[identity]), identity)
     return set(first.values())
+
+
+def keep_splits(labelled: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The same table, its groups in the split in which an encoder has seen members of theirs.
+
+    A group's split follows from its first member, so it moves only where what arrives later joins two groups. What
+    was trained on (or chosen by) must not be tested on: such a group is ``train`` where a member of it was trained on,
+    else ``val`` where one was validated on.
+
+    Args:
+        labelled: as :func:`label_images` gives it, of the whole archive.
+        training: the same for the images that the encoder was trained on.
+    """
+    seen = labelled["image_id"].map(training.set_index("image_id")["split"])
+    kept = labelled["split"].copy()
+    for split in ("val", "train"):
+        groups = labelled.loc[seen == split, "group_id"].dropna()
+        kept[labelled["group_id"].isin(groups)] = split
+    return labelled.assign(split=kept)
 
 
 def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:

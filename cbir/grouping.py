@@ -22,7 +22,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cbir.manifest import unique_images
+from cbir.manifest import in_order, unique_images
 from cbir.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def group_images(
 
 def _name(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Give each cluster its group_id and its representative."""
-    order = ["accession", "path", "page"]
-    table = found.merge(images[["image_id", "width", "height", *order]], on="image_id", validate="one_to_one")
-    table = table.sort_values(["cluster", *order], ignore_index=True)
+    facts = ["image_id", "width", "height", "accession", "path", "page"]
+    table = in_order(found.merge(images[facts], on="image_id", validate="one_to_one"))
+    table = table.sort_values("cluster", kind="stable", ignore_index=True)
     table["group_id"] = table.groupby("cluster")["image_id"].transform("first")
     pixels = table["width"].astype("int64") * table["height"].astype("int64")
     best = pixels.groupby(table["cluster"]).idxmax()  # the first of the largest

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cbir.manifest import arrival
+
 _FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}  # .DS_Store is hidden by its dot
 
 
@@ -34,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """The archive's files, sorted by accession and path.
+    """The archive's files, sorted by accession (in the order of :func:`cbir.manifest.arrival`) and path.
 
     Attributes:
         entries: the files in accessions.
@@ -61,7 +63,7 @@ def list_archive(archive: Path) -> Listing:
             entries.extend(_walk(Path(item.path), archive))
         else:
             loose.append(_readable(item.name))
-    return Listing(sorted(entries, key=lambda entry: (entry.accession, entry.path)), sorted(loose))
+    return Listing(sorted(entries, key=lambda entry: (arrival(entry.accession), entry.path)), sorted(loose))
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

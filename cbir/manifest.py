@@ -1,5 +1,6 @@
 """The manifest: one row an image of the archive, what it is and whether it can be used."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -47,7 +48,7 @@ class Row:
 
 _TYPES = {"page": pa.int32(), "bytes": pa.int64(), "width": pa.int32(), "height": pa.int32()}
 SCHEMA = pa.schema([(field.name, _TYPES.get(field.name, pa.string())) for field in fields(Row)])
-_KEY = ["accession", "path", "page"]
+_LANDED = re.compile(r"\d{8}T\d{6}Z")  # an accession that came by the landing folder: the time at which it came, UTC
 _WHOLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
@@ -68,13 +69,29 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return pq.read_table(path, schema=SCHEMA).to_pandas(types_mapper=_WHOLE.get)
 
 
+def arrival(accession: str) -> tuple[bool, str]:
+    """A key that sorts accessions in the order in which they came, as far as their names tell it.
+
+    Those that are named by the time at which they landed come after all others, in the order of that time: so the first
+    member of a group, which gives it its id, stays the first.
+    """
+    return _LANDED.fullmatch(accession) is not None, accession
+
+
+def in_order(images: pd.DataFrame) -> pd.DataFrame:
+    """Rows with accession, path and page, sorted by these: accessions in the order of :func:`arrival`."""
+    ranks = {name: rank for rank, name in enumerate(sorted(images["accession"].unique(), key=arrival))}
+    rows = images.assign(_arrival=images["accession"].map(ranks))
+    return rows.sort_values(["_arrival", "path", "page"], kind="stable").drop(columns="_arrival")
+
+
 def unique_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """The images that can be used, one row an image_id (the first by accession, path and page), sorted by image_id.
 
     Returns:
         The manifest's columns without status, reason and duplicate_of, which say nothing any more; index from 0.
     """
-    usable = manifest[manifest["status"] == "ok"].sort_values(_KEY, kind="stable").drop_duplicates("image_id")
+    usable = in_order(manifest[manifest["status"] == "ok"]).drop_duplicates("image_id")
     order = ["image_id", "path", "page", "accession", "width", "height", "bytes", "format", "mode", "phash"]
     whole = dict.fromkeys(("page", "width", "height", "bytes"), "int64")
     return usable.sort_values("image_id", ignore_index=True)[order].astype(whole)

@@ -4,7 +4,8 @@ import difflib
 import functools
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -15,7 +16,15 @@ from tqdm import tqdm
 from cbir.captions import Captions, find_captions
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.groundtruth import SCHEMA, Groups, folder_classes, label_images, resolve_groups, split_sizes
+from cbir.groundtruth import (
+    SCHEMA,
+    Groups,
+    folder_classes,
+    keep_splits,
+    label_images,
+    resolve_groups,
+    split_sizes,
+)
 from cbir.languages import ENGLISH, detect_languages
 from cbir.layouts import TableLayout, read_groups
 from cbir.manifest import read_manifest, unique_images
@@ -52,32 +61,65 @@ def groundtruth(
     check_fractions(train=train, val=val)
     manifest = read_manifest(paths.manifest)
     _check_accessions(accessions, manifest)
-    index = NameIndex(manifest)
-    groups, classes, notes = _known(paths, file, layout, unlabelled, manifest, index)
-    described = _described(paths, captions, caption_prompt, manifest, index)
-    languages = _languages(described)
-    english, missing = _english(paths, described, languages, ask=translate == "deepl", source=captions)
+    read = functools.partial(_read, paths, file, layout, unlabelled, captions, caption_prompt)
+    whole, trained = read(manifest, log.info), manifest
+    known = whole
+    if accessions:
+        trained = _of_accessions(manifest, accessions)
+        known = read(trained, log.debug)
+    texts = [*whole.captions.texts.values(), *known.captions.texts.values()]
+    languages = detect_languages(texts)
+    _log_languages(whole.captions.texts.values(), languages)
+    english, missing = _english(paths, texts, languages, ask=translate == "deepl", source=captions)
 
-    labelled = label_images(
-        unique_images(manifest),
-        groups=groups.members,
-        classes=classes,
-        captions=described.texts,
-        split_by=split_by,
-        languages=languages,
-        english=english,
-        train=train,
-        val=val,
-        seed=seed,
+    label = functools.partial(
+        label_images, split_by=split_by, languages=languages, english=english, train=train, val=val, seed=seed
     )
+    training = label(unique_images(trained), groups=known.groups, classes=known.classes, captions=known.captions.texts)
+    labelled = label(unique_images(manifest), groups=whole.groups, classes=whole.classes, captions=whole.captions.texts)
+    if split_by == "group":
+        labelled = keep_splits(labelled, training)
     _log_splits(labelled)
     _write(paths.groundtruth, labelled, SCHEMA)
-    _write(paths.training, _of_accessions(labelled, manifest, accessions), _TRAINING)
-    write_notes(paths.reports / "groundtruth.csv", [*groups.notes, *notes, *described.notes, *missing])
+    _write(paths.training, training, _TRAINING)
+    write_notes(paths.reports / "groundtruth.csv", [*whole.notes, *missing])
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the reference files say of the images of a manifest."""
+
+    groups: tuple[tuple[str, ...], ...]
+    classes: dict[str, str]
+    captions: Captions
+    notes: tuple[Note, ...]
+
+
+def _read(
+    paths: Paths,
+    file: str,
+    layout: Layout,
+    unlabelled: list[str],
+    captions: str,
+    prompt: str,
+    manifest: pd.DataFrame,
+    tell: Callable[..., None],
+) -> _Read:
+    """What is known of these images; what is not in the manifest, such as a later accession, leaves no trace."""
+    index = NameIndex(manifest)
+    groups, classes, notes = _known(paths, file, layout, unlabelled, manifest, index, tell)
+    described = _described(paths, captions, prompt, manifest, index, tell)
+    return _Read(groups.members, classes, described, (*groups.notes, *notes, *described.notes))
 
 
 def _known(
-    paths: Paths, file: str, layout: Layout, unlabelled: list[str], manifest: pd.DataFrame, index: NameIndex
+    paths: Paths,
+    file: str,
+    layout: Layout,
+    unlabelled: list[str],
+    manifest: pd.DataFrame,
+    index: NameIndex,
+    tell: Callable[..., None],
 ) -> tuple[Groups, dict[str, str], tuple[Note, ...]]:
     """Groups from the file, or classes from the folders, or nothing."""
     if layout == "folders":
@@ -86,7 +128,7 @@ def _known(
                 f'groundtruth.file is {file}, but layout folders reads no file; set it to "", or name another layout'
             )
         classes, notes = folder_classes(manifest, unlabelled=unlabelled)
-        log.info("layout folders: %d images in %d classes", len(classes), len(set(classes.values())))
+        tell("layout folders: %d images in %d classes", len(classes), len(set(classes.values())))
         return Groups(()), classes, notes
     if not file:
         if layout != "auto":
@@ -94,47 +136,45 @@ def _known(
                 f"groundtruth.file is empty, but groundtruth.layout is {layout}; bring a file in "
                 "(cbir import DIR --groundtruth FILE), or set the layout to auto"
             )
-        log.info("no ground truth: groups can be found, but not evaluated")
+        tell("no ground truth: groups can be found, but not evaluated")
         return Groups(()), {}, ()
-    return _groups(_reference("file", file, paths.reference), layout, index), {}, ()
+    return _groups(_reference("file", file, paths.reference), layout, index, tell), {}, ()
 
 
-def _groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex) -> Groups:
+def _groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex, tell: Callable[..., None]) -> Groups:
     is_file = functools.cache(lambda name: index.match(name).problem is not Problem.UNMATCHED)
     reading = read_groups(read_table(path), layout=layout, is_file=is_file)
     groups = resolve_groups(reading, index, file=path.name)
     found = "found" if layout == "auto" else "as set"
-    log.info("layout %s (%s): %d names in %d groups", reading.layout, found, reading.mentions, len(reading.groups))
-    log.info("%d names matched, %s", groups.matched, _problems(groups.notes))
-    log.info("%d groups of two or more, %d images in them", len(groups.members), groups.images)
-    if reading.mentions and not groups.matched:
+    tell("layout %s (%s): %d names in %d groups", reading.layout, found, reading.mentions, len(reading.groups))
+    tell("%d names matched, %s", groups.matched, _problems(groups.notes))
+    tell("%d groups of two or more, %d images in them", len(groups.members), groups.images)
+    if reading.mentions and not groups.matched and tell == log.info:
         log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", path)
     return groups
 
 
-def _described(paths: Paths, captions: str, prompt: str, manifest: pd.DataFrame, index: NameIndex) -> Captions:
+def _described(
+    paths: Paths, captions: str, prompt: str, manifest: pd.DataFrame, index: NameIndex, tell: Callable[..., None]
+) -> Captions:
     if not captions:
         return Captions({})
     source = _reference("captions", captions, paths.reference)
     found = find_captions(source, manifest=manifest, index=index, prompt=prompt)
-    log.info("%d captions for %d images, %s", found.read, len(found.texts), _problems(found.notes))
+    tell("%d captions for %d images, %s", found.read, len(found.texts), _problems(found.notes))
     return found
 
 
-def _languages(described: Captions) -> dict[str, str]:
-    """The language of each caption in which it shows."""
-    languages = detect_languages(described.texts.values())
-    if described.texts:
-        counts = Counter(languages.get(text, "unsure") for text in described.texts.values())
+def _log_languages(texts: Collection[str], languages: Mapping[str, str]) -> None:
+    if texts:
+        counts = Counter(languages.get(text, "unsure") for text in texts)
         log.info("captions by language: %s", ", ".join(f"{count} {code}" for code, count in counts.most_common()))
-    return languages
 
 
 def _english(
-    paths: Paths, described: Captions, languages: Mapping[str, str], *, ask: bool, source: str
+    paths: Paths, texts: Sequence[str], languages: Mapping[str, str], *, ask: bool, source: str
 ) -> tuple[dict[str, str], tuple[Note, ...]]:
     """English by caption, those that are English as they are, and notes on what was not translated."""
-    texts = list(described.texts.values())
     own = {text: text for text in texts if languages.get(text) == ENGLISH}
     if not ask:
         return own, ()
@@ -187,16 +227,10 @@ def _check_accessions(accessions: list[str], manifest: pd.DataFrame) -> None:
             raise UserError(f"train.accessions names {name}, which is no accession of the archive; {hint}")
 
 
-def _of_accessions(labelled: pd.DataFrame, manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:
-    """The images that have a copy in one of the accessions, with its path there; all where none is named.
-
-    So a copy that lands in another accession later changes nothing for training.
-    """
-    if not accessions:
-        return labelled
+def _of_accessions(manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:
+    """The rows of the accessions, so that what lands in another one later changes nothing for training."""
     wanted = {compose(name) for name in accessions}
-    there = unique_images(manifest[manifest["accession"].map(compose).isin(wanted)])
-    return labelled[SCHEMA.names].merge(there[["image_id", "path", "page"]], on="image_id").sort_values("image_id")
+    return manifest[manifest["accession"].map(compose).isin(wanted)]
 
 
 def _log_splits(labelled: pd.DataFrame) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cbir.errors import UserError
-from cbir.manifest import SCHEMA, Row, read_manifest, unique_images, write_manifest
+from cbir.manifest import SCHEMA, Row, in_order, read_manifest, unique_images, write_manifest
 
 ROW = Row(
     image_id="b" * 32,
@@ -63,3 +63,12 @@ def test_unique_images_are_the_usable_ones_once_each_by_their_first_place_sorted
     ]
     assert images["width"].dtype == "int64"
     assert images.index.tolist() == [0, 1]
+
+
+def test_accessions_named_by_the_time_of_their_landing_come_after_all_others(tmp_path: Path) -> None:
+    names = ["20261125T051000Z", "press", "20251125T051000Z", "1921"]
+    rows = [replace(ROW, accession=name, path=f"{name}/a.jpg") for name in names]
+    write_manifest(tmp_path / "manifest.parquet", rows)
+    manifest = read_manifest(tmp_path / "manifest.parquet")
+    assert in_order(manifest)["accession"].tolist() == ["1921", "press", "20251125T051000Z", "20261125T051000Z"]
+    assert unique_images(manifest)["path"].tolist() == ["1921/a.jpg"]

@@ -156,6 +156,47 @@ def test_images_that_land_later_leave_training_byte_for_byte(paths: Paths) -> No
     assert paths.training.read_bytes() == before
 
 
+def test_a_file_that_the_ground_truth_awaited_leaves_training_byte_for_byte_when_it_lands(paths: Paths) -> None:
+    settings = {"accessions": ["one", "two"], "file": write_groups(paths)}  # c.tif is alone in its group, so far
+    run(paths, **settings)
+    before = paths.training.read_bytes()
+    _land(paths, "20260101T000000Z/soldats.jpg", "20260101T000000Z/b.jpg")
+    known, _, _ = run(paths, **settings)
+    assert len(known) == 8
+    assert paths.training.read_bytes() == before
+
+
+def test_a_group_that_training_has_seen_is_not_tested_on_when_later_images_join_it_with_another(paths: Paths) -> None:
+    book = openpyxl.Workbook()
+    for name in ["ETE_1", "b", "", "e", "d", "", "ETE_1", "new", "", "d", "new"]:
+        book.active.append(["", "", "", name])
+    book.save(paths.reference / "gt.xlsx")
+    settings = {"accessions": ["one", "two"], "file": "gt.xlsx"}
+    splits = set()
+    for seed in range(12):
+        run(paths, **settings, seed=seed)
+        seen = pd.read_parquet(paths.training).set_index("image_id")["split"].dropna()
+        _land(paths, "20260101T000000Z/new.jpg")
+        known, training, _ = run(paths, **settings, seed=seed)
+        assert training.set_index("image_id")["split"].dropna().equals(seen)
+        (split,) = known["split"].dropna().unique()
+        assert split == min(seen, key=["train", "val", "test"].index)
+        splits.add(frozenset(seen))
+        _take_away(paths, "20260101T000000Z/new.jpg")
+    assert len(splits) > 2  # the seeds made conflicts and none
+
+
+def _land(paths: Paths, *files: str) -> None:
+    table = pd.concat([pd.read_parquet(paths.manifest), manifest(*files)])
+    write_parquet(paths.manifest, pa.Table.from_pandas(table, schema=MANIFEST, preserve_index=False))
+
+
+def _take_away(paths: Paths, file: str) -> None:
+    table = pd.read_parquet(paths.manifest)
+    table = table[table["path"] != file]
+    write_parquet(paths.manifest, pa.Table.from_pandas(table, schema=MANIFEST, preserve_index=False))
+
+
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
