@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.figures import Figure, in_turn
 from cbir.devices import Precision, autocast, choose_device, choose_precision, keep_memory
-from cbir.encoder import Encoder, build_encoder, encoder_digest, load_encoder
+from cbir.encoder import Encoder, build_encoder, load_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.inference import Counts, embed_archive, pass_size, side_by_side
 from cbir.reduced import ReducedImages
 

@@ -5,7 +5,6 @@ import filecmp
 import hashlib
 import os
 import shutil
-import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -16,31 +15,14 @@ from typing import Literal
 from cbir.captions import check_captions, is_sheet
 from cbir.errors import UserError
 from cbir.files import writing, writing_folder
-from cbir.images import UnreadableImage, open_image
-from cbir.listing import left_out
-from cbir.names import IMAGE_SUFFIXES, compose
+from cbir.names import compose
 from cbir.progress import Progress, silent
+from cbir.source import Skipped, SourceFile, survey
 from cbir.tables import read_table
 
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer
 _PART = ".part"  # hidden, so no file of an accession has this name
 _SPARE = 100_000_000  # bytes of disk that a copy leaves free
-
-HIDDEN = "hidden, or left behind by a file manager"
-NO_IMAGE = "no image"
-NO_UTF8 = "its name is not valid UTF-8"
-OUTWARD_LINK = "a link that leads out of the folder"
-FOLDER_LINK = "a link to a folder"
-SPECIAL = "no regular file"
-UNREADABLE = "cannot be read"
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file or folder (relative to the source) that was left where it is, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +39,6 @@ class Accession:
     @property
     def skipped_by_reason(self) -> dict[str, int]:
         return dict(sorted(Counter(skipped.reason for skipped in self.skipped).items()))
-
-
-@dataclass(frozen=True)
-class _File:
-    source: Path
-    path: str  # relative, POSIX
-    size: int
-    mtime: int  # ns
 
 
 def bring_in(
@@ -88,7 +62,7 @@ def bring_in(
     """
     source = _check_source(source, archive)
     name = _check_name(_default_name(source.name) if name is None else name, archive)
-    files, skipped = _survey(source)
+    files, skipped = survey(source)
     if not files:
         found = Counter(skip.reason for skip in skipped)
         what = ", ".join(f"{reason}: {count}" for reason, count in sorted(found.items())) or "nothing at all"
@@ -189,73 +163,7 @@ def _check_name(name: str, archive: Path) -> str:
     return name
 
 
-def _survey(source: Path) -> tuple[list[_File], list[Skipped]]:
-    """The images below a folder, by path, and what is left out."""
-    files: list[_File] = []
-    skipped: list[Skipped] = []
-    todo = [source]
-    while todo:
-        folder = todo.pop()
-        try:
-            with os.scandir(folder) as found:
-                items = list(found)
-        except OSError:
-            skipped.append(Skipped(_relative(folder, source), UNREADABLE))
-            continue
-        for item in items:
-            path = Path(item.path)
-            if not left_out(item.name) and item.is_dir(follow_symlinks=False):
-                todo.append(path)
-                continue
-            result = _look(path, source)
-            if isinstance(result, _File):
-                files.append(result)
-            else:
-                skipped.append(Skipped(_relative(path, source), result))
-    return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
-
-
-def _relative(path: Path, source: Path) -> str:
-    return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")
-
-
-def _look(path: Path, source: Path) -> _File | str:
-    """A file to bring in, or the reason why it is left out."""
-    if left_out(path.name):
-        return HIDDEN
-    target = path.resolve()
-    if path.is_symlink():
-        if not target.is_relative_to(source):
-            return OUTWARD_LINK
-        if target.is_dir():
-            return FOLDER_LINK
-    try:
-        facts = target.stat()
-    except OSError:
-        return UNREADABLE
-    if not stat.S_ISREG(facts.st_mode):
-        return SPECIAL
-    relative = path.relative_to(source).as_posix()
-    if _relative(path, source) != relative:
-        return NO_UTF8
-    if not os.access(target, os.R_OK):
-        return UNREADABLE
-    if not _is_image(target):
-        return NO_IMAGE
-    return _File(target, relative, facts.st_size, facts.st_mtime_ns)
-
-
-def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return True
-    try:
-        with open_image(path):
-            return True
-    except UnreadableImage:
-        return False
-
-
-def _prepare(temporary: Path, files: Sequence[_File]) -> list[_File]:
+def _prepare(temporary: Path, files: Sequence[SourceFile]) -> list[SourceFile]:
     """Clear the temporary folder of all but whole files that are wanted; return those still missing."""
     whole = {file.path: (file.size, file.mtime) for file in files}
     there: set[str] = set()
@@ -269,7 +177,7 @@ def _prepare(temporary: Path, files: Sequence[_File]) -> list[_File]:
     return [file for file in files if file.path not in there]
 
 
-def _check_room(archive: Path, missing: Sequence[_File], *, link: bool) -> None:
+def _check_room(archive: Path, missing: Sequence[SourceFile], *, link: bool) -> None:
     needed = 0 if link else sum(file.size for file in missing)
     free = shutil.disk_usage(archive).free
     if needed and needed + _SPARE > free:
@@ -280,7 +188,7 @@ def _check_room(archive: Path, missing: Sequence[_File], *, link: bool) -> None:
         )
 
 
-def _bring(file: _File, temporary: Path, *, link: bool) -> None:
+def _bring(file: SourceFile, temporary: Path, *, link: bool) -> None:
     """Link or copy one file, so that it is there whole or not at all."""
     target = temporary / file.path
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """The encoder: from an image to one L2-normalised vector, and to and from a folder on disk."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,6 +16,7 @@ from torch.nn import functional
 from cbir.backbones.build import build_towers
 from cbir.devices import Precision, autocast, choose_device, choose_precision
 from cbir.encoder_config import EncoderConfig, channels, choose_size, read_config
+from cbir.encoder_files import CONFIG_FILE, TEXT_FOLDER, WEIGHTS_FILE
 from cbir.errors import UserError
 from cbir.heads import Head, build_head
 from cbir.pooling import Pooling, build_pooling
@@ -32,15 +32,11 @@ __all__ = [
     "build_encoder",
     "choose_device",
     "choose_precision",
-    "encoder_digest",
     "load_encoder",
     "to_images",
     "whiten",
 ]
 
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
-TEXT_FOLDER = "text"  # what the text tower needs beside its weights
 TEXT = "text."  # with which the names of its weights begin
 
 
@@ -257,14 +253,6 @@ def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
     projection = getattr(encoder.whitening, "projection", None)
     dimension = encoder.dimension if projection is None else len(projection)
     encoder.config = replace(encoder.config, whitening=kind, dimension=dimension)
-
-
-def encoder_digest(folder: Path) -> str:
-    """64 hex characters that change with anything that changes an embedding: SHA-256 over weights and configuration."""
-    digest = hashlib.sha256()
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
-        digest.update(hashlib.sha256((folder / name).read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def to_images(batch: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ from cbir import reduced
 from cbir.ahead import work_ahead
 from cbir.devices import Precision, choose_device, choose_precision
 from cbir.embedding import Batch, DType, write_embeddings
-from cbir.encoder import Encoder, encoder_digest, load_encoder
+from cbir.encoder import Encoder, load_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.images import DECODERS
 from cbir.progress import Progress, silent

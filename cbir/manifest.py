@@ -48,7 +48,7 @@ class Row:
 
 _TYPES = {"page": pa.int32(), "bytes": pa.int64(), "width": pa.int32(), "height": pa.int32()}
 SCHEMA = pa.schema([(field.name, _TYPES.get(field.name, pa.string())) for field in fields(Row)])
-_LANDED = re.compile(r"\d{8}T\d{6}Z")  # an accession that came by the landing folder: the time at which it came, UTC
+LANDED = re.compile(r"\d{8}T\d{6}Z")  # an accession that came by the landing folder: the time at which it came, UTC
 _WHOLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
@@ -75,7 +75,7 @@ def arrival(accession: str) -> tuple[bool, str]:
     Those that are named by the time at which they landed come after all others, in the order of that time: so the first
     member of a group, which gives it its id, stays the first.
     """
-    return _LANDED.fullmatch(accession) is not None, accession
+    return LANDED.fullmatch(accession) is not None, accession
 
 
 def in_order(images: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from cbir.devices import Precision, choose_device
 from cbir.embedding import read_vectors
-from cbir.encoder import Encoder, encoder_digest, load_encoder
+from cbir.encoder import Encoder, load_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import image_ids
 from cbir.images import read_image

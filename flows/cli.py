@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import importlib
 import logging
 import sys
 from collections.abc import Callable
@@ -62,17 +63,19 @@ def run(
     ] = None,
 ) -> None:
     """Bring everything up to date: clean, train, embed, index, evaluate, group, robustness."""
+    from flows.exclusive import hold_workspace
     from flows.workspace import require_workspace, set_params
 
     paths = require_workspace()
-    for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
-        print(f"params.yaml: {change}", file=sys.stderr)
-    _require_images(paths)
-    _make_ready(paths)
-    from flows.pipeline import pipeline
-    from flows.summary import summary
+    with hold_workspace("cbir run"):
+        for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
+            print(f"params.yaml: {change}", file=sys.stderr)
+        _require_images(paths)
+        _make_ready(paths)
+        from flows.pipeline import pipeline
+        from flows.summary import summary
 
-    outcomes, failure = _result_of(pipeline, force or [])
+        outcomes, failure = _result_of(pipeline, force or [])
     print("\n" + summary(outcomes, paths))
     if failure:
         sys.exit(f"error: {failure}")
@@ -88,19 +91,29 @@ def _require_images(paths: "Paths") -> None:
 def _make_ready(paths: "Paths") -> None:
     """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
     from flows.accessions import adopt
-    from flows.servers import provide_prefect_api
 
     adopt(paths.raw, paths.weights)
-    provide_prefect_api(paths.store / "logs/prefect.log")
+    _provide_api(paths)
+
+
+def _provide_api(paths: "Paths", *, port: int = 0) -> None:
+    from flows.servers import provide_prefect_api
+
+    provide_prefect_api(paths.store / "logs/prefect.log", preferred=port)
+
+
+def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
+    """The state in which a flow ended."""
+    try:
+        return flow(*arguments, return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
     """What a flow returns, and why it failed if it did."""
-    try:
-        state = flow(*arguments, return_state=True)
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    state = _state_of(flow, *arguments)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, UserError):
         raise outcomes
@@ -120,6 +133,7 @@ def study(
     ] = False,
 ) -> None:
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
+    from flows.exclusive import hold_workspace
     from flows.plans import make_plan, one_study
     from flows.presets import DEFAULT, preset_names
     from flows.workspace import require_workspace
@@ -128,7 +142,7 @@ def study(
     _require_images(paths)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
-    with one_study(paths.store):
+    with hold_workspace("cbir study"), one_study(paths.store):
         _make_ready(paths)
         from flows.study import study as run_study
         from flows.summary import study_summary
@@ -166,6 +180,54 @@ def presets(
         print(f"{one.name:{width}}  {one.description}")
 
 
+@app.command()
+def refresh() -> None:
+    """Bring in what has landed in data/landing and find its near-duplicates; trains nothing."""
+    _run_unattended("flows.refresh", "refresh")
+
+
+@app.command()
+def retrain() -> None:
+    """Train on all that is there; the new encoder goes into service only if it is measurably better."""
+    _run_unattended("flows.retraining", "retrain")
+
+
+@app.command()
+def promote(version: Annotated[int, typer.Argument(min=1, help="Of the registered model, as MLflow counts.")]) -> None:
+    """Put a registered encoder into service, with its settings."""
+    _run_unattended("flows.service", "put_into_service", version)
+
+
+@app.command()
+def rollback() -> None:
+    """Put the encoder back into service that the present one took the place of."""
+    _run_unattended("flows.service", "put_into_service", None)
+
+
+def _run_unattended(module: str, name: str, *arguments: Any) -> None:
+    """Run a flow that looks after the workspace itself; says what it did, or why it failed."""
+    from flows.workspace import require_workspace
+
+    paths = require_workspace()
+    _provide_api(paths)
+    flow = getattr(importlib.import_module(module), name)
+    state = _state_of(flow, *arguments)
+    if not state.is_completed():
+        sys.exit(f"error: {state.message}")
+    print(f"\n{state.message}")
+
+
+@app.command()
+def serve() -> None:
+    """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
+    from flows.workspace import require_workspace
+
+    _provide_api(require_workspace(), port=4200)
+    from flows.schedules import serve_schedules
+
+    serve_schedules()
+
+
 @app.command("import")
 def import_(
     folder: Folder,
@@ -180,9 +242,13 @@ def import_(
     require_workspace()
     from tqdm import tqdm
 
+    from flows.exclusive import hold_workspace
     from flows.importing import import_archive
 
-    made = import_archive(folder, groundtruth=groundtruth, captions=captions, name=accession, link=link, progress=tqdm)
+    with hold_workspace("cbir import"):
+        made = import_archive(
+            folder, groundtruth=groundtruth, captions=captions, name=accession, link=link, progress=tqdm
+        )
     print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
     for reason, count in made.skipped_by_reason.items():
         print(f"left out: {count} ({reason})")

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed, State
 
 from cbir.errors import UserError
 from flows.artifacts import publish
+from flows.living import announced
 from flows.measured import remember
 from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
 from tasks.settings import HERE
@@ -28,7 +29,14 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
 def stage(
-    name: str, root: Path, environment: dict[str, str], *, prefix: str, force: bool, unchanged: Outcome | None
+    name: str,
+    root: Path,
+    environment: dict[str, str],
+    *,
+    prefix: str,
+    force: bool,
+    hold: bool,
+    unchanged: Outcome | None,
 ) -> State[Any]:
     """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
     run_log = get_run_logger()
@@ -41,7 +49,9 @@ def stage(
         terminal.log(level, "%s%s: %s", prefix, name, text)
 
     try:
-        outcome = unchanged or bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
+        outcome = unchanged or bring_up_to_date(
+            name, root=root, force=force, hold=hold, tell=tell, environment=environment
+        )
     except StageInterruptedError:
         raise
     except StageError as error:
@@ -61,6 +71,7 @@ def pipeline(
     *,
     root: Path = HERE,
     targets: Sequence[str] = (),
+    hold: Sequence[str] = (),
     prefix: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> State[Any]:
@@ -69,10 +80,23 @@ def pipeline(
     Args:
         root: the workspace.
         targets: only these stages and what they need; none: all.
+        hold: stages that must not run: the flow fails where one would have to.
         prefix: of the lines that a terminal shows.
         environment: variables for the stages' processes.
     """
-    variables = {"CBIR_PIPELINE_RUN": str(flow_run.id), **(environment or {})}
+    with announced():
+        return _pipeline(force, root, targets, hold, prefix, environment or {})
+
+
+def _pipeline(
+    force: Sequence[str],
+    root: Path,
+    targets: Sequence[str],
+    hold: Sequence[str],
+    prefix: str,
+    environment: Mapping[str, str],
+) -> State[Any]:
+    variables = {"CBIR_PIPELINE_RUN": str(flow_run.id), **environment}
     try:
         plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
@@ -85,6 +109,7 @@ def pipeline(
             variables,
             prefix=prefix,
             force=name in force,
+            hold=name in hold,
             unchanged=plan.unchanged.get(name),
             wait_for=[runs[other] for other in needed],
             return_state=False,

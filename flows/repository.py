@@ -4,13 +4,17 @@ The names used here that DVC does not document are why pyproject.toml pins its v
 """
 
 import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from dvc.lock import make_lock
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
-from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, rwlock
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_cache_hash
 from dvc.stage.loader import StageLoader
@@ -18,12 +22,33 @@ from dvc.stage.serialize import to_single_stage_lockfile
 
 from tasks.settings import GRAPH
 
+log = logging.getLogger("flows")
+
 
 def open_repository(root: Path) -> Repo:
     """The workspace, to be used in a ``with``; it waits for the lock of another process."""
     repo = Repo(str(root), _wait_for_lock=True)
     repo.stage_cache = _RunCache(repo)
     return repo
+
+
+@contextmanager
+def undisturbed(path: Path, root: Path) -> Iterator[None]:
+    """Within it no stage that reads or writes below a path runs, in whichever process; waits for those that do."""
+    told = False
+    with open_repository(root) as repo:
+        drop_stale_locks(repo)
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(rwlock(repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False))
+                    break
+                except LockError as error:
+                    if not told:
+                        log.info("waiting: %s", " ".join(str(error).split()).partition(" If there are no")[0])
+                        told = True
+                    time.sleep(1)
+            yield
 
 
 class _RunCache(StageCache):

@@ -54,12 +54,15 @@ def prefect_server(port: int, log: Path) -> Server:
     )
 
 
-def provide_prefect_api(log: Path) -> None:
+def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     """See to Prefect's API for this process: the server that PREFECT_API_URL names, or one of its own until it exits.
 
     Prefect would start one too, but in the terminal's process group, where Ctrl-C ends it before the flow can tell it
     how the run ended. It is stopped after Prefect's own exit handlers, which send what logs are left; so this has to
     be called before Prefect is imported.
+
+    Args:
+        preferred: port of that server, where it is free; 0: any.
 
     Raises:
         UserError: the server does not start.
@@ -67,7 +70,7 @@ def provide_prefect_api(log: Path) -> None:
     if os.environ.get("PREFECT_API_URL"):
         return
     log.parent.mkdir(parents=True, exist_ok=True)
-    server = prefect_server(choose_port("Prefect", None, preferred=0), log)
+    server = prefect_server(choose_port("Prefect", None, preferred=preferred), log)
     until_exit = ExitStack()
     atexit.register(until_exit.close)
     wait_until_ready(server, until_exit.enter_context(started(server)))

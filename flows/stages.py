@@ -127,7 +127,7 @@ def _record(source: Stage) -> None:
 
 
 def bring_up_to_date(
-    name: str, *, root: Path = HERE, force: bool = False, tell: Tell, environment: dict[str, str]
+    name: str, *, root: Path = HERE, force: bool = False, hold: bool = False, tell: Tell, environment: dict[str, str]
 ) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
 
@@ -137,16 +137,18 @@ def bring_up_to_date(
     Args:
         root: the workspace.
         force: run it even when it is up to date.
+        hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
         environment: variables for the stage's process, beside this one's.
 
     Raises:
-        StageError: the stage's process failed, or DVC found no space for what it wrote.
+        StageError: the stage's process failed, DVC found no space for what it wrote, or the stage would have to run
+            and is held.
     """
     told = False
     while True:
         try:
-            return _bring_up_to_date(name, root=root, force=force, tell=tell, environment=environment)
+            return _bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, environment=environment)
         except LockError as error:
             if not told:
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
@@ -158,13 +160,19 @@ def bring_up_to_date(
             raise
 
 
-def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environment: dict[str, str]) -> Outcome:
+def _bring_up_to_date(
+    name: str, *, root: Path, force: bool, hold: bool, tell: Tell, environment: dict[str, str]
+) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
         drop_stale_locks(repo)
         stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":
             return Outcome(name, False, reason, 0.0, key_of(stage))
+        if hold and reason is None:
+            raise StageError(
+                f"{name} would have to run ({_changes(stage)}), which a refresh never does: `cbir run` does"
+            )
         started = time.monotonic()
         measured: dict[str, float] = {}
         if reason:
@@ -177,6 +185,13 @@ def _bring_up_to_date(name: str, *, root: Path, force: bool, tell: Tell, environ
         if reason is None:
             return Outcome(name, True, "ran", seconds, key_of(stage), {"seconds": seconds, **measured})
         return Outcome(name, False, reason, seconds, key_of(stage))
+
+
+def _changes(stage: PipelineStage) -> str:
+    """What has changed since the stage ran, as `dvc status` says it."""
+    changed = [part for part in next(iter(stage.status().values()), []) if isinstance(part, dict)]
+    names = [f"{name}: {what}" for part in changed for names in part.values() for name, what in names.items()]
+    return "; ".join(names[:3]) + (" …" if len(names) > 3 else "") or "it never ran"
 
 
 def _restore(

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 from cbir.errors import UserError
 
+Section = typing.TypeVar("Section")
+
 PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
 HERE = Path()  # the workspace that is the working directory
@@ -62,6 +64,18 @@ def load_paths(params: dict[str, Any]) -> Paths:
     values = params.get("paths", {})
     check("paths", values, {field.name: str for field in fields(Paths)})
     return Paths(**{name: Path(value) for name, value in values.items()})
+
+
+def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -> Section:
+    """A section of params.yaml as a data class, whose fields are its schema, checked.
+
+    Raises:
+        UserError: a value that is missing, unknown or of another type.
+    """
+    values, wanted = params.get(section) or {}, typing.get_type_hints(kind)
+    check(section, values, wanted)
+    _require(section, values, wanted)
+    return kind(**values)
 
 
 def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from tasks.findings import (
     read_commit,
     without_credentials,
 )
-from tasks.settings import PARAMS, Paths, check, load_paths, outputs, read_yaml
+from tasks.settings import PARAMS, Paths, load_paths, load_section, outputs, read_yaml
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 RUN_LINE = "MLflow run: "  # and the id: the one line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
 FAILED = "failed."  # and the stage: the tag that holds what went wrong
+PARAMS_ARTIFACT = "params.yaml"  # the settings that a training ran with, to come back to
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
@@ -95,13 +96,7 @@ class Pipeline:
 
 def load_tracking(params: dict[str, Any]) -> Tracking:
     """The section ``tracking``, checked."""
-    values = params.get("tracking") or {}
-    names = {field.name: str for field in fields(Tracking)}
-    check("tracking", values, names)
-    for name in names:
-        if name not in values:
-            raise UserError(f"params.yaml: tracking.{name} is missing; it must be a text")
-    return Tracking(**values)
+    return load_section("tracking", Tracking, params)
 
 
 def run_url(run_id: str, params: dict[str, Any]) -> str:
@@ -229,7 +224,8 @@ def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, 
             client.log_artifact(run_id, str(path), path.parent.relative_to(paths.reports.parent).as_posix())
     if stage == "train":
         _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
-        _log_model(client, run_id, paths, tracking)
+        client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+        register_encoder(client, run_id, paths, tracking)
         return
     found = counts(stage, paths)
     if stage in ("evaluate", "group", "sift"):  # a run that only grouped anew can be compared with others all the same
@@ -265,9 +261,9 @@ def _use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: 
     return model
 
 
-def _log_model(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
+def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
     """Log the encoder as a model that takes images, and register it; one that is registered already is not copied."""
-    from cbir.encoder import encoder_digest
+    from cbir.encoder_files import encoder_digest
     from cbir.serving import COLUMN
 
     digest = encoder_digest(paths.encoder)

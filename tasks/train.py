@@ -46,7 +46,12 @@ def train(
     whitening: WhiteningKind,
     settings: Settings,
 ) -> None:
-    """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
+    """Write the encoder, its configuration, its history, and what it says of the images of val and test.
+
+    Args:
+        accessions: the stage groundtruth has chosen the training images by them; here they leave no trace, so that all
+            of them named and none make the same encoder.
+    """
     keep_memory()
     weights = _local(weights, paths.weights)
     images = _read_images(paths.training)
@@ -62,7 +67,7 @@ def train(
         pooling=pooling,
         seed=settings.seed,
     )
-    start = {"method": method, "weights": _identity(weights), "accessions": accessions, "seed": settings.seed}
+    start = {"method": method, "weights": _identity(weights), "accessions": _accessions(images), "seed": settings.seed}
     key = checkpoint_key(
         {**start, **_lasting(settings), **asdict(encoder.config), "longest_side": longest_side}, paths.training
     )
@@ -93,6 +98,11 @@ def _read_images(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
     known = ["group_id", "split", "class", "caption", "caption_en"]
     return pq.read_table(path, columns=["image_id", "path", "page", *known]).to_pandas()
+
+
+def _accessions(images: pd.DataFrame) -> list[str]:
+    """The accessions that the training images are of."""
+    return sorted({path.partition("/")[0] for path in images["path"]})
 
 
 def _local(weights: str, folder: Path) -> str:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cbir.encoder import Encoder, attach_heads, build_encoder, encoder_digest, load_encoder, whiten
+from cbir.encoder import Encoder, attach_heads, build_encoder, load_encoder, whiten
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.heads import Head
 from tests.cbir.clip import TINY

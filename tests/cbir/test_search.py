@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from cbir.embedding import Embeddings, read_embeddings, write_embeddings
-from cbir.encoder import build_encoder, encoder_digest
+from cbir.encoder import build_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import image_ids
 from cbir.images import UnreadableImage, read_image

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cbir.embedding import read_embeddings, write_embeddings
-from cbir.encoder import build_encoder, encoder_digest
+from cbir.encoder import build_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import image_ids, write_parquet
 from cbir.images import read_image

@@ -12,7 +12,8 @@ import pytest
 
 from cbir.alterations import KINDS
 from cbir.embedding import write_embeddings
-from cbir.encoder import build_encoder, encoder_digest
+from cbir.encoder import build_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.images import UnreadableImage
 from cbir.manifest import SCHEMA

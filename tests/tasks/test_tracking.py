@@ -16,7 +16,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from cbir.embedding import write_embeddings
-from cbir.encoder import build_encoder, encoder_digest, load_encoder
+from cbir.encoder import build_encoder, load_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import write_parquet
 from cbir.images import read_image

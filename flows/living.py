@@ -1,0 +1,81 @@
+"""Which flow runs are alive: each holds a lock of its own, and a lock that is free tells of a death."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import filelock
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    TaskRunFilter,
+    TaskRunFilterFlowRunId,
+)
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+from prefect.states import Crashed
+
+RUNS = Path(".dvc/tmp/cbir-runs")
+DEAD = "its process died"
+
+log = logging.getLogger("flows")
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """Within it the present flow run counts as alive; runs whose process died are marked so first.
+
+    A flow run that is part of another one lives and dies with that.
+    """
+    if flow_run.parent_flow_run_id:
+        yield
+        return
+    mark_dead_runs()
+    RUNS.mkdir(parents=True, exist_ok=True)
+    path = RUNS / f"{flow_run.id}.lock"
+    with filelock.FileLock(path):
+        yield
+    path.unlink(missing_ok=True)
+
+
+def mark_dead_runs() -> list[UUID]:
+    """Tell Prefect of the flow runs of this workspace whose process died: they would stay Running for ever."""
+    dead = [path for path in sorted(RUNS.glob("*.lock")) if _is_free(path)]
+    marked: list[UUID] = []
+    if dead:
+        with get_client(sync_client=True) as client:
+            for path in dead:
+                marked += _mark(client, UUID(path.stem))
+                path.unlink(missing_ok=True)
+    return marked
+
+
+def _is_free(path: Path) -> bool:
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    lock.release()
+    return True
+
+
+def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
+    """Mark a flow run, its tasks and the flow runs that are part of it, unless they have ended."""
+    try:
+        run = client.read_flow_run(run_id)
+    except ObjectNotFound:  # of another server
+        return []
+    for task in client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[run_id]))):
+        if task.state is None or not task.state.is_final():
+            client.set_task_run_state(task.id, Crashed(message=DEAD), force=True)
+    parts = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
+    marked = [one for part in client.read_flow_runs(flow_run_filter=parts) for one in _mark(client, part.id)]
+    if run.state is None or not run.state.is_final():
+        client.set_flow_run_state(run_id, Crashed(message=DEAD), force=True)
+        log.info("the run %s is marked as crashed: %s", run.name, DEAD)
+        marked.append(run_id)
+    return marked

@@ -1,0 +1,129 @@
+"""What every run has around its work that nobody may be watching: one at a time, recorded, versioned, told of."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from cbir.errors import UserError, is_full_disk
+from flows.exclusive import BusyError, hold_workspace
+from flows.living import announced
+from flows.notification import notify
+from flows.stages import Outcome
+from flows.versioning import commit_run, edited, push_data
+from tasks.settings import HERE, PARAMS, load_section, read_yaml
+from tasks.stage import no_space, track
+
+terminal = logging.getLogger("flows")
+
+
+@dataclass(frozen=True)
+class Version:
+    """The section ``version`` of params.yaml."""
+
+    commit: bool
+    push: bool
+
+
+@dataclass(frozen=True)
+class Notify:
+    """The section ``notify`` of params.yaml."""
+
+    command: str
+    webhook: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run has done.
+
+    Attributes:
+        message: one sentence for people.
+        outcomes: of its stages.
+        landed: names of the accessions that it brought in.
+        news: what to notify of; None: nothing.
+        reports: files to keep with the MLflow run.
+        changed: whether anything in the workspace may be other than before.
+        promoted: whether another encoder is in service now.
+    """
+
+    message: str
+    outcomes: Sequence[Outcome] = ()
+    landed: Sequence[str] = ()
+    news: Mapping[str, Any] | None = None
+    reports: Sequence[str] = ()
+    changed: bool = False
+    promoted: bool = False
+
+
+class RunError(Exception):
+    """The run failed; the message is the sentence that says why."""
+
+
+def tell(level: int, text: str, *words: Any) -> None:
+    """A line for the run's page in Prefect and for the terminal."""
+    get_run_logger().log(level, text, *words)
+    terminal.log(level, text, *words)
+
+
+def unattended(
+    what: str, work: Callable[[], Done], *, wait: bool, settled: Callable[[], None] = lambda: None
+) -> State[Any]:
+    """Do the work of the present flow run, alone in this workspace, and see to all that follows from it.
+
+    Args:
+        what: the command that it is.
+        wait: for another run to end; else this one ends at once, as skipped.
+        settled: called when all has been recorded and told of.
+    """
+    try:
+        with hold_workspace(what, wait=wait), announced():
+            before = edited(HERE)
+            done = work()
+            _reconcile(done)
+            _keep_version(what, done, before)
+            if done.news is not None:
+                _notify({"run": what, "message": done.message, **done.news})
+            settled()
+    except BusyError as error:
+        tell(logging.INFO, "skipped: %s", error)
+        return Completed(name="Skipped", message=str(error), data=Done(f"skipped: {error}"))
+    except (UserError, RunError) as error:
+        return _failed(what, str(error))
+    except Exception as error:
+        _failed(what, no_space() if is_full_disk(error) else f"{type(error).__name__}: {error}")
+        raise
+    return Completed(message=done.message, data=done)
+
+
+def _failed(what: str, sentence: str) -> State[Any]:
+    _notify({"run": what, "failed": sentence})
+    return Failed(message=sentence, data=Done(sentence))
+
+
+def _reconcile(done: Done) -> None:
+    """Have the registry say what is in service, and MLflow keep the reports."""
+    if done.changed:
+        words = ["--expected"] if done.promoted else []
+        words += ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
+        track("the encoder in service", "tasks.registry", "sync", *words, log=terminal)
+
+
+def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:
+    version = load_section("version", Version, read_yaml(PARAMS))
+    if version.commit:
+        landed = f": {', '.join(done.landed)}" if done.landed else ""
+        tell(logging.INFO, "%s", commit_run(HERE, f"{what}{landed}\n\n{done.message}", edited_before=before))
+    if version.push and done.changed:
+        tell(logging.INFO, "%s", push_data(HERE))
+
+
+def _notify(summary: Mapping[str, Any]) -> None:
+    settings = load_section("notify", Notify, read_yaml(PARAMS))
+    for warning in notify(summary, **asdict(settings)):
+        tell(logging.WARNING, "%s", warning)

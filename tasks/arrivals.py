@@ -1,0 +1,131 @@
+"""The arrival report of a refresh: what is new since the last report. It depends on history, so it is no stage."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cbir.arrivals import BASELINE, Arrivals, baseline_of, find_arrivals
+from cbir.arrivals_page import (
+    Occasion,
+    as_markdown_summary,
+    as_summary,
+    in_a_sentence,
+    shown_images,
+    write_arrivals_csv,
+    write_arrivals_page,
+)
+from cbir.files import write_parquet
+from cbir.index import read_neighbours
+from cbir.manifest import arrival, read_manifest, unique_images
+from cbir.reduced import ReducedImages
+from cbir.source import Skipped
+from cbir.thumbnails import page_side, read_thumbnails
+from tasks.settings import Paths
+
+FOLDER = "arrivals"
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What a report says, and where it is.
+
+    Attributes:
+        sentence: the counts.
+        summary: for notifications; values that JSON can hold.
+        markdown: for a page in Prefect.
+        files: the report's.
+        news: whether there is a near-duplicate or a pair to look at.
+    """
+
+    sentence: str
+    summary: dict[str, Any]
+    markdown: str
+    files: tuple[Path, ...]
+    news: bool
+
+
+def prepare_baseline(paths: Paths) -> None:
+    """Write down what the archive is now, unless that was done: the first report will be of what comes after."""
+    if not _baseline(paths).exists():
+        mark_reported(paths)
+
+
+def is_reported(paths: Paths) -> bool:
+    """Whether all that is in the archive was there when the last report was settled."""
+    return pq.read_table(_baseline(paths)).equals(_now(paths))
+
+
+def mark_reported(paths: Paths) -> None:
+    """The report is settled, all have been told: the next one is of what comes after."""
+    write_parquet(_baseline(paths), _now(paths))
+
+
+def report_arrivals(
+    paths: Paths,
+    *,
+    chosen_threshold: float,
+    margin: float,
+    longest_side: int,
+    thumbnail_side: int,
+    left: Sequence[Skipped] = (),
+    waiting: Sequence[Skipped] = (),
+) -> Arrived | None:
+    """Write the report of what is new since the last one that was settled; None where nothing is.
+
+    Its files are named by the last accession of which there is something new. Until :func:`mark_reported` the same
+    report is written again: so a run that was killed leaves none out.
+
+    Args:
+        chosen_threshold: `group.threshold` of params.yaml; 0: the learned one.
+    """
+    baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
+    groups = pd.read_parquet(paths.groups)
+    threshold = chosen_threshold or float(
+        json.loads((paths.reports / "threshold.json").read_text("utf-8"))["threshold"]
+    )
+    neighbours = read_neighbours(paths.neighbours)
+    found = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
+    if not found.files:
+        return None
+    name = max(found.pairs["accession"], key=arrival)
+    occasion = Occasion(name, threshold, tuple(left), tuple(waiting))
+    page, table = (paths.reports / FOLDER / f"{name}{ending}" for ending in (".html", ".csv"))
+    thumbnails = _thumbnails(found, manifest, paths, longest_side=longest_side, least=thumbnail_side)
+    write_arrivals_csv(table, found)
+    write_arrivals_page(page, found, occasion, thumbnails=thumbnails, captions=_captions(paths))
+    return Arrived(
+        in_a_sentence(found),
+        as_summary(found, occasion, page),
+        as_markdown_summary(found, occasion, page),
+        (page, table),
+        news=bool(found.pairs["finding"].isin(("near-duplicate", "possible")).any()),
+    )
+
+
+def _baseline(paths: Paths) -> Path:
+    return paths.reports / FOLDER / "baseline.parquet"
+
+
+def _now(paths: Paths) -> pa.Table:
+    rows = baseline_of(read_manifest(paths.manifest), pd.read_parquet(paths.groups))
+    return pa.Table.from_pandas(rows, schema=BASELINE, preserve_index=False).replace_schema_metadata()
+
+
+def _thumbnails(found: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longest_side: int, least: int) -> Any:
+    ids = shown_images(found)
+    rows = unique_images(manifest).set_index("image_id").loc[ids]
+    wanted = zip(ids, rows["path"], rows["page"].astype(int), strict=True)
+    side = page_side(len(ids), least=least, most=longest_side // 2)
+    images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
+    return read_thumbnails(images, wanted, page_side=side, sheet_side=least)
+
+
+def _captions(paths: Paths) -> dict[str, str]:
+    known = pd.read_parquet(paths.groundtruth, columns=["image_id", "caption"]).dropna()
+    return dict(zip(known["image_id"], known["caption"], strict=True))
