@@ -79,7 +79,9 @@ def write_arrivals_page(
         near=arrivals.count("near-duplicate"),
         copies=_rows(others[others["finding"] == "exact copy"]),
         alone=_rows(others[others["finding"] == "none"]),
-        rejected=_rows(others[~plain]),
+        rejected=_rows(others[~plain].assign(why=others["finding"])),
+        left=_skipped(occasion.left),
+        waiting=_skipped(occasion.waiting),
         doubtful=[card for card in cards if card["look"]],
         certain=[card for card in cards if not card["look"]],
         hidden=_count_related(arrivals) - len(cards),
@@ -132,6 +134,10 @@ def _card(
 
 def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.to_dict("records")]
+
+
+def _skipped(files: Sequence[Skipped]) -> list[dict[str, Any]]:
+    return [{"file": one.path, "page": 1, "why": one.reason} for one in files]
 
 
 def _changes(arrivals: Arrivals, kind: str) -> list[dict[str, Any]]:

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow.parquet as pq
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 from prefect.states import State
 
+from cbir.encoder_files import CONFIG_FILE
 from cbir.errors import UserError
 from cbir.landing import Landed, Look, look, take_in
-from cbir.manifest import arrival
 from flows.accessions import adopt
 from flows.pipeline import pipeline
 from flows.repository import undisturbed
@@ -74,7 +73,7 @@ def _refresh() -> Done:
 
 def require_service(paths: Paths) -> None:
     """Raise UserError where no encoder is in service yet."""
-    missing = [path for path in (paths.manifest, paths.encoder / "config.json", paths.groups) if not path.exists()]
+    missing = [path for path in (paths.manifest, paths.encoder / CONFIG_FILE, paths.groups) if not path.exists()]
     if missing:
         raise UserError(f"{missing[0]} is not there, so no encoder is in service yet: `cbir run` makes the first one")
 
@@ -92,8 +91,9 @@ def pin_training(paths: Paths) -> None:
     """Name the accessions that the encoder in service was trained on, so that what lands changes nothing for it."""
     if read_yaml(PARAMS)["train"]["accessions"]:
         return
-    names = pq.read_table(paths.manifest, columns=["accession"])["accession"].unique().to_pylist()
-    for change in set_params([f"train.accessions={json.dumps(sorted(names, key=arrival), ensure_ascii=False)}"]):
+    facts = json.loads((paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"))
+    names = facts["training"]["accessions"]
+    for change in set_params([f"train.accessions={json.dumps(names, ensure_ascii=False)}"]):
         tell(logging.INFO, "params.yaml: %s", change)
 
 
@@ -119,8 +119,8 @@ def catch_up(paths: Paths) -> list[Outcome]:
 
 
 def _nothing_landed(found: Look) -> str:
-    parts = [f"{len(found.waiting)} files are still on their way"] if found.waiting else []
-    parts += [f"{len(found.left)} files are left in the landing folder"] if found.left else []
+    parts = [f"still on their way: {len(found.waiting)}"] if found.waiting else []
+    parts += [f"left in the landing folder, for they are no images: {len(found.left)}"] if found.left else []
     return "; ".join(["nothing landed", *parts])
 
 

@@ -12,11 +12,15 @@ from cbir.promotion import Decision
 
 @dataclass(frozen=True)
 class Version:
-    """A registered encoder: its number, digest, and the settings that made it, by name (``section.key``)."""
+    """A registered encoder: number, digest, the settings that made it by name (``section.key``), and its accessions.
+
+    ``train.accessions`` may be empty in the settings: that meant all accessions that there were then.
+    """
 
     number: int
     digest: str
     values: dict[str, Any]
+    accessions: list[str]
 
 
 def describe(number: str) -> Version:
@@ -27,7 +31,7 @@ def describe(number: str) -> Version:
     """
     found = json.loads(_ask("describe", number))
     values = {f"{section}.{key}": value for section in ("images", "train") for key, value in found[section].items()}
-    return Version(found["version"], found["digest"], values)
+    return Version(found["version"], found["digest"], values, found["accessions"])
 
 
 def note_decision(digest: str, decision: Decision) -> int:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
 
 from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
-from cbir.manifest import arrival
+from cbir.manifest import arrival, read_manifest, unique_images
 from cbir.promotion import Gate, Measured, decide
 from flows.accessions import adopt
 from flows.pipeline import pipeline
@@ -62,8 +61,8 @@ def _measure_champion(paths: Paths) -> None:
 
 
 def _all_accessions(paths: Paths) -> list[str]:
-    names = pq.read_table(paths.manifest, columns=["accession"])["accession"].unique().to_pylist()
-    return sorted(names, key=arrival)
+    """Those with an image that can be used: so the list is the same as in the encoder's configuration."""
+    return sorted(unique_images(read_manifest(paths.manifest))["accession"].unique(), key=arrival)
 
 
 def _train_challenger(paths: Paths, chosen: str) -> Path:

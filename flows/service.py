@@ -1,5 +1,6 @@
 """The Prefect flow that puts a registered encoder into service: an earlier version, or one that was not promoted."""
 
+import logging
 from typing import Any
 
 from prefect import flow
@@ -9,11 +10,11 @@ from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from flows.accessions import adopt
 from flows.refresh import require_service
-from flows.registry import describe
+from flows.registry import Version, describe
 from flows.retraining import put_in_place, run_in
 from flows.study_workspace import make_workspace
-from flows.unattended import Done, RunError, unattended
-from tasks.settings import PARAMS, load_paths, read_yaml
+from flows.unattended import Done, RunError, tell, unattended
+from tasks.settings import PARAMS, Paths, load_paths, read_yaml
 
 TRIAL = "promotion"
 
@@ -37,15 +38,23 @@ def _put_into_service(number: int | None) -> Done:
     version = describe("previous" if number is None else str(number))
     if version.digest == encoder_digest(paths.encoder):
         return Done(f"version {version.number} is in service already", changed=True)
+    for accessions in ({}, {"train.accessions": version.accessions}):
+        values = version.values | accessions
+        if _restores(version, values, paths):
+            return put_in_place(values, [], message=f"version {version.number} is in service")
+    raise UserError(
+        f"version {version.number} cannot be restored: DVC has no training with its settings on the present code and "
+        "ground truth; check out the commit that it was trained at (its MLflow run names it)"
+    )
+
+
+def _restores(version: Version, values: dict[str, Any], paths: Paths) -> bool:
+    """Whether DVC has the encoder of a version for these settings; tried in a workspace of its own."""
     root = paths.store.absolute() / TRIAL
-    make_workspace(root, version.values, [], {}, paths)
+    make_workspace(root, values, [], {}, paths)
     try:
         run_in(root, targets=["train"], name=TRIAL, hold=["train"])
     except RunError as error:
-        raise UserError(
-            f"version {version.number} cannot be restored: {error}; check out the commit that it was trained at "
-            "(its MLflow run names it), or train with its settings"
-        ) from error
-    if encoder_digest(root / paths.encoder) != version.digest:
-        raise UserError(f"the settings of version {version.number} now give another encoder; check out its commit")
-    return put_in_place(version.values, [], message=f"version {version.number} is in service")
+        tell(logging.INFO, "%s", error)
+        return False
+    return encoder_digest(root / paths.encoder) == version.digest

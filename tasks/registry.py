@@ -18,6 +18,7 @@ from cbir.errors import UserError
 from tasks.findings import without_credentials
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking import (
+    CONFIG_ARTIFACT,
     ENCODER,
     PARAMS_ARTIFACT,
     Pipeline,
@@ -70,7 +71,7 @@ def sync(client: "MlflowClient", experiment: str, tracking: Tracking, paths: Pat
 
 
 def describe(client: "MlflowClient", tracking: Tracking, number: str) -> dict[str, Any]:
-    """A version: number, digest of its encoder, the sections of params.yaml that made it, and the version before it.
+    """A version: number, digest of its encoder, what it was trained on, and the sections of params.yaml that made it.
 
     Args:
         number: of the version, or ``previous``: the one that the champion took the place of.
@@ -87,19 +88,27 @@ def describe(client: "MlflowClient", tracking: Tracking, number: str) -> dict[st
     if number not in versions:
         there = ", ".join(sorted(versions, key=int)) or "none"
         raise UserError(f"{tracking.model} has no version {number}; there are {there}")
+    params, config = _how_made(client, str(versions[number].run_id), number)
+    return {
+        "version": int(number),
+        "digest": versions[number].tags[ENCODER],
+        "accessions": config["training"]["accessions"],
+        **{section: params[section] for section in ("images", "train")},
+    }
+
+
+def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The params.yaml and the configuration of the encoder that a run logged."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            file = client.download_artifacts(str(versions[number].run_id), PARAMS_ARTIFACT, folder)
+            params, config = (
+                client.download_artifacts(run_id, name, folder) for name in (PARAMS_ARTIFACT, CONFIG_ARTIFACT)
+            )
         except Exception as error:
             raise UserError(
                 f"version {number} was registered without its settings, so it cannot be made again"
             ) from error
-        params = read_yaml(Path(file))
-    return {
-        "version": int(number),
-        "digest": versions[number].tags[ENCODER],
-        **{section: params[section] for section in ("images", "train")},
-    }
+        return read_yaml(Path(params)), json.loads(Path(config).read_text(encoding="utf-8"))
 
 
 def note_decision(client: "MlflowClient", tracking: Tracking, digest: str, decision: dict[str, Any]) -> int:

@@ -23,6 +23,7 @@ import filelock
 import psutil
 
 import cbir
+from cbir.encoder_files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
 from tasks.findings import (
     counts,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 RUN_LINE = "MLflow run: "  # and the id: the one line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
 FAILED = "failed."  # and the stage: the tag that holds what went wrong
-PARAMS_ARTIFACT = "params.yaml"  # the settings that a training ran with, to come back to
+PARAMS_ARTIFACT, CONFIG_ARTIFACT = "params.yaml", "encoder.json"  # how an encoder was made, to come back to
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
@@ -225,6 +226,7 @@ def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, 
     if stage == "train":
         _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
         client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+        client.log_text(run_id, (paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"), CONFIG_ARTIFACT)
         register_encoder(client, run_id, paths, tracking)
         return
     found = counts(stage, paths)
@@ -263,7 +265,6 @@ def _use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: 
 
 def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
     """Log the encoder as a model that takes images, and register it; one that is registered already is not copied."""
-    from cbir.encoder_files import encoder_digest
     from cbir.serving import COLUMN
 
     digest = encoder_digest(paths.encoder)
@@ -276,7 +277,7 @@ def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     params = read_yaml(PARAMS)
-    dimension = json.loads((paths.encoder / "config.json").read_text(encoding="utf-8"))["dimension"]
+    dimension = json.loads((paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"))["dimension"]
     signature = ModelSignature(
         inputs=Schema([ColSpec(DataType.binary, COLUMN)]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),

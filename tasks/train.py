@@ -17,6 +17,7 @@ from cbir.devices import keep_memory
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
+from cbir.manifest import arrival
 from cbir.objective import Settings
 from cbir.pooling import Pooling
 from cbir.preprocess import Resize
@@ -101,8 +102,8 @@ def _read_images(path: Path) -> pd.DataFrame:
 
 
 def _accessions(images: pd.DataFrame) -> list[str]:
-    """The accessions that the training images are of."""
-    return sorted({path.partition("/")[0] for path in images["path"]})
+    """The accessions that the training images are of, in the order in which they came."""
+    return sorted({path.partition("/")[0] for path in images["path"]}, key=arrival)
 
 
 def _local(weights: str, folder: Path) -> str:

@@ -216,6 +216,8 @@ def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> Non
 
 def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
     assert recorded.artifacts(recorded.first) == {
+        "params.yaml",
+        "encoder.json",
         "reports/cleaning.csv",
         "reports/groundtruth.csv",
         "reports/metrics.json",
