@@ -81,7 +81,8 @@ def find_arrivals(
 
     Every image that shares a group with a new one is named, whether or not it is in the lists of neighbours; the
     similarity is then that of the pair where the lists know it. A pair wants a look when its similarity lies within
-    ``margin`` of the threshold, or reaches it though the two are in different groups.
+    ``margin`` of the threshold, or reaches it though the two are in different groups; a new file with the bytes of one
+    that was there brings no new pair to look at.
 
     Args:
         baseline: as :func:`baseline_of` gives it.
@@ -93,9 +94,9 @@ def find_arrivals(
     usable = manifest[manifest["status"] == "ok"]
     arrived = new[new["status"] == "ok"]
     first = usable.drop_duplicates("image_id").set_index("image_id")
-    unseen = arrived[~arrived["image_id"].isin(set(baseline["image_id"].dropna()))]
-    pairs = _pairs(set(unseen["image_id"]), groups, neighbours, floor=threshold - margin)
-    pairs["look"] = _wants_look(pairs, threshold=threshold, margin=margin)
+    pairs = _pairs(set(arrived["image_id"]), groups, neighbours, floor=threshold - margin)
+    seen = pairs["image_id"].isin(set(baseline["image_id"].dropna()))  # a copy brings no new question
+    pairs["look"] = _wants_look(pairs, threshold=threshold, margin=margin) & ~seen
     related = arrived.merge(pairs, on="image_id")
     related["finding"] = np.where(related["together"], "near-duplicate", "possible")
     related = _with_other(related, first)

@@ -2,37 +2,28 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cbir.embedding import Embeddings
 from cbir.errors import UserError
-from cbir.files import write_parquet, writing, writing_folder
+from cbir.extension import extended
+from cbir.files import write_parquet, writing_folder
 from cbir.indexkinds import Kind, choose_kind, new_index
+from cbir.nearest import MOST_CANDIDATES, Search, candidates, nearest_of
+from cbir.neighbours import Block, write_blocks
 from cbir.progress import Progress, silent
 
-MOST_CANDIDATES = 2048  # compared exactly with one image; also the most that FAISS gives on a GPU
-_SPARE = 8  # candidates beyond those asked for, so that exact similarities can put right what rounding swapped
-_SPARE_CODES = 4  # times as many where FAISS ranks by codes of the vectors
-_ROUNDING = 2e-6  # float32 similarities nearer to each other than this may be equal
 _QUERIES = 4096  # rows searched at a time
-_GATHERED = 1 << 24  # floats of candidates in memory at a time
-
-NEIGHBOURS = pa.schema(
-    [("query_id", pa.string()), ("rank", pa.int32()), ("neighbour_id", pa.string()), ("similarity", pa.float32())]
-)
 
 log = logging.getLogger(__name__)
-
-Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,13 @@ def load_index(folder: Path) -> Index:
 
 
 def write_neighbours(
-    path: Path, index: Index, embeddings: Embeddings, *, k: int = 30, progress: Progress = silent
+    path: Path,
+    index: Index,
+    embeddings: Embeddings,
+    *,
+    k: int = 30,
+    memory: Path | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write the k nearest neighbours of every image: query_id, rank (from 1), neighbour_id, similarity (cosine).
 
@@ -111,37 +108,16 @@ def write_neighbours(
     all of them are listed. The index only proposes: similarities are computed again from the vectors, so they are true
     cosines for every kind, the same in both directions, and equal ones are ranked by neighbour_id. So duplicates,
     however many, do not push the wrong image out. Blocks are written as they are found: the table is never in memory.
+
+    Args:
+        memory: folder of the lists of earlier runs; with a flat index, which is exact, they are extended by what is
+            new. The table is the same with and without.
     """
-    ids = pa.array(embeddings.ids, pa.string())
-    with writing(path) as temporary, pq.ParquetWriter(temporary, NEIGHBOURS, compression="zstd") as writer:
-        for block in nearest(index, embeddings.vectors, k=k, progress=progress):
-            writer.write_table(_table(block, ids))
-
-
-def read_neighbours(path: Path) -> pd.DataFrame:
-    """Columns query_id, rank (from 1), neighbour_id, similarity, sorted by query_id and rank.
-
-    Raises:
-        UserError: there are none.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}, the neighbours, is not there: run the stage index first")
-    return pq.read_table(path).to_pandas()
-
-
-@dataclass(frozen=True)
-class Block:
-    """The nearest neighbours of some images.
-
-    Attributes:
-        queries: (q,) rows of the images.
-        neighbours: (q, k) rows of their neighbours, nearest first.
-        similarity: (q, k) float32 cosines.
-    """
-
-    queries: np.ndarray
-    neighbours: np.ndarray
-    similarity: np.ndarray
+    if memory is not None and index.kind == "flat":
+        blocks = extended(embeddings, k=k, memory=memory, progress=progress)
+    else:
+        blocks = nearest(index, embeddings.vectors, k=k, progress=progress)
+    write_blocks(path, blocks, embeddings.ids)
 
 
 def nearest(index: Index, vectors: np.ndarray, *, k: int, progress: Progress = silent) -> Iterator[Block]:
@@ -154,66 +130,7 @@ def nearest(index: Index, vectors: np.ndarray, *, k: int, progress: Progress = s
     search = _fastest(index, width)
     for start in progress(range(0, count, _QUERIES), total=-(-count // _QUERIES), desc="neighbours", unit="block"):
         queries = np.arange(start, min(start + _QUERIES, count))
-        yield _nearest_of(queries, vectors, k, width, search)
-
-
-def candidates(kind: str, k: int) -> int:
-    """How many rows to ask an index for so that the k nearest other images are among them."""
-    return (_SPARE_CODES * k if kind == "ivfpq" else k) + 1 + _SPARE
-
-
-def _nearest_of(queries: np.ndarray, vectors: np.ndarray, k: int, width: int, search: Search) -> Block:
-    """The nearest of these rows; where the index's candidates leave a doubt, all vectors are compared."""
-    most = min(len(vectors), max(MOST_CANDIDATES, width))
-    rows = search(vectors[queries], width)[1]
-    best, similarity, settled = _rank(queries, rows, vectors, k)
-    while not settled.all():
-        again = np.flatnonzero(~settled)
-        width = min(4 * width, most)
-        rows = faiss.knn(vectors[queries[again]], vectors, width, faiss.METRIC_INNER_PRODUCT)[1]
-        best[again], similarity[again], settled[again] = _rank(queries[again], rows, vectors, k)
-        settled |= width == most
-    return Block(queries, best, similarity)
-
-
-def _rank(
-    queries: np.ndarray, rows: np.ndarray, vectors: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k nearest of each query's candidate rows (q, w), their exact similarities, and whether these leave no doubt.
-
-    Of equal similarities FAISS may have kept any, and the query itself may be among those that it dropped: both show in
-    the k-th being as similar as the last candidate. An approximate index may also find too few.
-    """
-    similarity = _similarity(queries, rows, vectors)
-    similarity[(rows < 0) | (rows == queries[:, None])] = -np.inf
-    order = np.lexsort((rows, -similarity), axis=1)
-    last = np.where(np.isneginf(similarity), np.inf, similarity).min(axis=1)
-    rows, similarity = np.take_along_axis(rows, order[:, :k], 1), np.take_along_axis(similarity, order[:, :k], 1)
-    settled = np.isfinite(similarity[:, -1])
-    if order.shape[1] < len(vectors):
-        settled &= similarity[:, -1] > last + _ROUNDING
-    return rows, similarity, settled
-
-
-def _similarity(queries: np.ndarray, rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Cosines of each query row with its candidate rows (q, w); each by itself, so equal vectors give equal numbers."""
-    similarity = np.empty(rows.shape, np.float32)
-    step = max(1, _GATHERED // (rows.shape[1] * vectors.shape[1]))
-    for start in range(0, len(queries), step):
-        some = slice(start, start + step)
-        similarity[some] = np.vecdot(vectors[rows[some]], vectors[queries[some], None])
-    return similarity.clip(-1, 1)
-
-
-def _table(block: Block, ids: pa.Array) -> pa.Table:
-    rows, k = block.neighbours.shape
-    columns = [
-        ids.take(pa.array(np.repeat(block.queries, k))),
-        pa.array(np.tile(np.arange(1, k + 1, dtype=np.int32), rows)),
-        ids.take(pa.array(block.neighbours.ravel())),
-        pa.array(block.similarity.ravel()),
-    ]
-    return pa.table(columns, schema=NEIGHBOURS)
+        yield nearest_of(queries, vectors, k, width, search)
 
 
 def _fastest(index: Index, width: int) -> Search:

@@ -17,8 +17,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from cbir.index import NEIGHBOURS
 from cbir.inference import side_by_side
+from cbir.neighbours import NEIGHBOURS
 from cbir.progress import Progress, silent
 
 Read = Callable[[str], NDArray[np.uint8]]  # the pixels of an image by its id, (H, W) grey or (H, W, 3) RGB

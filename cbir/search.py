@@ -13,7 +13,8 @@ from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import image_ids
 from cbir.images import read_image
-from cbir.index import Index, candidates, load_index
+from cbir.index import Index, load_index
+from cbir.nearest import candidates
 
 
 @dataclass(frozen=True)

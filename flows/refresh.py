@@ -140,4 +140,4 @@ def _report(paths: Paths, found: Look, landed: Landed, outcomes: Sequence[Outcom
     create_markdown_artifact(arrived.markdown, key="arrivals")
     message = f"{arrived.sentence}; {arrived.files[0]}"
     news = arrived.summary if arrived.news else None
-    return Done(message, outcomes, landed.accessions, news, tuple(map(str, arrived.files)), changed=True)
+    return Done(message, outcomes, (arrived.summary["accession"],), news, tuple(map(str, arrived.files)), changed=True)

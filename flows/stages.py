@@ -206,7 +206,8 @@ def _accept(stage: PipelineStage) -> None:
         names = [_what(dep) for dep in changed if dep not in reworded] or ["its outputs"]
         names = [*names[:3], "…"] if len(names) > 3 else names
         raise StageError(
-            f"{stage.name} would have to run, for {', '.join(names)} changed, and nothing may be trained here: `cbir run` trains"
+            f"{stage.name} would have to run, for {', '.join(names)} changed, and nothing may be trained here: "
+            "`cbir run` trains"
         )
     stage.save()
     stage.commit()

@@ -21,8 +21,8 @@ from cbir.arrivals_page import (
     write_arrivals_page,
 )
 from cbir.files import write_parquet
-from cbir.index import read_neighbours
 from cbir.manifest import arrival, read_manifest, unique_images
+from cbir.neighbours import read_neighbours
 from cbir.reduced import ReducedImages
 from cbir.source import Skipped
 from cbir.thumbnails import page_side, read_thumbnails

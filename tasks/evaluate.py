@@ -14,8 +14,8 @@ from cbir.embedding import read_embeddings
 from cbir.evaluation import Evaluation, threshold_document
 from cbir.files import write_json, writing_folder
 from cbir.images import UnreadableImage
-from cbir.index import read_neighbours
 from cbir.manifest import read_manifest, unique_images
+from cbir.neighbours import read_neighbours
 from cbir.plots import loss_curves, precision_recall, similarity_histogram
 from cbir.projections import projections
 from cbir.protocol import Protocol, write_evaluation

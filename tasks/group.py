@@ -13,8 +13,8 @@ from cbir.embedding import read_embeddings
 from cbir.errors import UserError
 from cbir.files import write_parquet
 from cbir.grouping import group_images
-from cbir.index import read_neighbours
 from cbir.manifest import read_manifest
+from cbir.neighbours import read_neighbours
 from cbir.reduced import ReducedImages
 from cbir.report import explain_threshold, report_rows, summarise, write_csv
 from cbir.report_page import Link, write_page

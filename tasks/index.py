@@ -17,7 +17,7 @@ def index(paths: Paths, *, kind: Kind, k: int, seed: int) -> None:
     embeddings = read_embeddings(paths.embeddings)
     built = build_index(embeddings, kind=kind, k=k, seed=seed)
     save_index(built, paths.index)
-    write_neighbours(paths.neighbours, built, embeddings, k=k, progress=tqdm)
+    write_neighbours(paths.neighbours, built, embeddings, k=k, memory=paths.store / "neighbours", progress=tqdm)
     count, dimension = embeddings.vectors.shape
     log.info("%s: %s, %d images of %d dimensions; %s", paths.index, built.kind, count, dimension, paths.neighbours)
 

@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbir import index as module
+from cbir import nearest as nearest_module
 from cbir.embedding import Embeddings
 from cbir.errors import UserError
-from cbir.index import Index, build_index, load_index, nearest, read_neighbours, save_index, write_neighbours
+from cbir.index import Index, build_index, load_index, nearest, save_index, write_neighbours
 from cbir.indexkinds import Kind
+from cbir.neighbours import read_neighbours
 
 KINDS: tuple[Kind, ...] = ("flat", "ivf", "ivfpq", "hnsw")
 
@@ -195,7 +197,7 @@ def test_neighbours_do_not_depend_on_the_blocks_they_are_found_in(
     embeddings = archive(600)
     one_block = found(embeddings)
     monkeypatch.setattr(module, "_QUERIES", 64)
-    monkeypatch.setattr(module, "_GATHERED", 100)
+    monkeypatch.setattr(nearest_module, "_GATHERED", 100)
     blocks = found(embeddings)
     assert all(np.array_equal(one, other) for one, other in zip(one_block, blocks, strict=True))
 

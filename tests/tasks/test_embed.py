@@ -10,8 +10,9 @@ import pytest
 from cbir.embedding import read_embeddings
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
-from cbir.index import load_index, read_neighbours
+from cbir.index import load_index
 from cbir.manifest import SCHEMA, Row, write_manifest
+from cbir.neighbours import read_neighbours
 from cbir.reduced import ReducedImages
 from tasks.embed import embed
 from tasks.index import index
