@@ -69,7 +69,7 @@ def write_arrivals_page(
     rows = _related(arrivals)
     cards = [_card(list(one.to_dict("records")), thumbnails, captions) for _, one in rows.groupby(_KEY, sort=False)]
     others = arrivals.pairs[~arrivals.pairs["finding"].isin(NEAR)]
-    plain = others["finding"].isin(("none", "exact copy"))
+    refused = others[~others["finding"].isin(("none", "exact copy"))]
     write_html(
         path,
         "arrivals.html",
@@ -79,7 +79,7 @@ def write_arrivals_page(
         near=arrivals.count("near-duplicate"),
         copies=_rows(others[others["finding"] == "exact copy"]),
         alone=_rows(others[others["finding"] == "none"]),
-        rejected=_rows(others[~plain].assign(why=others["finding"])),
+        rejected=_rows(refused.assign(why=refused["finding"])),
         left=_skipped(occasion.left),
         waiting=_skipped(occasion.waiting),
         doubtful=[card for card in cards if card["look"]],
