@@ -17,7 +17,7 @@ from cbir.encoder import Encoder, build_encoder
 from cbir.errors import UserError
 from cbir.files import image_ids
 from cbir.images import UnreadableImage, read_image
-from cbir.inference import Counts, embed_archive
+from cbir.inference import Counts, cast_convolutions, embed_archive
 
 COUNT, BATCH = 21, 4
 
@@ -249,3 +249,14 @@ def test_a_gpu_is_given_whole_batches_in_order(archive: Path, tmp_path: Path, mo
     assert sizes == [16, 5]
     one, other = (read_embeddings(tmp_path / name / "embeddings") for name in ("processor", "gpu"))
     assert np.allclose(one.vectors, other.vectors, atol=1e-6)
+
+
+def test_weights_cast_for_good_give_the_numbers_that_autocast_gives() -> None:
+    squares = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1), np.uint8)
+    encoder = build_encoder(backbone="timm/test_resnet", image_size=32, greyscale=True)
+    before = encoder.embed_preprocessed(squares, batch_size=4, precision="bfloat16")
+    cast_convolutions(encoder)
+    assert {module.weight.dtype for module in encoder.modules() if isinstance(module, torch.nn.Conv2d)} == {
+        torch.bfloat16
+    }
+    assert np.array_equal(encoder.embed_preprocessed(squares, batch_size=4, precision="bfloat16"), before)
