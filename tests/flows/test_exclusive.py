@@ -48,7 +48,7 @@ def test_another_run_is_waited_for_and_named(caplog: pytest.LogCaptureFixture) -
 def test_who_does_not_wait_is_told_at_once() -> None:
     with other(5) as process:
         started = time.monotonic()
-        with pytest.raises(BusyError, match="cbir run .* works in this folder"), hold_workspace("x", wait=False):
+        with pytest.raises(BusyError, match=r"cbir run .* works in this folder"), hold_workspace("x", wait=False):
             pass
         assert time.monotonic() - started < 1
         process.terminate()
