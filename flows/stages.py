@@ -276,7 +276,8 @@ def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str])
 def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
-    variables = {**os.environ, **bars, **environment, "CBIR_LOG_FD": str(write)}
+    own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid())}
+    variables = {**os.environ, **bars, **environment, **own}
     process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write], process_group=0)
     os.close(write)
     _running.add(process)

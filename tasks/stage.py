@@ -104,8 +104,11 @@ class _JsonLines(logging.Formatter):
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it has died: an orphan would write what a new run writes too."""
-    parent = os.getppid()
+    """End this process when the one that started it has died: an orphan would write what a new run writes too.
+
+    That one gives its number in CBIR_PARENT: it may have died before this process had got as far as to ask for it.
+    """
+    parent = int(os.environ.pop("CBIR_PARENT", os.getppid()))
 
     def watch() -> None:
         while os.getppid() == parent:
