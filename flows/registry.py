@@ -14,13 +14,14 @@ from cbir.promotion import Decision
 class Version:
     """A registered encoder: number, digest, the settings that made it by name (``section.key``), and its accessions.
 
-    ``train.accessions`` may be empty in the settings: that meant all accessions that there were then.
+    ``train.accessions`` may be empty in the settings: that meant all accessions that there were then. None where it has
+    learned from no image.
     """
 
     number: int
     digest: str
     values: dict[str, Any]
-    accessions: list[str]
+    accessions: list[str] | None
 
 
 def describe(number: str) -> Version:

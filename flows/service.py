@@ -38,8 +38,9 @@ def _put_into_service(number: int | None) -> Done:
     version = describe("previous" if number is None else str(number))
     if version.digest == encoder_digest(paths.encoder):
         return Done(f"version {version.number} is in service already", changed=True)
-    for accessions in ({}, {"train.accessions": version.accessions}):
-        values = version.values | accessions
+    named = [{"train.accessions": version.accessions}] if version.accessions else []
+    for accessions in ({}, *named):
+        values: dict[str, Any] = {**version.values, **accessions}
         if _restores(version, values, paths):
             return put_in_place(values, [], message=f"version {version.number} is in service")
     raise UserError(

@@ -92,7 +92,7 @@ def describe(client: "MlflowClient", tracking: Tracking, number: str) -> dict[st
     return {
         "version": int(number),
         "digest": versions[number].tags[ENCODER],
-        "accessions": config["training"]["accessions"],
+        "accessions": config["training"].get("accessions"),
         **{section: params[section] for section in ("images", "train")},
     }
 
