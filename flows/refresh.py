@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -26,6 +27,7 @@ from tasks.arrivals import is_reported, mark_reported, prepare_baseline, report_
 from tasks.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
 
 HELD = ("train",)
+LOCK = Path("dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,29 @@ def _refresh() -> Done:
     adopt(paths.raw, paths.weights)
     if not landed.accessions and _is_up_to_date() and is_reported(paths):
         return Done(_nothing_landed(found))
-    outcomes = catch_up(paths)
+    outcomes = catch_up()
     return _report(paths, found, landed, outcomes)
 
 
 def require_service(paths: Paths) -> None:
-    """Raise UserError where no encoder is in service yet."""
-    missing = [path for path in (paths.manifest, paths.encoder / CONFIG_FILE, paths.groups) if not path.exists()]
+    """See that there is an encoder in service, with all that the stages have made of the archive with it.
+
+    DVC removes what a stage wrote before it runs again: a run that was killed may have left gaps, which are filled.
+
+    Raises:
+        UserError: no encoder is in service yet.
+    """
+    done = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
+    missing = [name for name in ("clean", *HELD, "group") if name not in done]
     if missing:
-        raise UserError(f"{missing[0]} is not there, so no encoder is in service yet: `cbir run` makes the first one")
+        raise UserError(f"the stage {missing[0]} never ran, so no encoder is in service yet: `cbir run` makes one")
+    if all(path.exists() for path in (paths.manifest, paths.encoder / CONFIG_FILE, paths.groups)):
+        return
+    tell(logging.INFO, "an earlier run was cut off; it is brought to its end first")
+    if not paths.manifest.exists():
+        _run(targets=["clean"])
+    pin_training(paths)
+    catch_up()
 
 
 def _take_in(found: Look, paths: Paths) -> Landed:
@@ -106,14 +122,17 @@ def _is_up_to_date() -> bool:
     return plan.unchanged.keys() == plan.needs.keys()
 
 
-def catch_up(paths: Paths) -> list[Outcome]:
+def catch_up() -> list[Outcome]:
     """Bring all stages up to date without training.
 
     Raises:
         RunError: a stage failed, or the encoder would have to be trained.
     """
-    environment = {"CBIR_PIPELINE_RUN": str(flow_run.id)}
-    state = pipeline(hold=HELD, environment=environment, return_state=True)
+    return _run(hold=HELD)
+
+
+def _run(**options: Any) -> list[Outcome]:
+    state = pipeline(**options, environment={"CBIR_PIPELINE_RUN": str(flow_run.id)}, return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, UserError):
         raise outcomes

@@ -38,7 +38,7 @@ def _retrain() -> Done:
     require_service(paths)
     adopt(paths.raw, paths.weights)
     pin_training(paths)
-    _measure_champion(paths)
+    _measure_champion()
     chosen = f"train.accessions={json.dumps(accessions_of(read_manifest(paths.manifest)['path']), ensure_ascii=False)}"
     root = _train_challenger(paths, chosen)
     challenger = root / load_paths(read_yaml(root / PARAMS)).encoder
@@ -52,10 +52,10 @@ def _retrain() -> Done:
     return put_in_place({}, [chosen], message=f"version {version} is in service, {decision.reason}")
 
 
-def _measure_champion(paths: Paths) -> None:
+def _measure_champion() -> None:
     """Bring the workspace up to date, so that both encoders are measured on the same archive."""
     try:
-        catch_up(paths)
+        catch_up()
     except RunError as error:
         tell(logging.WARNING, "the encoder in service could not be measured on the present archive: %s", error)
 

@@ -185,7 +185,7 @@ def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, finish
     empty = Workspace.make(tmp_path / "empty", finished.environment)
     done = empty.command("cbir", "refresh", check=False)
     assert done.returncode == 1
-    assert "no encoder is in service yet: `cbir run` makes the first one" in done.stderr
+    assert "no encoder is in service yet: `cbir run` makes one" in done.stderr
 
 
 def test_a_refresh_that_would_have_to_train_says_so_and_trains_nothing(workspace: Workspace) -> None:
