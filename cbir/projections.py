@@ -1,15 +1,21 @@
 """The embeddings in two dimensions, by t-SNE and UMAP, coloured by group: do the members of a group lie together?"""
 
+import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from cbir.metrics import Floats
+from cbir.metrics import Bools, Floats
 from cbir.plots import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PALE, PINK, SKY, figure
 from cbir.relevance import Positions, RetrievalTask
+from cbir.store import Store
+
+VERSION = 1  # to be raised with any change of the code that decides where a point lies
 
 _FEWEST = 5  # images; below, two dimensions show nothing
 _DIMENSIONS = 50  # that principal components keep for both methods, as van der Maaten and Hinton do
@@ -19,7 +25,16 @@ _LOOKS = [(colour, _MARKERS[(turn + place) % 6]) for turn in range(6) for place,
 _NAMED = 12  # classes in the legend
 
 
-def projections(folder: Path, task: RetrievalTask, vectors: NDArray[np.float32], *, images: int, seed: int) -> None:
+def projections(
+    folder: Path,
+    task: RetrievalTask,
+    vectors: NDArray[np.float32],
+    *,
+    images: int,
+    seed: int,
+    background: Bools | None = None,
+    store: Store | None = None,
+) -> None:
     """``tsne.png`` and ``umap.png``: labelled images in their group's look, distractors grey; none below 5 images.
 
     Sources: van der Maaten and Hinton, JMLR 9, 2008; McInnes, Healy and Melville, arXiv 1802.03426.
@@ -28,20 +43,22 @@ def projections(folder: Path, task: RetrievalTask, vectors: NDArray[np.float32],
         vectors: (n, d), in the order of the task's ids.
         images: at most so many are shown: whole groups first, drawn at random, then distractors.
         seed: of the draw and of both methods.
+        background: (n,), which images may be shown as distractors; None: all.
+        store: where the places of the points are kept, so that the same points are not laid out again.
     """
-    shown = sample(task, images=images, seed=seed)
+    shown = sample(task, images=images, seed=seed, background=background)
     points = vectors[shown]
     if len(points) < _FEWEST or not np.ptp(points, axis=0).any():
         return
-    # One thread: sums in another order would give another picture.
-    with threadpool_limits(limits=1):
-        reduced = _principal(points, seed=seed)
-        for name, method, reduce in (("tsne", "t-SNE", tsne), ("umap", "UMAP", umap)):
-            _draw(folder / f"{name}.png", reduce(reduced, seed=seed), task, shown, method)
+    for name, method in (("tsne", "t-SNE"), ("umap", "UMAP")):
+        _draw(folder / f"{name}.png", _plane(name, points, seed=seed, store=store), task, shown, method)
 
 
-def sample(task: RetrievalTask, *, images: int, seed: int) -> Positions:
-    """Positions of the images to show, rising: whole groups as long as they fit, then distractors of the gallery."""
+def sample(task: RetrievalTask, *, images: int, seed: int, background: Bools | None = None) -> Positions:
+    """Positions of the images to show, rising: whole groups as long as they fit, then distractors of the gallery.
+
+    Distractors are chosen by the hash of each, so that most of the choice stays as the archive grows.
+    """
     rng = np.random.default_rng(seed)
     sizes = np.bincount(task.label[task.label >= 0], minlength=len(task.names))
     order = rng.permutation(len(sizes))
@@ -50,8 +67,27 @@ def sample(task: RetrievalTask, *, images: int, seed: int) -> Positions:
         labelled = np.flatnonzero(task.label >= 0)
         chosen[rng.permutation(labelled)[:images]] = True
     others = task.gallery[task.label[task.gallery] < 0]
-    chosen[rng.permutation(others)[: max(images - int(chosen.sum()), 0)]] = True
+    if background is not None:
+        others = others[background[others]]
+    hashes = [hashlib.sha256(f"{seed}/{name}".encode()).digest() for name in task.ids[others]]
+    ranked = sorted(range(len(others)), key=hashes.__getitem__)
+    chosen[others[ranked[: max(images - int(chosen.sum()), 0)]]] = True
     return np.flatnonzero(chosen)
+
+
+def _plane(name: str, points: NDArray[np.float32], *, seed: int, store: Store | None) -> Floats:
+    """(n, 2), from the store where these points were laid out before."""
+    methods = {"tsne": tsne, "umap": umap}
+    versions = [VERSION, *(version(package) for package in ("numpy", "scikit-learn", "umap-learn"))]
+    key = hashlib.sha256(repr((name, seed, points.shape, versions)).encode() + points.tobytes()).hexdigest()
+    value = store.get(key) if store else None
+    if value is None:
+        with threadpool_limits(limits=1):  # sums in another order would give another picture
+            plane = methods[name](_principal(points, seed=seed), seed=seed)
+        value = np.asarray(plane, np.float32).tobytes()
+        if store:
+            store.put_many([(key, value)])
+    return np.frombuffer(value, np.float32).reshape(-1, 2).astype(float)
 
 
 def tsne(points: Floats, *, seed: int) -> Floats:
@@ -91,13 +127,12 @@ def _draw(path: Path, plane: Floats, task: RetrievalTask, shown: Positions, meth
         _points(
             axes, plane[label < 0], color=PALE, marker="o", size=12, label="distractor" if len(numbers) else "image"
         )
-        for place, number in enumerate(numbers):
-            colour, marker = _LOOKS[place % len(_LOOKS)]
-            members = plane[label == number]
+        for place, (colour, marker) in enumerate(_LOOKS[: len(numbers)]):
+            alike = [plane[label == number] for number in numbers[place :: len(_LOOKS)]]
             if grouped:
-                _join(axes, members, colour)
-            name = task.names[number] if not grouped and place < _NAMED else None
-            _points(axes, members, color=colour, marker=marker, size=34, label=name)
+                _join(axes, alike, colour)
+            name = task.names[numbers[place]] if not grouped and place < _NAMED else None
+            _points(axes, np.concatenate(alike), color=colour, marker=marker, size=34, label=name)
         if not grouped or (label < 0).any():
             axes.legend(loc="best", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
         axes.grid(False)
@@ -122,7 +157,7 @@ def _points(axes: Axes, points: Floats, *, color: str, marker: str, size: float,
         )
 
 
-def _join(axes: Axes, members: Floats, colour: str) -> None:
-    centre = members.mean(axis=0)
-    for member in members:
-        axes.plot(*np.stack([centre, member]).T, color=colour, linewidth=0.7, alpha=0.6, zorder=1)
+def _join(axes: Axes, groups: list[Floats], colour: str) -> None:
+    """A line from the centre of each group to each of its members."""
+    lines = [np.stack([members.mean(axis=0), member]) for members in groups for member in members]
+    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=0.6, zorder=1))

@@ -20,7 +20,9 @@ from cbir.plots import loss_curves, precision_recall, similarity_histogram
 from cbir.projections import projections
 from cbir.protocol import Protocol, write_evaluation
 from cbir.reduced import ReducedImages
+from cbir.relevance import RetrievalTask
 from cbir.sheet_rows import nearest_sheet, query_sheets
+from cbir.store import Store
 from tasks.stage import Paths, main
 
 PLURAL = {"group": "groups", "class": "classes"}
@@ -46,11 +48,26 @@ def evaluate(
         loss_curves(folder, curves, pd.read_parquet(paths.encoder / "history.parquet"))
         precision_recall(folder, curves, evaluation)
         similarity_histogram(folder, curves, evaluation, embeddings.vectors, neighbours, seed=seed)
-        projections(folder, evaluation.task, embeddings.vectors, images=projection_images, seed=seed)
+        files = unique_images(read_manifest(paths.manifest)).set_index("image_id").loc[evaluation.task.ids]
+        projections(
+            folder,
+            evaluation.task,
+            embeddings.vectors,
+            images=projection_images,
+            seed=seed,
+            background=_beside_labelled(evaluation.task, files),
+            store=Store(paths.store / "projections.sqlite"),
+        )
         images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
-        _contact_sheets(folder, evaluation, embeddings.vectors, neighbours, images, read_manifest(paths.manifest))
+        _contact_sheets(folder, evaluation, embeddings.vectors, neighbours, images, files)
     learned = threshold_document(evaluation.threshold, target_precision=protocol.target_precision)
     write_json(paths.reports / "threshold.json", learned)
+
+
+def _beside_labelled(task: RetrievalTask, files: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which images came with labelled ones: distractors of other accessions would only crowd a plot, anew each week."""
+    labelled = files.loc[task.label >= 0, "accession"].unique()
+    return files["accession"].isin(labelled).to_numpy() if len(labelled) else np.ones(len(files), bool)
 
 
 def _contact_sheets(
@@ -59,10 +76,8 @@ def _contact_sheets(
     vectors: NDArray[np.float32],
     neighbours: pd.DataFrame,
     images: ReducedImages,
-    manifest: pd.DataFrame,
+    files: pd.DataFrame,
 ) -> None:
-    files = unique_images(manifest).set_index("image_id").loc[evaluation.task.ids]
-
     def read(position: int) -> NDArray[np.uint8] | None:
         file = files.iloc[position]
         try:

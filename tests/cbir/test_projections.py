@@ -1,11 +1,14 @@
 """Tests of cbir.projections."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cbir import projections as module
 from cbir.projections import projections, sample, tsne, umap
+from cbir.store import Store
 from tests.cbir.retrievals import archive, scattered
 
 # Of umap's parametric variant, which is not used; Python shows an ImportWarning to nobody by default.
@@ -63,3 +66,38 @@ def test_the_sample_never_exceeds_the_limit_though_one_group_does() -> None:
     large = archive(np.eye(12), groups=["a"] * 12)
     assert sample(large.task(), images=7, seed=0).size == 7
     assert sample(large.task(), images=0, seed=0).size == 0
+
+
+def test_points_that_were_laid_out_before_come_from_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Store(tmp_path / "places.sqlite")
+
+    def drawn(name: str, store: Store | None) -> list[bytes]:
+        folder = tmp_path / name
+        folder.mkdir()
+        projections(folder, ARCHIVE.task(), ARCHIVE.vectors, images=100, seed=0, store=store)
+        return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+    without, first = drawn("without", None), drawn("first", places)
+    monkeypatch.setattr(module, "tsne", None)
+    monkeypatch.setattr(module, "umap", None)
+    assert drawn("again", places) == first == without
+
+
+def test_as_the_archive_grows_new_distractors_alone_displace_others() -> None:
+    task = ARCHIVE.task()
+    few = replace(task, gallery=np.setdiff1d(task.gallery, [36, 38]))
+    before, after = (set(sample(one, images=32, seed=0).tolist()) for one in (few, task))
+    assert len(before) == len(after) == 32
+    assert after - before <= {36, 38}
+
+
+def test_distractors_come_from_the_background_alone() -> None:
+    task, background = ARCHIVE.task(), np.arange(39) >= 35
+    chosen = sample(task, images=500, seed=0, background=background)
+    assert chosen.tolist() == [*range(27), 35, 36, 37, 38]
+
+
+def test_more_groups_than_looks_are_all_drawn(tmp_path: Path) -> None:
+    many = scattered(groups=40, distractors=5, noise=0.3)
+    projections(tmp_path, many.task(), many.vectors, images=500, seed=0)
+    assert (tmp_path / "tsne.png").exists()
