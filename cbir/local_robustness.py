@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from cbir.alterations import KINDS
+from cbir.copies import Copies
 from cbir.inference import Images
 from cbir.local_features import build_gallery, local_neighbours
 from cbir.metrics import Floats, Ints
 from cbir.progress import Progress, silent
-from cbir.robustness import Copies, Robustness, group_numbers
+from cbir.robustness import Robustness, group_numbers
 
 _VERIFIED = 40  # candidates: an image's copies and its group come first, and a stranger must have its chance too
 

@@ -39,7 +39,7 @@ class ReducedImages:
         Raises:
             UnreadableImage: the file is gone, holds another image than this identity, or cannot be read.
         """
-        value = self._entries.get(self._key(image_id))
+        value = self._entries.get(self.key(image_id))
         if value is not None:
             return _unpack(value)
         file = self._archive / path
@@ -56,9 +56,10 @@ class ReducedImages:
 
     def put(self, image_id: str, pixels: np.ndarray) -> None:
         """Store the pixels of an image that was decoded at this size; one that is there stays as it is."""
-        self._entries.put_many([(self._key(image_id), _pack(pixels))])
+        self._entries.put_many([(self.key(image_id), _pack(pixels))])
 
-    def _key(self, image_id: str) -> str:
+    def key(self, image_id: str) -> str:
+        """What the pixels of an image are stored under: all that decides them."""
         return f"{image_id}/{self._longest_side}/{VERSION}/{DECODERS}"
 
 

@@ -11,32 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbir.alterations import KINDS, altered
+from cbir.alterations import KINDS
 from cbir.bootstrap import intervals
-from cbir.devices import Precision
 from cbir.embedding import Embeddings
-from cbir.encoder import Encoder
 from cbir.errors import UserError
-from cbir.inference import Images, compute
 from cbir.metrics import Floats, Ints
-from cbir.progress import Progress, silent
 
 RESAMPLES = 1000  # of groups, for the intervals
 _BLOCK = 1 << 24  # comparisons that are held at once: 16 MB
 _ROUNDING = 2e-6  # similarities nearer to each other than this may be equal
 _DIGITS = 6  # of the numbers in robustness.json
-
-
-class Copies:
-    """Altered copies of the images of a source, made whenever they are read: ``<image_id>/<kind>`` is one's id."""
-
-    def __init__(self, source: Images, *, seed: int) -> None:
-        self._source, self._seed = source, seed
-
-    def read(self, image_id: str, path: str, page: int) -> NDArray[np.uint8]:
-        """The pixels of a copy; the archive around its image has no part in them."""
-        original, _, kind = image_id.partition("/")
-        return altered(self._source.read(original, path, page), kind, key=f"{self._seed}/{original}")
 
 
 @dataclass(frozen=True)
@@ -98,35 +82,23 @@ def take(manifest: pd.DataFrame, paths: Sequence[str]) -> pd.DataFrame:
 
 def measure(
     images: pd.DataFrame,
-    source: Images,
-    encoder: Encoder,
+    copies: NDArray[np.float32],
     embeddings: Embeddings,
     groundtruth: pd.DataFrame,
-    *,
-    seed: int,
-    batch_size: int,
-    precision: Precision,
-    progress: Progress = silent,
 ) -> Robustness:
-    """Make copies of images, add them to the archive's embeddings, and ask with the originals.
+    """Add the copies of images to the archive's embeddings, and ask with the originals.
 
     What belongs to the image that asks is no fault where it comes before a copy, and is left out of the count: the
     image itself, its other copies, the members of its group, and their copies.
 
     Args:
-        images: image_id, path, page of the images that ask, sorted by image_id.
-        encoder: that made the embeddings.
+        images: image_id, path, page of the Q images that ask, sorted by image_id.
+        copies: (Q, kinds, d), as :func:`cbir.copies.copy_vectors` gives them.
         groundtruth: image_id, group_id.
-        seed: of the alterations.
     """
-    names = [f"{image_id}/{kind}" for image_id in images["image_id"] for kind in KINDS]
-    wanted = images.loc[images.index.repeat(len(KINDS)), ["image_id", "path", "page"]].assign(image_id=names)
-    copies = Copies(source, seed=seed)
-    batches = compute(wanted, copies, encoder, batch_size=batch_size, precision=precision, progress=progress)
-    vectors = np.concatenate([vectors for _, vectors in batches])
     label = group_numbers(embeddings.ids, groundtruth)
     rows = np.searchsorted(embeddings.ids, images["image_id"].to_numpy(dtype=object))
-    rank, similarity = ranks(embeddings.vectors, label, rows, vectors.reshape(len(rows), len(KINDS), -1))
+    rank, similarity = ranks(embeddings.vectors, label, rows, copies)
     files = images[["image_id", "path", "page"]].reset_index(drop=True)
     return Robustness(files, rank, similarity, label[rows], len(embeddings.ids))
 

@@ -1,6 +1,8 @@
 """Where altered copies came back, for people: a page that opens from disk, and a contact sheet."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from cbir.alterations import KINDS
 from cbir.contact_sheets import Picture, Row, Sheet, draw_sheet
 from cbir.files import writing
 from cbir.robustness import Robustness
-from cbir.thumbnails import thumbnail
+from cbir.store import Store
+from cbir.thumbnails import recipe, thumbnail
 from cbir.webpage import picture, write_html
 
 SHOWN = 300  # images on the page; 6 pictures of 160 px each make 8 MB
@@ -20,16 +23,28 @@ _NEAR = 10  # ranks that a person looks at
 _SIDE = 160  # px, of a picture on the page
 
 Read = Callable[[int, str], NDArray[np.uint8]]  # pixels of the image in that row: of a kind's copy, or (empty) its own
+Name = Callable[[int, str], str]  # what decides those pixels, for the key of a store
 
 
-def write_page(path: Path, found: Robustness, numbers: Mapping[str, Any], *, read: Read) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """Where small pictures are kept, so that a page of the same ones costs nothing, and how each is called there."""
+
+    store: Store
+    name: Name
+
+
+def write_page(
+    path: Path, found: Robustness, numbers: Mapping[str, Any], *, read: Read, kept: Kept | None = None
+) -> None:
     """Write the page: the figures by kind, then the images, those whose copies came back worst first.
 
     Args:
         numbers: the content of robustness.json.
         read: gives the pixels, which are read one image at a time.
+        kept: pictures of earlier pages.
     """
-    images = [_image(found, row, read) for row in hardest(found)[:SHOWN]]
+    images = [_image(found, row, partial(_picture, row, read, kept)) for row in hardest(found)[:SHOWN]]
     write_html(
         path,
         "robustness.html",
@@ -68,19 +83,25 @@ def hardest(found: Robustness) -> list[int]:
     return np.lexsort((found.images["path"].to_numpy(dtype=str), found.reciprocal)).tolist()
 
 
-def _image(found: Robustness, row: int, read: Read) -> dict[str, Any]:
+def _image(found: Robustness, row: int, drawn: Callable[[str], str]) -> dict[str, Any]:
     file = found.images.iloc[row]
     copies = [
-        {"kind": kind, "rank": int(rank), "similarity": float(similarity), "picture": _picture(read(row, kind))}
+        {"kind": kind, "rank": int(rank), "similarity": float(similarity), "picture": drawn(kind)}
         for kind, rank, similarity in zip(KINDS, found.rank[row], found.similarity[row], strict=True)
     ]
     return {
         "path": file["path"],
         "page": int(file["page"]) + 1,
-        "picture": _picture(read(row, "")),
+        "picture": drawn(""),
         "copies": copies,
     }
 
 
-def _picture(pixels: NDArray[np.uint8]) -> str:
-    return picture(thumbnail(pixels, page_side=_SIDE, sheet_side=_SIDE).page, "webp")
+def _picture(row: int, read: Read, kept: Kept | None, kind: str) -> str:
+    key = f"{kept.name(row, kind)}/{recipe(_SIDE)}" if kept else ""
+    page = kept.store.get(key) if kept else None
+    if page is None:
+        page = thumbnail(read(row, kind), page_side=_SIDE, sheet_side=_SIDE).page
+        if kept:
+            kept.store.put_many([(key, page)])
+    return picture(page, "webp")

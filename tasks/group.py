@@ -19,6 +19,7 @@ from cbir.reduced import ReducedImages
 from cbir.report import explain_threshold, report_rows, summarise, write_csv
 from cbir.report_page import Link, write_page
 from cbir.report_workbook import write_workbook
+from cbir.store import Store
 from cbir.thumbnails import Thumbnail, page_side, read_thumbnails
 from tasks.stage import Paths, main
 
@@ -58,7 +59,8 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
     write_csv(paths.reports / "groups.csv", rows)
     shown = rows[rows["group"] <= report_groups]
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
-    thumbnails = _thumbnails(images, shown, least=thumbnail_side, most=longest_side)
+    kept = Store(paths.store / "thumbnails.sqlite")
+    thumbnails = _thumbnails(images, shown, kept, least=thumbnail_side, most=longest_side)
     write_workbook(paths.reports / "groups.xlsx", rows, thumbnails, summary=summary, thumbnail_side=thumbnail_side)
     write_page(
         paths.reports / "index.html",
@@ -109,11 +111,13 @@ def _threshold(path: Path, chosen: float) -> tuple[float, str]:
     return float(learned["threshold"]), explain_threshold(learned)
 
 
-def _thumbnails(images: ReducedImages, shown: pd.DataFrame, *, least: int, most: int) -> dict[str, Thumbnail]:
+def _thumbnails(
+    images: ReducedImages, shown: pd.DataFrame, kept: Store, *, least: int, most: int
+) -> dict[str, Thumbnail]:
     firsts = shown.drop_duplicates("image_id")
     wanted = zip(firsts["image_id"], firsts["file"], firsts["page"] - 1, strict=True)
     side = page_side(len(firsts), least=least, most=most)
-    return read_thumbnails(images, wanted, page_side=side, sheet_side=least, progress=tqdm.tqdm)
+    return read_thumbnails(images, wanted, page_side=side, sheet_side=least, store=kept, progress=tqdm.tqdm)
 
 
 if __name__ == "__main__":

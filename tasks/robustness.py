@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cbir.alterations import KINDS
-from cbir.devices import Precision, choose_device, keep_memory
+from cbir.copies import Copies, copy_vectors
+from cbir.devices import Precision, keep_memory
 from cbir.embedding import read_embeddings
-from cbir.encoder import load_encoder
 from cbir.errors import UserError
 from cbir.files import write_json, writing
 from cbir.manifest import read_manifest, unique_images
 from cbir.reduced import ReducedImages
-from cbir.robustness import Copies, Robustness, choose, document, measure, table, take
-from cbir.robustness_page import Read, write_page, write_sheet
+from cbir.robustness import Robustness, choose, document, measure, table, take
+from cbir.robustness_page import Kept, Name, Read, write_page, write_sheet
 from cbir.spreadsheet import as_text
+from cbir.store import Store
 from tasks.stage import Paths, main
 
 log = logging.getLogger(__name__)
@@ -41,19 +42,21 @@ def robustness(
     manifest = read_manifest(paths.manifest)
     asked = take(manifest, chosen) if chosen else choose(unique_images(manifest), count=images, seed=seed)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
-    found = measure(
+    copies = Copies(source, seed=seed)
+    vectors = copy_vectors(
         asked,
-        source,
-        load_encoder(paths.encoder).to(choose_device()),
-        read_embeddings(paths.embeddings),
-        pd.read_parquet(paths.groundtruth),
-        seed=seed,
+        copies,
+        paths.encoder,
+        paths.store,
+        longest_side=longest_side,
         batch_size=batch_size,
         precision=precision,
         progress=tqdm,
     )
+    found = measure(asked, vectors, read_embeddings(paths.embeddings), pd.read_parquet(paths.groundtruth))
     numbers = document(found, seed=seed)
-    _write(paths, found, numbers, _reader(found, source, Copies(source, seed=seed)))
+    kept = Kept(Store(paths.store / "thumbnails.sqlite"), _namer(found, source, copies))
+    _write(paths, found, numbers, _reader(found, source, copies), kept)
     by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
     log.info("%d copies of %d images: recall@1 %.3f (%s)", found.rank.size, len(asked), numbers["recall@1"], by_kind)
 
@@ -68,12 +71,20 @@ def _reader(found: Robustness, source: ReducedImages, copies: Copies) -> Read:
     return read
 
 
-def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read) -> None:
+def _namer(found: Robustness, source: ReducedImages, copies: Copies) -> Name:
+    def name(row: int, kind: str) -> str:
+        pixels = source.key(found.images.loc[row, "image_id"])
+        return f"{pixels}/{kind}/{copies.recipe}" if kind else pixels
+
+    return name
+
+
+def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read, kept: Kept) -> None:
     rows = table(found)
     rows["path"] = rows["path"].map(as_text)
     with writing(paths.reports / "robustness.csv") as temporary:
         rows.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
-    write_page(paths.reports / "robustness.html", found, numbers, read=read)
+    write_page(paths.reports / "robustness.html", found, numbers, read=read, kept=kept)
     write_sheet(paths.reports / "robustness.png", found, read=read)
     write_json(paths.reports / "robustness.json", numbers)
 

@@ -19,8 +19,13 @@ READ = {  # modules that read files of cbir/templates
 
 def code_of(stage: str) -> set[str]:
     """Paths of the repository's modules that tasks/<stage>.py imports, directly or through others, and itself."""
+    return imported(f"tasks/{stage}.py")
+
+
+def imported(module: str) -> set[str]:
+    """Paths of the repository's modules that this one imports, directly or through others, and itself."""
     found: set[str] = set()
-    waiting = [f"tasks/{stage}.py"]
+    waiting = [module]
     while waiting:
         path = waiting.pop()
         if path in found:

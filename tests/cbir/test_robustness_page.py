@@ -13,7 +13,8 @@ from PIL import Image
 from cbir import robustness_page
 from cbir.alterations import KINDS
 from cbir.robustness import Robustness, document
-from cbir.robustness_page import hardest, write_page, write_sheet
+from cbir.robustness_page import Kept, hardest, write_page, write_sheet
+from cbir.store import Store
 from tests.cbir.findings import EVIL
 
 RANKS = np.array([[1, 1, 1, 1, 1], [1, 2, 30, 1, 400], [1, 1, 1, 2, 3]])
@@ -85,3 +86,12 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
         write_sheet(tmp_path / f"{name}.png", found(), read=read)
     for kind in ("html", "png"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
+
+
+def test_pictures_of_an_earlier_page_are_taken_from_the_store(tmp_path: Path) -> None:
+    kept = Kept(Store(tmp_path / "thumbnails.sqlite"), lambda row, kind: f"{row}/{kind}")
+    pages = []
+    for read_now in (read, read, None):
+        write_page(tmp_path / "x.html", found(), document(found(), seed=0), read=read_now, kept=kept if pages else None)
+        pages.append((tmp_path / "x.html").read_bytes())
+    assert len(set(pages)) == 1

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cbir.images import UnreadableImage
 from cbir.reduced import ReducedImages
+from cbir.store import Store
 from cbir.thumbnails import PAGE_BYTES, page_side, read_thumbnails, shrink, thumbnail
 
 
@@ -70,3 +71,20 @@ def test_an_image_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     images = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64)
     with pytest.raises(UnreadableImage):
         read_thumbnails(images, [("0" * 32, "gone.jpg", 0)], page_side=32, sheet_side=32)
+
+
+def test_thumbnails_that_were_made_before_are_the_same_and_read_no_image(tmp_path: Path) -> None:
+    images, kept = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64), Store(tmp_path / "kept.sqlite")
+    wanted = [(f"{n:032x}", "gone.jpg", 0) for n in range(3)]
+    for image_id, _, _ in wanted[:2]:
+        images.put(image_id, np.full((40, 60), int(image_id, 16), np.uint8))
+    first = read_thumbnails(images, wanted[:2], page_side=50, sheet_side=20, store=kept)
+    for file in (tmp_path / "store").iterdir():
+        file.unlink()
+    images = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64)
+    images.put(wanted[2][0], np.zeros((40, 60), np.uint8))
+    again = read_thumbnails(images, wanted, page_side=50, sheet_side=20, store=kept)
+    assert {image_id: again[image_id] for image_id in first} == first
+    assert set(again) == {image_id for image_id, _, _ in wanted}
+    with pytest.raises(UnreadableImage):
+        read_thumbnails(images, wanted, page_side=51, sheet_side=20, store=kept)
