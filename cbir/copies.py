@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cbir.alterations import KINDS, altered
 from cbir.devices import Precision, choose_device, choose_precision
-from cbir.encoder import encoder_digest, load_encoder
+from cbir.encoder import load_encoder
+from cbir.encoder_files import encoder_digest
 from cbir.inference import Images, StoredVectors, compute, pass_size
 from cbir.progress import Progress, silent
 from cbir.store import Store
