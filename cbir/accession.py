@@ -76,12 +76,12 @@ def bring_in(
             _bring(file, temporary, link=link)
         except OSError as error:
             raise UserError(
-                f"{file.source} did not get into {archive} ({error.strerror}); mend that and run the same again: "
+                f"{file.file} did not get into {archive} ({error.strerror}); mend that and run the same again: "
                 "it goes on where it stopped"
             ) from error
     target = archive / name
     temporary.replace(target)
-    linked = sum((target / file.path).samefile(file.source) for file in files)
+    linked = sum((target / file.path).samefile(file.file) for file in files)
     return Accession(name, target, len(files), sum(file.size for file in files), linked, tuple(skipped))
 
 
@@ -194,10 +194,10 @@ def _bring(file: SourceFile, temporary: Path, *, link: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if link:
         with contextlib.suppress(OSError):  # another disk, too many links, or a file system without them
-            os.link(file.source, target)
+            os.link(file.file, target)
             return
     part = temporary / _PART
-    shutil.copyfile(file.source, part)
+    shutil.copyfile(file.file, part)
     os.utime(part, ns=(file.mtime, file.mtime))
     part.replace(target)
 

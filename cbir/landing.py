@@ -1,247 +1,197 @@
-"""The landing folder: which files have landed, and how they become an accession with none of them lost or doubled."""
+"""What has landed: the images of the landing folder that stand still or are marked as whole, and what waits there."""
 
 import contextlib
-import errno
-import filecmp
+import functools
 import os
-import re
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from cbir.errors import UserError
-from cbir.manifest import LANDED
-from cbir.source import Skipped, SourceFile, survey
+from cbir.listing import left_out
+from cbir.source import HIDDEN, NO_IMAGE, UNREADABLE, Skipped, SourceFile, examine, is_image, relative, walk
 
-DONE = ".done"  # in a folder: all below has landed; behind a file's name: that file has
-CHANGING = "its size or time still changes"
-NEW = "it has just come"
-COPYING = "it bears the name of a copy that is under way"
+MARKER = ".done"  # in a folder: all that is in and below it is whole; behind a file's or folder's name: that one is
+
+BEING_COPIED = "named as by a program that is still copying it"
+MOVING = "its size or time has not stood still for long enough"
+EMPTY = "nothing of it has arrived yet"
 LINK = "a link; put the file itself here"
+LONE_MARKER = "a marker without the file that it is for"
 
-_COPYING = (".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp")  # as copying programs name theirs
-_FORMAT = "%Y%m%dT%H%M%SZ"
-_STAGED = re.compile(rf"\.({LANDED.pattern})\.landing\.tmp")
-_PART = ".part.tmp"
+_COPYING = (".part", ".partial", ".filepart", ".crdownload", ".tmp")
+_OFFICE_LOCK = "~$"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a landing folder holds.
+    """What one look at the landing folder found; paths are relative to it.
 
     Attributes:
-        ready: files that have landed.
-        waiting: files that may still be on their way, and why.
-        left: what is no image, or not for the archive, and why; it stays where it is.
-        empty: folders that stood empty all the while.
+        ready: images to be moved into the archive.
+        waiting: what may be an image once it is whole, and why it is not taken for that yet.
+        left: what stays where it is, and why.
+        empty: folders without a file in or below them, before and after the wait; the deepest first.
+        waited: whether files had to be looked at twice.
     """
 
     ready: tuple[SourceFile, ...] = ()
     waiting: tuple[Skipped, ...] = ()
     left: tuple[Skipped, ...] = ()
-    empty: tuple[Path, ...] = ()
+    empty: tuple[str, ...] = ()
+    waited: bool = False
 
 
-@dataclass(frozen=True)
-class Landed:
-    """What was taken in: the accessions made of it, oldest first, and how many files and bytes they hold.
-
-    ``waiting``: files that changed after all when they were about to be moved.
-    """
-
-    accessions: tuple[str, ...] = ()
-    files: int = 0
-    bytes: int = 0
-    waiting: tuple[Skipped, ...] = ()
+@dataclass
+class _Glance:
+    files: dict[str, SourceFile] = field(default_factory=dict)
+    markers: dict[str, int] = field(default_factory=dict)  # by path, when each was last changed
+    copying: list[Skipped] = field(default_factory=list)
+    left: list[Skipped] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
 
-def look(landing: Path, archive: Path, *, settle: float, wait: Callable[[float], object] = time.sleep) -> Look:
-    """See what has landed: files whose size and time stand still for ``settle`` seconds, and those that a marker names.
+def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.sleep) -> Look:
+    """Find the images that have landed.
 
-    Nothing is remembered between two calls, and no clock is asked: where files lie there without a marker, this looks,
-    waits, and looks again. So a clock that jumps, or times of change in the future, make no difference, and any file
-    system will do. The markers are `.done` in a folder, for all below it, and `NAME.done` beside a file.
-
-    Raises:
-        UserError: the landing folder lies in the archive or the other way round, or ``settle`` is negative.
-    """
-    if settle < 0:
-        raise UserError(f"landing.settle must be 0 seconds or more, is {settle:g}")
-    root = landing.resolve()
-    if root.is_relative_to(archive.resolve()) or archive.resolve().is_relative_to(root):
-        raise UserError(f"paths.landing is {landing} and paths.raw is {archive}: neither may lie in the other")
-    files, copying, left = _survey(root)
-    marked = {file.path for file in files if _is_marked(root, file.path)}
-    empty = set(_empty_folders(root))
-    if not settle or not (copying or len(marked) < len(files)):
-        return Look(tuple(files), tuple(copying), tuple(left))
-    wait(settle)
-    before = {file.path: file for file in files}
-    files, copying, left = _survey(root)
-    waiting = list(copying)
-    ready = []
-    for file in files:
-        if before.get(file.path) == file or (file.path in marked and _is_marked(root, file.path)):
-            ready.append(file)
-        else:
-            waiting.append(Skipped(file.path, CHANGING if file.path in before else NEW))
-    still = [folder for folder in _empty_folders(root) if folder in empty]
-    return Look(tuple(ready), tuple(sorted(waiting, key=lambda one: one.path)), tuple(left), tuple(still))
-
-
-def _survey(root: Path) -> tuple[list[SourceFile], list[Skipped], list[Skipped]]:
-    """The images, those that are being copied, and what is left where it is; markers are none of these."""
-    found, skipped = survey(root)
-    files, copying, left = [], [], []
-    for file in found:
-        if file.source != root / file.path:
-            left.append(Skipped(file.path, LINK))
-        elif file.path.lower().endswith(_COPYING):
-            copying.append(Skipped(file.path, COPYING))
-        else:
-            files.append(file)
-    for skip in skipped:
-        if skip.path.lower().endswith(_COPYING):
-            copying.append(Skipped(skip.path, COPYING))
-        elif not skip.path.endswith(DONE):
-            left.append(skip)
-    return files, copying, sorted(left, key=lambda one: one.path)
-
-
-def _is_marked(root: Path, path: str) -> bool:
-    return any(marker.is_file() for marker in _markers(root, path))
-
-
-def _markers(root: Path, path: str) -> Iterator[Path]:
-    """The markers that would say that a file has landed."""
-    yield root / f"{path}{DONE}"
-    for folder in PurePosixPath(path).parents:
-        yield root / folder / DONE
-
-
-def _empty_folders(root: Path) -> list[Path]:
-    return [Path(folder) for folder, inner, files in os.walk(root) if not inner and not files and Path(folder) != root]
-
-
-def accession_name(archive: Path, now: datetime) -> str:
-    """The time, as the name of an accession after all that are named so, also when the clock was set back."""
-    names = [path.name.removesuffix(".dvc") for path in archive.iterdir()]
-    taken = [name for name in names if LANDED.fullmatch(name)]
-    taken += [match[1] for match in map(_STAGED.fullmatch, names) if match]
-    if taken:
-        newest = datetime.strptime(max(taken), _FORMAT).replace(tzinfo=UTC)
-        now = max(now, newest + timedelta(seconds=1))
-    return now.astimezone(UTC).strftime(_FORMAT)
-
-
-def take_in(
-    found: Look, landing: Path, archive: Path, *, now: datetime, guard: Callable[[], AbstractContextManager[object]]
-) -> Landed:
-    """Move what has landed into a new accession, with the same paths below it.
-
-    The files go to a hidden folder in the archive, one by one, and that takes the accession's name in one step. A file
-    is renamed where that can be done, and so is in one place at any moment; between two file systems it is copied, and
-    removed when the copy is whole. What a run that was killed has left in such a folder becomes an accession first.
+    A file has landed when its size, time and inode are the same after ``settle`` seconds, or at once when a marker says
+    so that was put there after the file was last changed. No clock is read and nothing is remembered: clocks
+    that jump and times in the future do not matter. Where nothing has to stand still, there is no wait.
 
     Args:
-        now: names the accession.
-        guard: held while anything of the archive is touched.
+        settle: seconds; on a network folder more than its clients keep files' sizes for (NFS: 60).
+        wait: waits so many seconds.
 
     Raises:
-        UserError: a file cannot be moved; what was moved stays, and the next call goes on.
+        UserError: there is no such folder, or ``settle`` is negative.
     """
-    if not found.ready and not _staged(archive):
-        _sweep(found.empty)
-        return Landed()
-    root = landing.resolve()
-    with guard():
-        recovered = [name for staging in _staged(archive) if (name := _finish(staging, root, archive))]
-        staging = archive / f".{accession_name(archive, now)}.landing.tmp"
-        waiting = [Skipped(file.path, CHANGING) for file in _move(found.ready, root, staging)]
-        made = _finish(staging, root, archive) if staging.exists() else None
-    _sweep(found.empty)
-    names = [*recovered, *([made] if made else [])]
-    sizes = [path.stat().st_size for name in names for path in (archive / name).rglob("*") if path.is_file()]
-    return Landed(tuple(names), len(sizes), sum(sizes), tuple(waiting))
+    if settle < 0:
+        raise UserError(f"landing.settle is {settle}; it must be 0 seconds or more")
+    landing = require_landing(landing)
+    judge = functools.cache(lambda file: is_image(file.file))  # by path and facts: no file is opened twice
+    before = _glance(landing)
+    unproved = [file for file in before.files.values() if file.size and not _marked(file, before.markers)]
+    waited = any(map(judge, unproved))
+    if waited:
+        wait(settle)
+    now = _glance(landing) if waited else before
+    ready, waiting, left = [], [], []
+    for path, file in sorted(now.files.items()):
+        stood_still = waited and path in before.files and before.files[path].facts == file.facts
+        if not judge(file):
+            left.append(Skipped(path, NO_IMAGE))
+        elif _marked(file, now.markers) or (stood_still and file.size):
+            ready.append(file)
+        else:
+            waiting.append(Skipped(path, MOVING if file.size else EMPTY))
+    hollow = set(before.empty) if waited else set()
+    empty = [folder for folder in now.empty if folder in hollow]
+    return Look(tuple(ready), _by_path(waiting + now.copying), _by_path(left + now.left), tuple(empty), waited)
 
 
-def _staged(archive: Path) -> list[Path]:
-    return sorted(path for path in archive.iterdir() if _STAGED.fullmatch(path.name))
+def require_landing(landing: Path, archive: Path | None = None) -> Path:
+    """The landing folder's absolute path, links followed.
 
-
-def _move(files: Sequence[SourceFile], root: Path, staging: Path) -> list[SourceFile]:
-    """Move files into a folder; returns those that are not what they were, which stay where they are."""
-    for file in files:  # first: a marker that outlived its files would vouch for others
-        for marker in _markers(root, file.path):
-            marker.unlink(missing_ok=True)
-    changed = []
-    for file in files:
-        try:
-            if not _is_same(file) or not _move_one(file, staging):
-                changed.append(file)
-        except FileNotFoundError:  # taken away meanwhile
-            continue
-        except OSError as error:
-            raise UserError(
-                f"{file.source} did not get into {staging.parent} ({error.strerror}); mend that and run `cbir refresh` "
-                "again: it goes on where it stopped"
-            ) from error
-    return changed
-
-
-def _is_same(file: SourceFile) -> bool:
-    facts = file.source.lstat()
-    return (facts.st_size, facts.st_mtime_ns, facts.st_ino) == (file.size, file.mtime, file.inode)
-
-
-def _move_one(file: SourceFile, staging: Path) -> bool:
-    """Rename a file, or copy it and remove it; False where it changed while it was copied, and is as it was."""
-    target = staging / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    Raises:
+        UserError: it is no folder that can be read, or it lies in or around the archive.
+    """
     try:
-        file.source.rename(target)
-        return True
+        with os.scandir(landing):
+            path = landing.resolve()
     except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-    part = staging / _PART
-    shutil.copyfile(file.source, part)
-    os.utime(part, ns=(file.mtime, file.mtime))
-    with part.open("rb") as written:
-        os.fsync(written.fileno())
-    if not _is_same(file):
-        part.unlink()
-        return False
-    part.replace(target)
-    file.source.unlink()
-    return True
+        raise UserError(
+            f"paths.landing {landing} cannot be read ({error.strerror}); name a folder that is there, "
+            "or bring the disk or network folder back"
+        ) from error
+    there = archive.resolve() if archive else None
+    if there and (path.is_relative_to(there) or there.is_relative_to(path)):
+        raise UserError(
+            f"paths.landing {landing} and the archive paths.raw {archive} lie one in the other; name two folders apart"
+        )
+    return path
 
 
-def _finish(staging: Path, root: Path, archive: Path) -> str | None:
-    """Let a hidden folder become the accession that it was to be; None where nothing had got into it.
+def remove_markers(landing: Path, paths: Iterable[str]) -> None:
+    """Remove the markers of files that have been moved away, and those of the folders that they lay in.
 
-    A file that was copied into it, and whose source was not removed any more, has that removed now.
+    Such a folder's marker goes even where other files have come since: those then have to stand still.
     """
-    (staging / _PART).unlink(missing_ok=True)
-    files = [path for path in staging.rglob("*") if not path.is_dir()]
-    for path in files:
-        source = root / path.relative_to(staging)
-        if source.is_file() and not source.is_symlink() and filecmp.cmp(source, path, shallow=False):
-            source.unlink()
-    if not files:
-        shutil.rmtree(staging)
-        return None
-    name = staging.name[1:].removesuffix(".landing.tmp")
-    staging.rename(archive / name)
-    return name
+    markers: set[str] = set()
+    for path in paths:
+        of_file, *of_folders = _markers_for(path)
+        markers.update(of_folders)
+        if not os.path.lexists(landing / path):
+            markers.add(of_file)
+    for marker in markers:
+        with contextlib.suppress(OSError):  # one that stays is older than what lands later, so it says nothing of that
+            (landing / marker).unlink()
 
 
-def _sweep(folders: Sequence[Path]) -> None:
-    """Remove folders that are still empty."""
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+def _by_path(skipped: list[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(sorted(skipped, key=lambda skip: skip.path))
+
+
+def _markers_for(path: str) -> list[str]:
+    """Every name of a marker that would speak for a file; first the file's own."""
+    folders = [str(folder) for folder in PurePosixPath(path).parents if folder.name]
+    return [f"{path}{MARKER}", MARKER, *(f"{one}/{MARKER}" for one in folders), *(f"{one}{MARKER}" for one in folders)]
+
+
+def _marked(file: SourceFile, markers: Mapping[str, int]) -> bool:
+    """Whether a marker speaks for the file; one from before its last change, left over or put too early, does not."""
+    return bool(markers) and any(markers.get(marker, -1) >= file.changed for marker in _markers_for(file.path))
+
+
+def _glance(landing: Path) -> _Glance:
+    """All that lies in the landing folder at this moment."""
+    seen = _Glance(empty=_empty_folders(landing))
+    for path in walk(landing):
+        name = relative(path, landing)
+        found = _find(path, landing)
+        if isinstance(found, SourceFile):
+            seen.files[name] = found
+        elif isinstance(found, int):
+            seen.markers[name] = found
+            if path.name != MARKER and not os.path.lexists(str(path).removesuffix(MARKER)):
+                seen.left.append(Skipped(name, LONE_MARKER))
+        else:
+            (seen.copying if found == BEING_COPIED else seen.left).append(Skipped(name, found))
+    return seen
+
+
+def _find(path: Path, landing: Path) -> SourceFile | int | str:
+    """A file that may be an image, the time of a marker's last change, or the reason why it is neither."""
+    found = examine(path, landing)
+    if path.is_symlink():
+        return found if isinstance(found, str) else LINK
+    if path.name.endswith(MARKER) and path.is_file():
+        return path.stat().st_ctime_ns
+    if path.name.startswith(_OFFICE_LOCK):
+        return HIDDEN
+    if isinstance(found, str):
+        return found
+    return BEING_COPIED if path.name.lower().endswith(_COPYING) else _fresh(found)
+
+
+def _fresh(file: SourceFile) -> SourceFile | str:
+    """The facts as the server of a network folder has them: it is asked when a file is opened, else not each time."""
+    try:
+        with file.file.open("rb", buffering=0) as opened:
+            facts = os.fstat(opened.fileno())
+    except OSError:
+        return UNREADABLE
+    return replace(
+        file, size=facts.st_size, mtime=facts.st_mtime_ns, inode=facts.st_ino, changed=facts.st_ctime_ns
+    )  # fmt: skip
+
+
+def _empty_folders(landing: Path) -> list[str]:
+    """Folders with no file in or below them, hidden ones aside; the deepest first."""
+    empty: dict[str, None] = {}
+    for folder, folders, files in os.walk(landing, topdown=False):
+        path = Path(folder).relative_to(landing)
+        hollow = not files and all(str(path / name) in empty for name in folders)
+        if hollow and path.parts and not any(map(left_out, path.parts)):
+            empty[str(path)] = None
+    return list(empty)

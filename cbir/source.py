@@ -1,7 +1,8 @@
-"""What a folder of images that are to come into an archive holds: the images, and what is left out and why."""
+"""What lies in a folder of images that are to be brought in: which files are images, what is left there, and why."""
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,27 +29,43 @@ class Skipped:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """An image file.
+    """A regular file that can be read.
 
     Attributes:
-        source: the file itself, where ``path`` is a link.
-        path: relative to the folder, POSIX.
-        size: bytes.
-        mtime: of the last change, ns.
-        inode: its number in the file system.
+        file: the path that opens it, links followed.
+        path: relative to the source, POSIX.
+        size, mtime, inode: bytes, nanoseconds, number: while they stay, so does the content.
+        changed: nanoseconds; when its content or name was last changed by the file system's clock, which no copying
+            program sets back.
     """
 
-    source: Path
+    file: Path
     path: str
     size: int
     mtime: int
     inode: int
+    changed: int
+
+    @property
+    def facts(self) -> tuple[int, int, int]:
+        return self.size, self.mtime, self.inode
 
 
 def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
-    """The images below a folder, by path, and what is left out."""
+    """The images below a folder (an absolute path without links), by path, and what is left out."""
     files: list[SourceFile] = []
     skipped: list[Skipped] = []
+    for path in walk(source):
+        result = examine(path, source)
+        if isinstance(result, SourceFile) and is_image(result.file):
+            files.append(result)
+        else:
+            skipped.append(Skipped(relative(path, source), result if isinstance(result, str) else NO_IMAGE))
+    return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
+
+
+def walk(source: Path) -> Iterator[Path]:
+    """All that is no folder, any depth below, and the folders that are hidden, links, or cannot be read."""
     todo = [source]
     while todo:
         folder = todo.pop()
@@ -56,27 +73,22 @@ def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
             with os.scandir(folder) as found:
                 items = list(found)
         except OSError:
-            skipped.append(Skipped(_relative(folder, source), UNREADABLE))
+            yield folder
             continue
         for item in items:
-            path = Path(item.path)
             if not left_out(item.name) and item.is_dir(follow_symlinks=False):
-                todo.append(path)
-                continue
-            result = _look(path, source)
-            if isinstance(result, SourceFile):
-                files.append(result)
+                todo.append(Path(item.path))
             else:
-                skipped.append(Skipped(_relative(path, source), result))
-    return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
+                yield Path(item.path)
 
 
-def _relative(path: Path, source: Path) -> str:
+def relative(path: Path, source: Path) -> str:
+    """The path below the source; bytes that are no UTF-8 are written as ``\\xNN``."""
     return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _look(path: Path, source: Path) -> SourceFile | str:
-    """A file to bring in, or the reason why it is left out."""
+def examine(path: Path, source: Path) -> SourceFile | str:
+    """A file that may be brought in if it is an image, or the reason why it is left out."""
     if left_out(path.name):
         return HIDDEN
     target = path.resolve()
@@ -89,19 +101,20 @@ def _look(path: Path, source: Path) -> SourceFile | str:
         facts = target.stat()
     except OSError:
         return UNREADABLE
+    if stat.S_ISDIR(facts.st_mode):
+        return UNREADABLE
     if not stat.S_ISREG(facts.st_mode):
         return SPECIAL
-    relative = path.relative_to(source).as_posix()
-    if _relative(path, source) != relative:
+    name = path.relative_to(source).as_posix()
+    if relative(path, source) != name:
         return NO_UTF8
     if not os.access(target, os.R_OK):
         return UNREADABLE
-    if not _is_image(target):
-        return NO_IMAGE
-    return SourceFile(target, relative, facts.st_size, facts.st_mtime_ns, facts.st_ino)
+    return SourceFile(target, name, facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns)
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its extension or by its first bytes."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:

@@ -1,90 +1,98 @@
-"""Notifications: a summary given to a command and posted to an address; what fails there fails nothing here."""
+"""Tells others of a run: a command or a web address gets its summary as JSON, and their failures are warnings."""
 
 import json
-import os
 import shlex
-import signal
-import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as Late
 from typing import Any
+
+from flows.programs import run_limited
+
+_SHORT = 200  # characters of what a command said of its failure
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses to follow: what was posted would be fetched from the new address instead, and lost."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def notify(summary: Mapping[str, Any], *, command: str, webhook: str, timeout: float) -> list[str]:
-    """Tell of something.
+    """Hand a summary to a command, on its standard input, and post it to a web address; nothing is ever raised.
 
     Args:
-        summary: values that JSON can hold.
-        command: is started without a shell and gets the summary on its standard input; empty: none.
-        webhook: an http or https address that the summary is posted to; empty: none.
-        timeout: seconds, for each; a command is killed then, with all that it started.
+        summary: what is not of JSON's kinds is written as text, and numbers that are none as null.
+        command: split as a shell would, but run without one; empty: none.
+        webhook: an http or https address; empty: none. A redirect counts as a failure.
+        timeout: seconds for each of the two; then the command is killed with all that it started, and the answer of
+            the address no longer awaited.
 
     Returns:
-        Warnings: what went wrong, a sentence each.
+        A sentence for each that failed; of the address it names the server alone, the rest often is a secret.
     """
-    text = json.dumps(dict(summary), ensure_ascii=False).encode()
-    warnings = []
-    if command and (problem := _run(command, text, timeout)):
-        warnings.append(f"notify.command {command!r} {problem}")
-    if webhook and (problem := _post(webhook, text, timeout)):
-        warnings.append(f"notify.webhook {_without_secrets(webhook)} {problem}")
-    return warnings
-
-
-def _run(command: str, text: bytes, timeout: float) -> str | None:
+    if not command and not webhook:
+        return []
     try:
-        process = subprocess.Popen(
-            shlex.split(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except (OSError, ValueError, IndexError) as error:
-        return f"did not start: {error}"
+        text = _as_json(summary)
+    except (TypeError, ValueError, RecursionError) as error:
+        return [f"nobody was notified: the summary is no JSON ({error})"]
+    told = [_call(command, text, timeout)] if command else []
+    told += [_post(webhook, text, timeout)] if webhook else []
+    return [sentence for sentence in told if sentence]
+
+
+def _as_json(summary: Mapping[str, Any]) -> str:
+    as_text = json.dumps(dict(summary), default=str)
+    return json.dumps(json.loads(as_text, parse_constant=lambda _: None))
+
+
+def _call(command: str, text: str, timeout: float) -> str:
+    """Run the command; a sentence where that failed, which names the program and leaves its arguments out."""
+    name = f"notify.command {next(iter(command.split()), 'of no word')}"
     try:
-        process.communicate(text, timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"took longer than {timeout:g} s and was ended"
-    return f"ended with exit code {process.returncode}" if process.returncode else None
+        done = run_limited(shlex.split(command), timeout=timeout, given=text)
+    except (OSError, ValueError, IndexError) as error:  # TimeoutError is an OSError; a command of spaces has no word
+        return f"{name} failed: {getattr(error, 'strerror', None) or error}"
+    said = " ".join(done.errors.split())[-_SHORT:]
+    return f"{name} ended with exit code {done.code}{said and f': {said}'}" if done.code else ""
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None  # a summary goes to the address that the user gave, and to no other
+def _post(webhook: str, text: str, timeout: float) -> str:
+    """Post to the address, in a thread: urllib's own limit is for each wait, which a slow server can draw out."""
+    server = _server_of(webhook)
+    if not server:
+        return "notify.webhook must be an address that begins with http:// or https://; nothing was posted"
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(_answer(webhook, text, timeout)), daemon=True)
+    thread.start()
+    thread.join(timeout)
+    failure = answers[0] if answers else f"did not answer within {timeout:g} s"
+    return f"notify.webhook: {server} {failure}" if failure else ""
 
 
-def _post(address: str, text: bytes, timeout: float) -> str | None:
-    if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
-        return "is no http or https address"
-    request = urllib.request.Request(address, text, {"Content-Type": "application/json"}, method="POST")
-    opener = urllib.request.build_opener(_Stay)
-
-    def send() -> None:
-        with opener.open(request, timeout=timeout) as answer:
-            answer.read(1)
-
-    pool = ThreadPoolExecutor(1)
+def _server_of(webhook: str) -> str:
+    """The address up to its server; empty where it is none of the web."""
     try:
-        pool.submit(send).result(timeout)  # the timeout of a socket is one of each of its steps
-    except Late:
-        return f"did not answer in {timeout:g} s"
+        address = urllib.parse.urlsplit(webhook)
+    except ValueError:
+        return ""
+    return f"{address.scheme}://{address.hostname}" if address.scheme in ("http", "https") and address.hostname else ""
+
+
+def _answer(webhook: str, text: str, timeout: float) -> str:
+    """How the server failed; empty where it took the text."""
+    try:
+        request = urllib.request.Request(webhook, text.encode("ascii"), {"Content-Type": "application/json"})
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=timeout):
+            return ""
     except urllib.error.HTTPError as error:
-        return f"answered {error.code}"
-    except (OSError, ValueError) as error:
-        return f"could not be reached: {error}"
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return None
-
-
-def _without_secrets(address: str) -> str:
-    """Scheme and host: the rest of a webhook's address is often its password."""
-    parts = urllib.parse.urlsplit(address)
-    return f"{parts.scheme}://{parts.hostname or ''}/…"
+        error.close()
+        return f"answered {error.code} {error.reason}"
+    except OSError as error:
+        return f"did not get it ({getattr(error, 'reason', None) or error})"
+    except Exception as error:  # of the HTTP library; its text quotes the address
+        return f"did not get it ({type(error).__name__})"

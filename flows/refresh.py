@@ -15,7 +15,8 @@ from prefect.states import State
 
 from cbir.encoder_files import CONFIG_FILE
 from cbir.errors import UserError
-from cbir.landing import Landed, Look, look, take_in
+from cbir.intake import Intake, take_in
+from cbir.landing import Look, look
 from cbir.manifest import accessions_of, read_manifest
 from flows.accessions import adopt
 from flows.pipeline import pipeline
@@ -65,13 +66,13 @@ def _refresh() -> Done:
     paths = load_paths(params)
     require_service(paths)
     paths.landing.mkdir(parents=True, exist_ok=True)
-    found = look(paths.landing, paths.raw, settle=load_section("landing", Landing, params).settle)
+    found = look(paths.landing, settle=load_section("landing", Landing, params).settle)
     landed = _take_in(found, paths)
     adopt(paths.raw, paths.weights)
-    if not landed.accessions and _is_up_to_date() and is_reported(paths):
+    if not landed.arrivals and _is_up_to_date() and is_reported(paths):
         return Done(_nothing_landed(found))
     outcomes = catch_up()
-    return _report(paths, found, landed, outcomes)
+    return _report(paths, landed, outcomes)
 
 
 def require_service(paths: Paths) -> None:
@@ -95,12 +96,12 @@ def require_service(paths: Paths) -> None:
     catch_up()
 
 
-def _take_in(found: Look, paths: Paths) -> Landed:
+def _take_in(found: Look, paths: Paths) -> Intake:
     prepare_baseline(paths)
     pin_training(paths)
     landed = take_in(found, paths.landing, paths.raw, now=datetime.now(UTC), guard=lambda: undisturbed(paths.raw, HERE))
-    for name in landed.accessions:
-        tell(logging.INFO, "landed as %s", name)
+    for arrival in landed.arrivals:
+        tell(logging.INFO, "landed as %s: %d files, %.1f MB", arrival.name, arrival.files, arrival.bytes / 1e6)
     return landed
 
 
@@ -147,7 +148,7 @@ def _nothing_landed(found: Look) -> str:
     return "; ".join(["nothing landed", *parts])
 
 
-def _report(paths: Paths, found: Look, landed: Landed, outcomes: Sequence[Outcome]) -> Done:
+def _report(paths: Paths, landed: Intake, outcomes: Sequence[Outcome]) -> Done:
     params = read_yaml(PARAMS)
     arrived = report_arrivals(
         paths,
@@ -155,11 +156,11 @@ def _report(paths: Paths, found: Look, landed: Landed, outcomes: Sequence[Outcom
         margin=load_section("arrivals", Arrivals, params).margin,
         longest_side=params["images"]["longest_side"],
         thumbnail_side=params["group"]["thumbnail_side"],
-        left=found.left,
-        waiting=(*found.waiting, *landed.waiting),
+        left=landed.left,
+        waiting=landed.waiting,
     )
     if arrived is None:
-        return Done("nothing new", outcomes, landed.accessions, changed=True)
+        return Done("nothing new", outcomes, [arrival.name for arrival in landed.arrivals], changed=True)
     create_markdown_artifact(arrived.markdown, key="arrivals")
     message = f"{arrived.sentence}; {arrived.files[0]}"
     news = arrived.summary if arrived.news else None

@@ -14,9 +14,11 @@ from flows.exclusive import BusyError, hold_workspace
 from flows.living import announced
 from flows.notification import notify
 from flows.stages import Outcome
-from flows.versioning import commit_run, edited, push_data
-from tasks.settings import HERE, PARAMS, load_section, read_yaml
+from flows.versioning import OWN, commit, edited, push
+from tasks.settings import PARAMS, load_section, read_yaml
 from tasks.stage import no_space, track
+
+PROMOTED = ("images", "train")  # the sections of params.yaml that a promotion sets
 
 terminal = logging.getLogger("flows")
 
@@ -83,7 +85,7 @@ def unattended(
     """
     try:
         with hold_workspace(what, wait=wait), announced():
-            before = edited(HERE)
+            before = edited()
             done = work()
             _reconcile(done)
             _keep_version(what, done, before)
@@ -118,9 +120,14 @@ def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:
     version = load_section("version", Version, read_yaml(PARAMS))
     if version.commit:
         landed = f": {', '.join(done.landed)}" if done.landed else ""
-        tell(logging.INFO, "%s", commit_run(HERE, f"{what}{landed}\n\n{done.message}", edited_before=before))
-    if version.push and done.changed:
-        tell(logging.INFO, "%s", push_data(HERE))
+        own = PROMOTED if done.promoted else OWN
+        made = commit(f"{what}{landed}\n\n{done.message}", edits=before, own=own)
+        if made.hash:
+            tell(logging.INFO, "committed as %s", made.hash[:10])
+        elif made.reason:
+            tell(logging.WARNING, "%s", made.reason)
+    if version.push and done.changed and (failed := push()):
+        tell(logging.WARNING, "%s", failed)
 
 
 def _notify(summary: Mapping[str, Any]) -> None:

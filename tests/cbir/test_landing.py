@@ -1,270 +1,218 @@
-"""The landing folder: what has landed, and that no fault at any moment loses or doubles a file."""
+"""What counts as landed: what stands still, or what a marker speaks for."""
 
-import errno
-import hashlib
 import os
-import random
-import shutil
-from collections import Counter
+import time
 from collections.abc import Callable
-from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from cbir import landing
 from cbir.errors import UserError
-from cbir.landing import CHANGING, COPYING, LINK, NEW, accession_name, look, take_in
-from cbir.source import HIDDEN, NO_IMAGE, Skipped
+from cbir.landing import BEING_COPIED, EMPTY, LINK, LONE_MARKER, MOVING, Look, look, remove_markers, require_landing
 
-NOW = datetime(2026, 11, 25, 5, 10, tzinfo=UTC)
-NAME = "20261125T051000Z"
+JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
+HOUR = 3600 * 10**9
+
+
+def land(landing: Path, *names: str, content: bytes = JPEG) -> None:
+    for name in names:
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).write_bytes(content)
+
+
+def mark(landing: Path, *names: str) -> None:
+    """Put markers, by the file system's clock surely later than what is there."""
+    time.sleep(0.02)
+    land(landing, *names, content=b"")
+
+
+class Waiting:
+    """Stands in for the wait, in which something happens."""
+
+    def __init__(self, happens: Callable[[], object] = lambda: None) -> None:
+        self.seconds: list[float] = []
+        self._happens = happens
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self._happens()
+
+
+def ready(seen: Look) -> list[str]:
+    return [file.path for file in seen.ready]
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """A landing folder and an archive, both empty."""
-    for name in ("landing", "raw"):
-        (tmp_path / name).mkdir()
-    return tmp_path / "landing", tmp_path / "raw"
+def landing(tmp_path: Path) -> Path:
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    return folder
 
 
-def scan(path: Path, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 40), np.uint8)
-    Image.fromarray(pixels).save(path, "PNG")
-    return path
+def no_wait(_: float) -> None:
+    raise AssertionError("there is nothing to wait for")
 
 
-def seen(folders: tuple[Path, Path], *, settle: float = 30.0, meanwhile: Callable[[], object] = lambda: None) -> Any:
-    return look(*folders, settle=settle, wait=lambda _: meanwhile())
+def test_nothing_there_is_said_at_once(landing: Path) -> None:
+    assert look(landing, settle=30, wait=no_wait) == Look()
 
 
-def taken(folders: tuple[Path, Path], found: Any, now: datetime = NOW) -> Any:
-    return take_in(found, *folders, now=now, guard=nullcontext)
+def test_a_file_that_stands_still_for_as_long_as_it_must_has_landed(landing: Path) -> None:
+    land(landing, "a.jpg", "deep/er/b 1.TIF", "no extension")
+    wait = Waiting()
+    seen = look(landing, settle=30, wait=wait)
+    assert ready(seen) == ["a.jpg", "deep/er/b 1.TIF", "no extension"]
+    assert (wait.seconds, seen.waited, seen.waiting, seen.left) == ([30], True, (), ())
 
 
-def hashes(*roots: Path) -> Counter[str]:
-    files = [path for root in roots for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
-    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-
-
-def test_an_empty_landing_folder_is_seen_at_once(folders: tuple[Path, Path]) -> None:
-    def never(_: float) -> None:
-        raise AssertionError("it waited")
-
-    assert look(*folders, settle=30, wait=never) == landing.Look()
-
-
-def test_files_that_stand_still_have_landed_and_keep_their_paths(folders: tuple[Path, Path]) -> None:
-    scan(folders[0] / "box 7/é (1).png")
-    scan(folders[0] / "copy.png")
-    made = taken(folders, seen(folders))
-    assert (made.accessions, made.files) == ((NAME,), 2)
-    assert (folders[1] / NAME / "box 7/é (1).png").is_file()
-    assert (folders[1] / NAME / "copy.png").is_file()  # an exact copy is kept
-    assert hashes(folders[0]) == Counter()
-
-
-def test_a_file_that_grows_or_has_just_come_waits(folders: tuple[Path, Path]) -> None:
-    growing = scan(folders[0] / "growing.png")
-    scan(folders[0] / "still.png")
+def test_a_file_that_grows_is_rewritten_or_comes_while_looking_waits(landing: Path) -> None:
+    land(landing, "grows.jpg", "rewritten.jpg", "replaced.jpg", "stays.jpg", "goes.jpg")
 
     def meanwhile() -> None:
-        with growing.open("ab") as file:
+        with (landing / "grows.jpg").open("ab") as file:
             file.write(b"more")
-        scan(folders[0] / "new.png")
+        time.sleep(0.02)
+        land(landing, "rewritten.jpg", "comes.jpg")
+        facts = (landing / "replaced.jpg").stat()
+        land(landing, "other.jpg")
+        os.utime(landing / "other.jpg", ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+        (landing / "other.jpg").replace(landing / "replaced.jpg")
+        (landing / "goes.jpg").unlink()
 
-    found = seen(folders, meanwhile=meanwhile)
-    assert [file.path for file in found.ready] == ["still.png"]
-    assert found.waiting == (Skipped("growing.png", CHANGING), Skipped("new.png", NEW))
-    taken(folders, found)
-    assert sorted(path.name for path in folders[0].iterdir()) == ["growing.png", "new.png"]
-
-
-def test_a_change_of_time_alone_makes_a_file_wait_and_times_in_the_future_do_not(folders: tuple[Path, Path]) -> None:
-    touched, future = scan(folders[0] / "touched.png"), scan(folders[0] / "future.png")
-    os.utime(future, (4e9, 4e9))
-    found = seen(folders, meanwhile=lambda: os.utime(touched, (1e9, 1e9)))
-    assert [file.path for file in found.ready] == ["future.png"]
-    assert found.waiting == (Skipped("touched.png", CHANGING),)
+    seen = look(landing, settle=30, wait=Waiting(meanwhile))
+    assert ready(seen) == ["stays.jpg"]
+    assert [(skip.path, skip.reason) for skip in seen.waiting] == [
+        (name, MOVING) for name in ("comes.jpg", "grows.jpg", "replaced.jpg", "rewritten.jpg")
+    ]
 
 
-def test_a_marker_says_that_a_folder_or_a_file_has_landed_and_goes_with_it(folders: tuple[Path, Path]) -> None:
-    for name in ("box/a.png", "box/deep/b.png", "c.png"):
-        scan(folders[0] / name)
-    (folders[0] / "box/.done").touch()
-    (folders[0] / "c.png.done").touch()
-    found = look(*folders, settle=30, wait=lambda _: pytest.fail("it waited"))
-    assert [file.path for file in found.ready] == ["box/a.png", "box/deep/b.png", "c.png"]
-    assert found.left == ()
-    taken(folders, found)
-    assert not list(folders[0].rglob("*.done"))
+def test_a_marker_makes_all_in_and_below_its_folder_ready_at_once(landing: Path) -> None:
+    land(landing, "batch/a.jpg", "batch/deep/b.jpg")
+    mark(landing, "batch/.done")
+    assert ready(look(landing, settle=30, wait=no_wait)) == ["batch/a.jpg", "batch/deep/b.jpg"]
+    land(landing, "other/c.jpg")
+    seen = look(landing, settle=30, wait=Waiting(lambda: land(landing, "other/c.jpg", content=JPEG + b"1")))
+    assert ready(seen) == ["batch/a.jpg", "batch/deep/b.jpg"]
+    mark(landing, ".done")
+    assert ready(look(landing, settle=30, wait=no_wait)) == ["batch/a.jpg", "batch/deep/b.jpg", "other/c.jpg"]
 
 
-def test_what_is_no_image_is_left_and_named_and_names_of_copying_programs_wait(folders: tuple[Path, Path]) -> None:
-    scan(folders[0] / "real.png")
-    scan(folders[0] / "half.png.part")
-    (folders[0] / "notes.txt").write_text("x")
-    (folders[0] / "Thumbs.db").write_text("x")
-    (folders[0] / ".hidden.png").write_text("x")
-    (folders[0] / "link.png").symlink_to("real.png")
-    found = seen(folders)
-    assert [file.path for file in found.ready] == ["real.png"]
-    assert found.waiting == (Skipped("half.png.part", COPYING),)
-    assert found.left == (
-        Skipped(".hidden.png", HIDDEN),
-        Skipped("Thumbs.db", HIDDEN),
-        Skipped("link.png", LINK),
-        Skipped("notes.txt", NO_IMAGE),
-    )
-    taken(folders, found)
-    assert len(list(folders[0].iterdir())) == 5
+def test_a_marker_behind_a_name_makes_that_file_or_folder_ready_and_no_other(landing: Path) -> None:
+    land(landing, "a.jpg", "b.jpg", "box/c.jpg")
+    mark(landing, "a.jpg.done", "box.done")
+    growing = Waiting(lambda: land(landing, "b.jpg", content=JPEG + b"1"))
+    seen = look(landing, settle=30, wait=growing)
+    assert ready(seen) == ["a.jpg", "box/c.jpg"]
+    assert [skip.path for skip in seen.waiting] == ["b.jpg"]
+    assert seen.left == ()
 
 
-def test_a_file_that_changes_between_look_and_move_stays(folders: tuple[Path, Path]) -> None:
-    late = scan(folders[0] / "late.png")
-    found = seen(folders)
-    late.write_bytes(late.read_bytes() + b"more")
-    made = taken(folders, found)
-    assert made.accessions == ()
-    assert made.waiting == (Skipped("late.png", CHANGING),)
-    assert late.is_file()
-    assert not list(folders[1].iterdir())
+def test_a_marker_says_nothing_of_what_came_after_it(landing: Path) -> None:
+    mark(landing, ".done", "a.jpg.done")
+    time.sleep(0.02)
+    land(landing, "a.jpg")
+    os.utime(landing / "a.jpg", ns=(0, 0))
+    wait = Waiting()
+    assert ready(look(landing, settle=30, wait=wait)) == ["a.jpg"]
+    assert wait.seconds == [30]
 
 
-def test_folders_that_stood_empty_are_removed_and_others_are_not(folders: tuple[Path, Path]) -> None:
-    (folders[0] / "old").mkdir()
-    scan(folders[0] / "box/a.png")
-    found = seen(folders, meanwhile=lambda: (folders[0] / "new").mkdir())
-    taken(folders, found)
-    assert sorted(path.name for path in folders[0].iterdir()) == ["box", "new"]
+def test_a_marker_that_comes_while_looking_counts(landing: Path) -> None:
+    land(landing, "a.jpg")
+
+    def meanwhile() -> None:
+        land(landing, "b.jpg")
+        mark(landing, "b.jpg.done")
+
+    assert ready(look(landing, settle=30, wait=Waiting(meanwhile))) == ["a.jpg", "b.jpg"]
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_neither_folder_may_lie_in_the_other(tmp_path: Path, inside: bool) -> None:
-    outer, inner = tmp_path / "outer", tmp_path / "outer/inner"
-    inner.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"paths\.landing is .* neither may lie in the other"):
-        look(*((inner, outer) if inside else (outer, inner)), settle=1)
+def test_a_marker_without_its_file_is_left(landing: Path) -> None:
+    mark(landing, "a.jpg.done")
+    seen = look(landing, settle=30, wait=no_wait)
+    assert [(skip.path, skip.reason) for skip in seen.left] == [("a.jpg.done", LONE_MARKER)]
 
 
-def test_an_accession_is_later_than_all_before_it_also_when_the_clock_goes_back(folders: tuple[Path, Path]) -> None:
-    archive = folders[1]
-    assert accession_name(archive, NOW) == NAME
-    for name in ("press", "20301231T235959Z", "20200101T000000Z"):
-        (archive / name).mkdir()
-    assert accession_name(archive, NOW) == "20310101T000000Z"
-    (archive / ".20310101T000000Z.landing.tmp").mkdir()
-    assert accession_name(archive, NOW) == "20310101T000001Z"
+def test_names_of_copying_programs_wait_though_a_marker_is_there(landing: Path) -> None:
+    names = ["a.jpg.part", "b.jpg.partial", "c.jpg.filepart", "d.jpg.crdownload", "e.jpg.TMP"]
+    land(landing, *names)
+    mark(landing, ".done")
+    seen = look(landing, settle=30, wait=no_wait)
+    assert [(skip.path, skip.reason) for skip in seen.waiting] == [(name, BEING_COPIED) for name in names]
+    assert (seen.ready, seen.left) == ((), ())
 
 
-class Fault(BaseException):
-    """The process is gone: nothing after it happens."""
+def test_an_empty_file_waits_unless_it_is_marked(landing: Path) -> None:
+    land(landing, "a.jpg", content=b"")
+    assert [skip.reason for skip in look(landing, settle=30, wait=no_wait).waiting] == [EMPTY]
+    mark(landing, "a.jpg.done")
+    assert ready(look(landing, settle=30, wait=no_wait)) == ["a.jpg"]
 
 
-def _break_at(monkeypatch: pytest.MonkeyPatch, number: int, *, across: bool) -> None:
-    """The process dies at its n-th step in the file system; ``across``: landing and archive lie on two of them."""
-    steps = 0
-
-    def breaking(function: Any) -> Any:
-        def step(*arguments: Any, **options: Any) -> Any:
-            nonlocal steps
-            steps += 1
-            if steps == number:
-                if function is shutil.copyfile:
-                    Path(arguments[1]).write_bytes(b"half")
-                raise Fault
-            return function(*arguments, **options)
-
-        return step
-
-    rename = Path.rename
-
-    def rename_here(path: Path, target: Path) -> Any:
-        if across and path.is_file():
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", breaking(rename_here))
-    for owner, name in ((Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (shutil, "copyfile"), (os, "utime")):
-        monkeypatch.setattr(owner, name, breaking(getattr(owner, name)))
+def test_what_is_no_image_is_left_and_reported_without_a_wait(landing: Path, tmp_path: Path) -> None:
+    land(landing, "Thumbs.db", ".hidden.jpg", ".a.jpg.Xy12Za", ".sync/a.jpg", "@eaDir/a.jpg", "~$list.xlsx")
+    land(landing, "list.xlsx", content=b"PK\x03\x04")
+    land(tmp_path, "secret.jpg")
+    (landing / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    (landing / "in.jpg").symlink_to(landing / ".hidden.jpg")
+    (landing / "loop").symlink_to(landing)
+    os.mkfifo(landing / "pipe.jpg")
+    Path(os.fsdecode(os.fsencode(landing) + b"/\xe9.jpg")).write_bytes(JPEG)
+    seen = look(landing, settle=30, wait=no_wait)
+    assert seen.ready == ()
+    hidden = "hidden, or left behind by a file manager"
+    assert {skip.path: skip.reason for skip in seen.left} == {
+        **dict.fromkeys(["Thumbs.db", ".hidden.jpg", ".a.jpg.Xy12Za", ".sync", "@eaDir", "~$list.xlsx"], hidden),
+        "list.xlsx": "no image",
+        "out.jpg": "a link that leads out of the folder",
+        "in.jpg": LINK,
+        "loop": "a link to a folder",
+        "pipe.jpg": "no regular file",
+        "\\xe9.jpg": "its name is not valid UTF-8",
+    }
 
 
-@pytest.mark.parametrize("across", [False, True])
-def test_a_kill_at_any_step_neither_loses_nor_doubles_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: bool
-) -> None:
-    died = 0
-    for number in range(1, 80):
-        base = tmp_path / str(number)
-        folders = (base / "landing", base / "raw")
-        folders[1].mkdir(parents=True)
-        for name, seed in (("a.png", 1), ("box/b.png", 2), ("box/copy of b.png", 2), ("c.png", 3)):
-            scan(folders[0] / name, seed)
-        (folders[0] / "box/.done").touch()
-        before = hashes(folders[0]) - Counter({hashlib.sha256(b"").hexdigest(): 1})
-        with monkeypatch.context() as patched:
-            _break_at(patched, number, across=across)
-            try:
-                taken(folders, seen(folders))
-                break
-            except Fault:
-                died += 1
-        later = datetime(2026, 11, 25, 6, tzinfo=UTC)
-        for _ in range(2):
-            taken(folders, seen(folders), later)
-        assert hashes(*folders) - Counter({hashlib.sha256(b"").hexdigest(): 1}) == before, number
-        assert hashes(folders[1]) == before, number
-        assert not [path for path in folders[1].iterdir() if path.name.startswith(".")], number
-    assert died > (20 if across else 10)
+@pytest.mark.parametrize("shift", [-1000 * HOUR, HOUR, 100_000 * HOUR])
+def test_times_in_the_past_and_in_the_future_are_as_good_as_any(landing: Path, shift: int) -> None:
+    land(landing, "a.jpg")
+    moment = time.time_ns() + shift
+    os.utime(landing / "a.jpg", ns=(moment, moment))
+    assert ready(look(landing, settle=30, wait=Waiting())) == ["a.jpg"]
 
 
-def test_random_kills_one_after_the_other_lose_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chance = random.Random(0)
-    folders = (tmp_path / "landing", tmp_path / "raw")
-    for folder in folders:
-        folder.mkdir()
-    landed: Counter[str] = Counter()
-    for turn in range(40):
-        for number in range(chance.randrange(4)):
-            landed += hashes_of(scan(folders[0] / f"{turn}/{number}.png", chance.randrange(5)))
-        with monkeypatch.context() as patched:
-            _break_at(patched, chance.randrange(1, 25), across=chance.random() < 0.5)
-            try:
-                taken(folders, seen(folders))
-            except Fault:
-                continue
-    taken(folders, seen(folders))
-    assert hashes(folders[1]) == landed
-    assert hashes(folders[0]) == Counter()
+def test_a_clock_that_jumps_during_the_wait_changes_nothing(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(landing, "a.jpg")
+    jump = Waiting(lambda: monkeypatch.setattr(time, "time", lambda: 0.0))
+    assert ready(look(landing, settle=30, wait=jump)) == ["a.jpg"]
 
 
-def hashes_of(path: Path) -> Counter[str]:
-    return Counter([hashlib.sha256(path.read_bytes()).hexdigest()])
+def test_folders_count_as_empty_that_were_so_before_and_after_a_wait(landing: Path) -> None:
+    for folder in ("empty/deep", "filled", ".hidden/deep"):
+        (landing / folder).mkdir(parents=True)
+    assert look(landing, settle=30, wait=no_wait).empty == ()
+    land(landing, "box/a.jpg")
+    fill = Waiting(lambda: (land(landing, "filled/b.jpg"), (landing / "new").mkdir()))
+    assert look(landing, settle=30, wait=fill).empty == ("empty/deep", "empty")
 
 
-def test_a_full_disk_ends_in_a_sentence_and_the_next_call_goes_on(
-    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(3):
-        scan(folders[0] / f"{number}.png", number)
-    before = hashes(folders[0])
-    with monkeypatch.context() as patched:
-        copy = shutil.copyfile
+def test_markers_go_with_their_files_and_stay_with_files_of_the_same_name_that_came_since(landing: Path) -> None:
+    land(landing, "box/a.jpg.done", "box/.done", "box.done", ".done", "b.jpg.done", "b.jpg", "other/.done", content=b"")
+    remove_markers(landing, ["box/a.jpg", "b.jpg"])
+    assert sorted(str(path.relative_to(landing)) for path in landing.rglob("*") if path.is_file()) == [
+        "b.jpg",
+        "b.jpg.done",
+        "other/.done",
+    ]
 
-        def full(source: Path, target: Path) -> None:
-            if source.name == "1.png":
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            copy(source, target)
 
-        patched.setattr(shutil, "copyfile", full)
-        patched.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "other disk")))
-        with pytest.raises(UserError, match=r"1\.png did not get into .*No space left.* goes on where it stopped"):
-            taken(folders, seen(folders))
-    taken(folders, seen(folders))
-    assert hashes(folders[1]) == before
+def test_a_landing_folder_that_is_not_there_or_around_the_archive_is_refused(landing: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw/inside").mkdir(parents=True)
+    (tmp_path / "way").symlink_to(tmp_path / "raw/inside")
+    with pytest.raises(UserError, match="nowhere cannot be read"):
+        look(tmp_path / "nowhere", settle=0)
+    with pytest.raises(UserError, match=r"landing.settle is -1; it must be 0 seconds or more"):
+        look(landing, settle=-1)
+    for folder in ("raw", "raw/inside", "way", "."):
+        with pytest.raises(UserError, match="name two folders apart"):
+            require_landing(tmp_path / folder, tmp_path / "raw")
+    assert require_landing(landing, tmp_path / "raw") == landing

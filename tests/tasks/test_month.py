@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from cbir.encoder import build_encoder
-from cbir.landing import Look, look, take_in
+from cbir.intake import take_in
+from cbir.landing import Look, look
 from cbir.sample import Sample
 from tasks.arrivals import mark_reported, prepare_baseline, report_arrivals
 from tasks.clean import clean
@@ -105,7 +106,7 @@ def _look(paths: Paths, half: Path) -> Look:
         with half.open("ab") as file:
             file.write(b"more")
 
-    return look(paths.landing, paths.raw, settle=1, wait=go_on_copying)
+    return look(paths.landing, settle=1, wait=go_on_copying)
 
 
 def test_after_each_landing_all_is_as_from_scratch_and_the_report_names_every_pair(month: Paths) -> None:
@@ -124,7 +125,7 @@ def test_after_each_landing_all_is_as_from_scratch_and_the_report_names_every_pa
         now += timedelta(days=1) if turn != 12 else timedelta(days=-40)  # the clock is set back once
         made = take_in(found, paths.landing, paths.raw, now=now, guard=nullcontext)
         landed += hashes
-        if not made.accessions:
+        if not made.arrivals:
             assert not hashes
             continue
         _run_stages(paths)
