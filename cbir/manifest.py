@@ -1,7 +1,7 @@
 """The manifest: one row an image of the archive, what it is and whether it can be used."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -76,6 +76,11 @@ def arrival(accession: str) -> tuple[bool, str]:
     member of a group, which gives it its id, stays the first.
     """
     return LANDED.fullmatch(accession) is not None, accession
+
+
+def accessions_of(paths: Iterable[str]) -> list[str]:
+    """The accessions that files of the archive are in, each once, in the order of :func:`arrival`."""
+    return sorted({path.partition("/")[0] for path in paths}, key=arrival)
 
 
 def in_order(images: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from prefect.states import State
 from cbir.encoder_files import CONFIG_FILE
 from cbir.errors import UserError
 from cbir.landing import Landed, Look, look, take_in
+from cbir.manifest import accessions_of, read_manifest
 from flows.accessions import adopt
 from flows.pipeline import pipeline
 from flows.repository import undisturbed
@@ -88,11 +89,14 @@ def _take_in(found: Look, paths: Paths) -> Landed:
 
 
 def pin_training(paths: Paths) -> None:
-    """Name the accessions that the encoder in service was trained on, so that what lands changes nothing for it."""
+    """Name the accessions that the encoder in service was trained on, so that what lands changes nothing for it.
+
+    They are those of the manifest: where none is named, that was all. One that has no image of its own is named too,
+    for the ground truth may call an image by the name of a copy.
+    """
     if read_yaml(PARAMS)["train"]["accessions"]:
         return
-    facts = json.loads((paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"))
-    names = facts["training"]["accessions"]
+    names = accessions_of(read_manifest(paths.manifest)["path"])
     for change in set_params([f"train.accessions={json.dumps(names, ensure_ascii=False)}"]):
         tell(logging.INFO, "params.yaml: %s", change)
 

@@ -12,7 +12,7 @@ from prefect.states import State
 
 from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
-from cbir.manifest import arrival, read_manifest, unique_images
+from cbir.manifest import accessions_of, read_manifest
 from cbir.promotion import Gate, Measured, decide
 from flows.accessions import adopt
 from flows.pipeline import pipeline
@@ -39,7 +39,7 @@ def _retrain() -> Done:
     adopt(paths.raw, paths.weights)
     pin_training(paths)
     _measure_champion(paths)
-    chosen = f"train.accessions={json.dumps(_all_accessions(paths), ensure_ascii=False)}"
+    chosen = f"train.accessions={json.dumps(accessions_of(read_manifest(paths.manifest)['path']), ensure_ascii=False)}"
     root = _train_challenger(paths, chosen)
     challenger = root / load_paths(read_yaml(root / PARAMS)).encoder
     if encoder_digest(challenger) == encoder_digest(paths.encoder):
@@ -58,11 +58,6 @@ def _measure_champion(paths: Paths) -> None:
         catch_up(paths)
     except RunError as error:
         tell(logging.WARNING, "the encoder in service could not be measured on the present archive: %s", error)
-
-
-def _all_accessions(paths: Paths) -> list[str]:
-    """Those with an image that can be used: so the list is the same as in the encoder's configuration."""
-    return sorted(unique_images(read_manifest(paths.manifest))["accession"].unique(), key=arrival)
 
 
 def _train_challenger(paths: Paths, chosen: str) -> Path:

@@ -172,11 +172,8 @@ def _bring_up_to_date(
         if reason == "unchanged":
             return Outcome(name, False, reason, 0.0, key_of(stage))
         if hold and reason is None:
-            stage = repo.stage.load_one(
-                str(root / GRAPH), name
-            )  # looking into the run cache gave it the present hashes
-            _accept(stage)
-            return Outcome(name, False, "unchanged", 0.0, key_of(stage))
+            # Anew, for looking into the run cache has put the present hashes in the place of the recorded ones.
+            raise StageError(_refusal(repo.stage.load_one(str(root / GRAPH), name)))
         started = time.monotonic()
         measured: dict[str, float] = {}
         if reason:
@@ -191,49 +188,20 @@ def _bring_up_to_date(
         return Outcome(name, False, reason, seconds, key_of(stage))
 
 
-def _accept(stage: PipelineStage) -> None:
-    """Record a stage that is held as it is, as `dvc commit` does, where only the wording of its params has changed.
-
-    The accessions to train on may be named though they were all before: they decide which images data/training.parquet
-    holds, which has not changed then, and leave no other trace in what `train` makes.
-
-    Raises:
-        StageError: something else has changed, so the stage would have to run.
-    """
-    changed = [dep for dep in stage.deps if dep.status()]
-    reworded = [dep for dep in changed if isinstance(dep, ParamsDependency) and _same_but_accessions(dep)]
-    if stage.changed_stage() or stage.changed_outs() or not changed or len(reworded) < len(changed):
-        names = [_what(dep) for dep in changed if dep not in reworded] or ["its outputs"]
-        names = [*names[:3], "…"] if len(names) > 3 else names
-        raise StageError(
-            f"{stage.name} would have to run, for {', '.join(names)} changed, and nothing may be trained here: "
-            "`cbir run` trains"
-        )
-    stage.save()
-    stage.commit()
-    stage.repo.stage_cache.save(stage)  # so that it can be restored by these params too
-    stage.dump(update_pipeline=False)
-
-
-def _same_but_accessions(dep: ParamsDependency) -> bool:
-    before, now = (
-        _without_accessions(values or {}) for values in (dep.hash_info.value, dep.read_params(flatten=False))
+def _refusal(stage: PipelineStage) -> str:
+    """Why a stage that is held would have to run."""
+    names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
+    return (
+        f"{stage.name} would have to run, for {', '.join([*names[:3], *(['…'] if len(names) > 3 else [])])} changed, "
+        "and nothing may be trained here: `cbir run` trains"
     )
-    return before == now
-
-
-def _without_accessions(params: Mapping[str, Any]) -> dict[str, Any]:
-    sections = {name: dict(value) if isinstance(value, Mapping) else value for name, value in params.items()}
-    if isinstance(sections.get("train"), dict):
-        sections["train"].pop("accessions", None)
-    return sections
 
 
 def _what(dep: Any) -> str:
     """What has changed of a dependency: the file, or the names of params."""
     if not isinstance(dep, ParamsDependency):
         return str(dep)
-    before, now = (dict(flatten(values or {})) for values in (dep.hash_info.value, dep.read_params(flatten=False)))
+    before, now = (dict(flatten(values or {})) for values in (dep.hash_info.value, dep.read_params()))
     return ", ".join(sorted(name for name in {**before, **now} if before.get(name) != now.get(name)))
 
 

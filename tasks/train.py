@@ -17,7 +17,7 @@ from cbir.devices import keep_memory
 from cbir.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
-from cbir.manifest import arrival
+from cbir.manifest import accessions_of
 from cbir.objective import Settings
 from cbir.pooling import Pooling
 from cbir.preprocess import Resize
@@ -33,7 +33,6 @@ def train(
     paths: Paths,
     *,
     longest_side: int,
-    accessions: list[str],
     method: str,
     backbone: str,
     backbone_options: dict[str, Any],
@@ -47,12 +46,7 @@ def train(
     whitening: WhiteningKind,
     settings: Settings,
 ) -> None:
-    """Write the encoder, its configuration, its history, and what it says of the images of val and test.
-
-    Args:
-        accessions: the stage groundtruth has chosen the training images by them; here they leave no trace, so that all
-            of them named and none make the same encoder.
-    """
+    """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
     keep_memory()
     weights = _local(weights, paths.weights)
     images = _read_images(paths.training)
@@ -68,7 +62,7 @@ def train(
         pooling=pooling,
         seed=settings.seed,
     )
-    start = {"method": method, "weights": _identity(weights), "accessions": _accessions(images), "seed": settings.seed}
+    start = {"method": method, "weights": _identity(weights), "seed": settings.seed}
     key = checkpoint_key(
         {**start, **_lasting(settings), **asdict(encoder.config), "longest_side": longest_side}, paths.training
     )
@@ -81,7 +75,8 @@ def train(
     )
     rate = _rate(images, trained, time.monotonic() - started)
     fit_whitening(encoder, images, reduced, kind=whitening, settings=settings)
-    encoder.config = replace(encoder.config, training=start | _facts(trained, settings))
+    learned = {"accessions": accessions_of(images["path"])} if trained.epochs or whitening != "none" else {}
+    encoder.config = replace(encoder.config, training=start | learned | _facts(trained, settings))
     with writing_folder(paths.encoder) as folder:
         encoder.save(folder)
         write_parquet(folder / "history.parquet", trained.history)
@@ -99,11 +94,6 @@ def _read_images(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
     known = ["group_id", "split", "class", "caption", "caption_en"]
     return pq.read_table(path, columns=["image_id", "path", "page", *known]).to_pandas()
-
-
-def _accessions(images: pd.DataFrame) -> list[str]:
-    """The accessions that the training images are of, in the order in which they came."""
-    return sorted({path.partition("/")[0] for path in images["path"]}, key=arrival)
 
 
 def _local(weights: str, folder: Path) -> str:

@@ -63,3 +63,9 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
     serving = {"settings", "stage", "tracking", "findings", "nested", "registry", "arrivals"}
     assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, *serving}
+
+
+def test_training_takes_every_setting_of_its_section_but_the_accessions() -> None:
+    settings = YAML(typ="safe").load(ROOT / "params.yaml")["train"]
+    wanted = {"images", *(f"train.{name}" for name in settings if name != "accessions")}
+    assert set(STAGES["train"]["params"]) == wanted, "dvc.yaml must name each: what it leaves out, `train` does not get"
