@@ -49,7 +49,6 @@ class Done:
         news: what to notify of; None: nothing.
         reports: files to keep with the MLflow run.
         changed: whether anything in the workspace may be other than before.
-        promoted: whether another encoder is in service now.
     """
 
     message: str
@@ -58,7 +57,6 @@ class Done:
     news: Mapping[str, Any] | None = None
     reports: Sequence[str] = ()
     changed: bool = False
-    promoted: bool = False
 
 
 class RunError(Exception):
@@ -109,8 +107,7 @@ def _failed(what: str, sentence: str) -> State[Any]:
 def _reconcile(done: Done) -> None:
     """Have the registry say what is in service, and MLflow keep the reports."""
     if done.changed:
-        words = ["--expected"] if done.promoted else []
-        words += ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
+        words = ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
         track("the encoder in service", "tasks.registry", "sync", *words, log=terminal)
 
 
