@@ -17,6 +17,7 @@ from cbir.encoder_files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
 from tasks.findings import metric_name, without_credentials
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
+from tasks.stage import USER_ERROR
 from tasks.tracking import (
     ACCESSIONS_ARTIFACT,
     ENCODER,
@@ -182,7 +183,8 @@ def main() -> None:
         with redirect_stdout(sys.stderr):
             answer = _answer(parser.parse_args())
     except Exception as error:
-        sys.exit(without_credentials(" ".join(str(error).split()) or type(error).__name__))
+        print(without_credentials(" ".join(str(error).split()) or type(error).__name__), file=sys.stderr)  # noqa: T201
+        sys.exit(USER_ERROR if isinstance(error, UserError) else 1)
     if answer:
         print(answer)  # noqa: T201 - the answer to the flow
 

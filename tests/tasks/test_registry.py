@@ -205,7 +205,7 @@ def test_the_command_answers_with_one_line_or_fails_with_one(trained: Path, tmp_
     assert _command(trained, "sync").stdout == f"in service: version 2 of {MODEL}\n"
     assert json.loads(_command(trained, "describe", "2").stdout)["train"]["epochs"] == 2
     failed = _command(trained, "describe", "8")
-    assert (failed.returncode, failed.stdout) == (1, "")
+    assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr.splitlines()[-1] == f"{MODEL} has no version 8; there are 1, 2, 3"
 
 
@@ -214,5 +214,5 @@ def test_without_tracking_there_is_no_registry(tmp_path: Path) -> None:
     params["tracking"]["uri"] = ""
     YAML().dump(params, tmp_path / "params.yaml")
     done = _command(tmp_path, "sync")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "tracking.uri is empty in params.yaml, so there is no registry: set it"
