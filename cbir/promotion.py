@@ -1,5 +1,6 @@
 """The gate: whether a newly trained encoder is measurably better than the one in service."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from cbir.comparison import compare
 from cbir.errors import UserError
 
 GUARDED = "recall_at_p90"
+_ROUNDED = 1e-9  # a fall of just the tolerance is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Gate:
 class Measured:
     """An encoder's metrics.json and its per-query table, on an archive."""
 
-    metrics: dict[str, Any]
+    metrics: Mapping[str, Any]
     per_query: pd.DataFrame
 
 
@@ -54,8 +56,17 @@ class Decision:
     numbers: dict[str, float]
 
 
+def require_metric(measured: Measured, gate: Gate) -> None:
+    """Raise UserError where the gate's metric is none of the per-query table: before anything is trained for it."""
+    if gate.metric not in measured.per_query:
+        numbers = measured.per_query.select_dtypes("float").columns
+        raise UserError(
+            f"promotion.metric is {gate.metric!r}, which is no metric of the queries; there are {', '.join(numbers)}"
+        )
+
+
 def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
-    """Hold a challenger against the encoder in service, on the queries that both have in the same gallery.
+    """Hold a challenger against the encoder in service, on the same queries in the same gallery.
 
     Promoted when the metric's mean is better, the paired bootstrap over groups gives a p-value below the significance
     (:func:`cbir.comparison.compare`), and recall_at_p90 falls by no more than the tolerance.
@@ -63,34 +74,55 @@ def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
     Raises:
         UserError: the tables lack the metric.
     """
-    galleries = [one.metrics["counts"]["gallery"] for one in (challenger, champion)]
-    if galleries[0] != galleries[1]:
-        return Decision(False, f"measured in different galleries, of {galleries[0]} and {galleries[1]} images", {})
+    for measured in (challenger, champion):
+        require_metric(measured, gate)
+    if difference := _different_protocol(challenger, champion):
+        return Decision(False, difference, {})
     found = compare(challenger.per_query, champion.per_query, metric=gate.metric)
     if found.difference is None or found.interval is None or found.p_value is None:
-        return Decision(
-            False, f"not enough to tell: {found.queries} queries that both have, of fewer than two groups", {}
-        )
+        return Decision(False, f"not enough to tell: {found.queries} queries, of fewer than two groups", {})
     numbers = {
+        gate.metric: float(challenger.per_query[gate.metric].mean()),
+        f"{gate.metric}_in_service": float(champion.per_query[gate.metric].mean()),
         "difference": found.difference,
         "low": found.interval[0],
         "high": found.interval[1],
         "p_value": found.p_value,
         "queries": float(found.queries),
+        **_guarded(challenger, champion),
     }
-    guarded = [one.metrics.get(GUARDED) for one in (challenger, champion)]
-    fall = 0.0
-    if guarded[0] is not None and guarded[1] is not None:
-        numbers |= {GUARDED: guarded[0], f"{GUARDED}_in_service": guarded[1]}
-        fall = guarded[1] - guarded[0]
-    measured = (
-        f"{gate.metric} {found.difference:+.3f} ({found.interval[0]:+.3f} to {found.interval[1]:+.3f}), "
-        f"p = {found.p_value:.4f} on {found.queries} queries"
+    promoted, reason = _judge(numbers, gate)
+    return Decision(promoted, reason, numbers)
+
+
+def _judge(numbers: Mapping[str, float], gate: Gate) -> tuple[bool, str]:
+    words = (
+        f"{gate.metric} {numbers[gate.metric]:.3f}, in service {numbers[f'{gate.metric}_in_service']:.3f}: "
+        f"{numbers['difference']:+.3f} ({numbers['low']:+.3f} to {numbers['high']:+.3f}), "
+        f"p = {numbers['p_value']:.4f} on {numbers['queries']:.0f} queries"
     )
-    if found.difference <= 0:
-        return Decision(False, f"not better: {measured}", numbers)
-    if found.p_value >= gate.significance:
-        return Decision(False, f"the gain may be chance: {measured}, to be below {gate.significance:g}", numbers)
-    if fall > gate.tolerance:
-        return Decision(False, f"{GUARDED} falls by {fall:.3f}, more than {gate.tolerance:g} ({measured})", numbers)
-    return Decision(True, f"better: {measured}", numbers)
+    if numbers["difference"] <= 0:
+        return False, f"not better: {words}"
+    if numbers["p_value"] >= gate.significance:
+        return False, f"the gain may be chance: {words}, to be below {gate.significance:g}"
+    fall = numbers.get(f"{GUARDED}_in_service", 0.0) - numbers.get(GUARDED, 0.0)
+    if fall > gate.tolerance + _ROUNDED:
+        return False, f"{GUARDED} falls by {fall:.3f}, more than {gate.tolerance:g}; {words}"
+    return True, f"better: {words}"
+
+
+def _guarded(challenger: Measured, champion: Measured) -> dict[str, float]:
+    values = {GUARDED: challenger.metrics.get(GUARDED), f"{GUARDED}_in_service": champion.metrics.get(GUARDED)}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _different_protocol(challenger: Measured, champion: Measured) -> str | None:
+    """Why the two cannot be compared; None where they can."""
+    for name in ("images", "gallery", "queries", "true_pairs"):
+        one, other = (each.metrics["counts"].get(name) for each in (challenger, champion))
+        if one != other:
+            return f"not measured alike: {one} {name.replace('_', ' ')}, of the encoder in service {other}"
+    mine, others = (set(each.per_query["query_id"]) for each in (challenger, champion))
+    if mine != others:
+        return f"not measured alike: {len(mine ^ others)} queries that only one of the two encoders was asked"
+    return None

@@ -4,24 +4,22 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from cbir.errors import UserError
 from cbir.promotion import Decision
+from tasks.settings import PARAMS, read_yaml
+from tasks.stage import USER_ERROR
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered encoder: number, digest, the settings that made it by name (``section.key``), and its accessions.
-
-    ``train.accessions`` may be empty in the settings: that meant all accessions that there were then. None where it has
-    learned from no image.
-    """
+    """A registered encoder: number, digest, and the settings that made it by name (``section.key``)."""
 
     number: int
     digest: str
     values: dict[str, Any]
-    accessions: list[str] | None
 
 
 def describe(number: str) -> Version:
@@ -32,18 +30,27 @@ def describe(number: str) -> Version:
     """
     found = json.loads(_ask("describe", number))
     values = {f"{section}.{key}": value for section in ("images", "train") for key, value in found[section].items()}
-    return Version(found["version"], found["digest"], values, found["accessions"])
+    return Version(found["version"], found["digest"], values)
 
 
-def note_decision(digest: str, decision: Decision) -> int:
-    """Put a decision and its numbers on the version of an encoder, as tags; returns the version."""
-    return int(_ask("decide", digest, json.dumps(asdict(decision))))
+def note_decision(root: Path, decision: Decision) -> int | None:
+    """Put a decision and its numbers on the version of the encoder of a workspace, as tags.
+
+    Returns:
+        The version; None where nothing is tracked, so that there are no versions.
+
+    Raises:
+        UserError: the registry cannot be reached.
+    """
+    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+        return None
+    return int(_ask("decide", str(root), json.dumps(asdict(decision))))
 
 
 def _ask(*words: str) -> str:
     command = [sys.executable, "-m", "tasks.registry", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise UserError(f"the model registry did not answer: {lines[-1]}")
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(reason if done.returncode == USER_ERROR else f"the model registry did not answer: {reason}")
     return done.stdout.strip()

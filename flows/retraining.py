@@ -7,20 +7,17 @@ from typing import Any
 
 import pandas as pd
 from prefect import flow
-from prefect.runtime import flow_run
 from prefect.states import State
 
 from cbir.encoder_files import encoder_digest
-from cbir.errors import UserError
 from cbir.manifest import accessions_of, read_manifest
-from cbir.promotion import Gate, Measured, decide
+from cbir.promotion import Gate, Measured, decide, require_metric
 from flows.accessions import adopt
-from flows.pipeline import pipeline
 from flows.refresh import catch_up, pin_training, require_service
 from flows.registry import note_decision
+from flows.service import promoted, put_in_place, run_in
 from flows.study_workspace import make_workspace
 from flows.unattended import Done, RunError, tell, unattended
-from flows.workspace import set_params
 from tasks.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
 
 CHALLENGER = "challenger"
@@ -39,17 +36,21 @@ def _retrain() -> Done:
     adopt(paths.raw, paths.weights)
     pin_training(paths)
     _measure_champion()
-    chosen = f"train.accessions={json.dumps(accessions_of(read_manifest(paths.manifest)['path']), ensure_ascii=False)}"
+    require_metric(_measured(HERE), gate)
+    names = accessions_of(read_manifest(paths.manifest)["path"])
+    chosen = f"train.accessions={json.dumps(names, ensure_ascii=False)}"
     root = _train_challenger(paths, chosen)
-    challenger = root / load_paths(read_yaml(root / PARAMS)).encoder
-    if encoder_digest(challenger) == encoder_digest(paths.encoder):
+    digest = encoder_digest(root / paths.encoder)
+    if digest == encoder_digest(paths.encoder):
         return Done("nothing new to learn: the training gives the encoder that is in service", changed=True)
     decision = decide(_measured(root), _measured(HERE), gate)
-    version = note_decision(encoder_digest(challenger), decision)
+    version = note_decision(root, decision)
+    name = "the challenger" if version is None else f"version {version}"
     if not decision.promoted:
-        return Done(f"version {version} is not promoted, {decision.reason}", changed=True)
-    tell(logging.INFO, "version %s is promoted, %s", version, decision.reason)
-    return put_in_place({}, [chosen], message=f"version {version} is in service, {decision.reason}")
+        return Done(f"{name} is not promoted, {decision.reason}", changed=True)
+    tell(logging.INFO, "%s is promoted, %s", name, decision.reason)
+    outcomes = put_in_place(name, digest, paths, assignments=[chosen])
+    return promoted(f"{name} is in service, {decision.reason}", outcomes)
 
 
 def _measure_champion() -> None:
@@ -66,41 +67,6 @@ def _train_challenger(paths: Paths, chosen: str) -> Path:
     make_workspace(root, {}, [chosen], {}, paths)
     run_in(root, targets=["evaluate"], name=CHALLENGER)
     return root
-
-
-def run_in(root: Path, *, targets: list[str], name: str, hold: list[str] | None = None) -> None:
-    """Bring stages of another workspace up to date.
-
-    Raises:
-        RunError: one failed, or is held and would have to run.
-    """
-    state = pipeline.with_options(flow_run_name=name)(
-        root=root,
-        targets=targets,
-        hold=hold or [],
-        prefix=f"{name}/",
-        environment={"CBIR_PIPELINE_RUN": f"{flow_run.id}:{name}"},
-        return_state=True,
-    )
-    if not state.is_completed():
-        raise RunError(f"{name}: {state.message}")
-
-
-def put_in_place(values: dict[str, Any], assignments: list[str], *, message: str) -> Done:
-    """Set params of a training that DVC knows, and bring the workspace up to date: its encoder is in service then.
-
-    The one moment that decides is when params.yaml takes its new content. A run that is killed before has changed
-    nothing; after it the next run of whatever kind goes on to the new encoder.
-    """
-    for change in set_params(assignments, preset=values):
-        tell(logging.INFO, "params.yaml: %s", change)
-    state = pipeline(environment={"CBIR_PIPELINE_RUN": str(flow_run.id)}, return_state=True)
-    outcomes = state.result(raise_on_failure=False)
-    if isinstance(outcomes, UserError):
-        raise outcomes
-    if not state.is_completed() or not isinstance(outcomes, list):
-        raise RunError(str(state.message))
-    return Done(message, outcomes, news={"promoted": True}, changed=True, promoted=True)
 
 
 def _measured(root: Path) -> Measured:

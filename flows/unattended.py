@@ -51,7 +51,6 @@ class Done:
         news: what to notify of; None: nothing.
         reports: files to keep with the MLflow run.
         changed: whether anything in the workspace may be other than before.
-        promoted: whether another encoder is in service now.
     """
 
     message: str
@@ -60,7 +59,6 @@ class Done:
     news: Mapping[str, Any] | None = None
     reports: Sequence[str] = ()
     changed: bool = False
-    promoted: bool = False
 
 
 class RunError(Exception):
@@ -111,8 +109,7 @@ def _failed(what: str, sentence: str) -> State[Any]:
 def _reconcile(done: Done) -> None:
     """Have the registry say what is in service, and MLflow keep the reports."""
     if done.changed:
-        words = ["--expected"] if done.promoted else []
-        words += ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
+        words = ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
         track("the encoder in service", "tasks.registry", "sync", *words, log=terminal)
 
 
@@ -120,7 +117,7 @@ def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:
     version = load_section("version", Version, read_yaml(PARAMS))
     if version.commit:
         landed = f": {', '.join(done.landed)}" if done.landed else ""
-        own = PROMOTED if done.promoted else OWN
+        own = PROMOTED if "promoted" in (done.news or {}) else OWN
         made = commit(f"{what}{landed}\n\n{done.message}", edits=before, own=own)
         if made.hash:
             tell(logging.INFO, "committed as %s", made.hash[:10])

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.settings import Paths, dependencies, read_yaml
+from cbir.manifest import accessions_of
+from tasks.settings import PARAMS, Paths, dependencies, read_yaml
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,12 @@ def evaluation(path: Path) -> dict[str, float]:
         pairs = flatten(value, separator="_", prefix=f"{name}/") if isinstance(value, dict) else [(name, value)]
         found |= {metric_name(one): float(number) for one, number in pairs if _is_number(number)}
     return found
+
+
+def trained_on(paths: Paths) -> list[str]:
+    """The accessions that the training images are of; where ``train.accessions`` names none, all of the manifest."""
+    named = read_yaml(PARAMS)["train"]["accessions"]
+    return named or accessions_of(pq.read_table(paths.manifest, columns=["path"])["path"].to_pylist())
 
 
 def embedded_by(folder: Path) -> str:

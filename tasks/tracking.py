@@ -33,6 +33,7 @@ from tasks.findings import (
     flatten,
     history,
     read_commit,
+    trained_on,
     without_credentials,
 )
 from tasks.settings import PARAMS, Paths, load_paths, load_section, outputs, read_yaml
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 RUN_LINE = "MLflow run: "  # and the id: the one line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
 FAILED = "failed."  # and the stage: the tag that holds what went wrong
-PARAMS_ARTIFACT, CONFIG_ARTIFACT = "params.yaml", "encoder.json"  # how an encoder was made, to come back to
+PARAMS_ARTIFACT, ACCESSIONS_ARTIFACT = "params.yaml", "accessions.json"  # how an encoder was made, to come back to
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
@@ -157,7 +158,8 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
         with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
             import mlflow
 
-            mlflow.set_tracking_uri(tracking.uri)
+            # An absolute path, for callers may change the working directory.
+            mlflow.set_tracking_uri(f"sqlite:///{Path(database[1]).absolute()}" if database else tracking.uri)
             experiment = mlflow.set_experiment(tracking.experiment)
             yield mlflow.MlflowClient(), experiment.experiment_id
     except filelock.Timeout as error:
@@ -225,8 +227,6 @@ def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, 
             client.log_artifact(run_id, str(path), path.parent.relative_to(paths.reports.parent).as_posix())
     if stage == "train":
         _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
-        client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
-        client.log_text(run_id, (paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"), CONFIG_ARTIFACT)
         register_encoder(client, run_id, paths, tracking)
         return
     found = counts(stage, paths)
@@ -264,12 +264,17 @@ def _use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: 
 
 
 def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
-    """Log the encoder as a model that takes images, and register it; one that is registered already is not copied."""
+    """Log the encoder as a model that takes images, and register it; one that is registered already is not copied.
+
+    The settings that made it come first: no version is there without them.
+    """
     from cbir.serving import COLUMN
 
     digest = encoder_digest(paths.encoder)
     if _use_model(client, run_id, tracking, digest):
         return
+    client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+    client.log_text(run_id, json.dumps(trained_on(paths), ensure_ascii=False), ACCESSIONS_ARTIFACT)
 
     import mlflow
     import numpy as np

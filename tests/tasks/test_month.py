@@ -89,7 +89,7 @@ def _land(paths: Paths, turn: int, chance: random.Random) -> tuple[list[tuple[st
             case 0:
                 shutil.copy(source, target)
             case 1:
-                target.write_bytes(source.read_bytes()[: chance.randrange(40)])
+                target.write_bytes(source.read_bytes()[: 1 + chance.randrange(39)])
             case 2:
                 pixels = np.random.default_rng(turn * 100 + number).integers(0, 256, (9, 9, 3), np.uint8)
                 cv2.imwrite(str(target), cv2.resize(pixels, (120, 90), interpolation=cv2.INTER_CUBIC))

@@ -76,7 +76,9 @@ def make_outputs(folder: Path) -> None:
     (folder / "dvc.lock").write_text(LOCK)
     statuses = pa.array(["ok", "ok", "ok", "corrupt"]).dictionary_encode()
     copies = pa.array([None, None, "a.jpg", None])
-    write_parquet(folder / "data/manifest.parquet", pa.table({"status": statuses, "duplicate_of": copies}))
+    names = [f"first/{name}.jpg" for name in "abcd"]
+    manifest = pa.table({"path": names, "status": statuses, "duplicate_of": copies})
+    write_parquet(folder / "data/manifest.parquet", manifest)
     for name, groups in (("groundtruth", ["a", "a", None, "b"]), ("groups", ["a", "a", "b", "b", "b"])):
         write_parquet(folder / f"data/{name}.parquet", pa.table({"group_id": groups}))
     encoder = build_encoder(backbone="timm/test_resnet", image_size=64, greyscale=True)
@@ -217,7 +219,7 @@ def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> Non
 def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
     assert recorded.artifacts(recorded.first) == {
         "params.yaml",
-        "encoder.json",
+        "accessions.json",
         "reports/cleaning.csv",
         "reports/groundtruth.csv",
         "reports/metrics.json",
