@@ -1,5 +1,6 @@
 """The embeddings of an archive as files: Parquet parts of image_id and vector, written as they come and read whole."""
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, cycle, islice
@@ -100,8 +101,12 @@ def _recut(batches: Iterable[Batch], *, sizes: Iterator[int]) -> Iterator[Batch]
         yield ids, np.concatenate(vectors)
 
 
-def read_embeddings(folder: Path) -> Embeddings:
+def read_embeddings(folder: Path, *, on_disk: Path | None = None) -> Embeddings:
     """All embeddings in a folder.
+
+    Args:
+        on_disk: a folder where the vectors are laid out in a file without a name, which is read as it is needed and is
+            gone with the process; None: in memory.
 
     Raises:
         UserError: there are none.
@@ -114,7 +119,7 @@ def read_embeddings(folder: Path) -> Embeddings:
         )
     schema = files[0].schema_arrow
     ids = np.empty(rows, object)
-    vectors = np.empty((rows, schema.field("vector").type.list_size), np.float32)
+    vectors = _room((rows, schema.field("vector").type.list_size), on_disk)
     start = 0
     for file in files:
         for batch in file.iter_batches(batch_size=_ROW_GROUP):
@@ -123,6 +128,14 @@ def read_embeddings(folder: Path) -> Embeddings:
             vectors[start:end] = _vectors(batch["vector"])
             start = end
     return Embeddings(ids=ids, vectors=vectors, encoder_digest=schema.metadata[b"encoder_digest"].decode())
+
+
+def _room(shape: tuple[int, int], folder: Path | None) -> np.ndarray:
+    if folder is None:
+        return np.empty(shape, np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:  # a mapping outlives the file that it is of
+        return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def read_vectors(folder: Path, ids: Sequence[str]) -> np.ndarray:

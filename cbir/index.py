@@ -20,6 +20,7 @@ from cbir.indexkinds import Kind, choose_kind, new_index
 from cbir.nearest import MOST_CANDIDATES, Search, candidates, nearest_of
 from cbir.neighbours import Block, write_blocks
 from cbir.progress import Progress, silent
+from cbir.shards import read
 
 _QUERIES = 4096  # rows searched at a time
 
@@ -45,25 +46,61 @@ class Index:
     parameters: dict[str, int]
 
 
-def build_index(embeddings: Embeddings, *, kind: Kind = "auto", k: int = 30, seed: int = 0) -> Index:
+def build_index(
+    embeddings: Embeddings,
+    *,
+    kind: Kind = "auto",
+    k: int = 30,
+    seed: int = 0,
+    shards: int = 1,
+    on_disk: Path | None = None,
+) -> Index:
     """Train an index and fill it: the same embeddings, kind, k and seed give the same index, byte for byte.
 
     Args:
         kind: see :mod:`cbir.indexkinds`.
         k: how many neighbours searches will ask for.
+        shards: of inverted lists: parts that are filled one after the other and merged.
+        on_disk: of inverted lists: folder where they lie in a file; None: in memory.
 
     Raises:
-        UserError: an unknown kind, a k below 1, or fewer images than the kind needs.
+        UserError: an unknown kind, k or shards below 1, fewer images than the kind needs, or no inverted lists to
+            have on disk.
     """
     if k < 1:
         raise UserError(f"index.k must be at least 1, is {k}")
+    if shards < 1:
+        raise UserError(f"index.shards must be at least 1, is {shards}")
+    if on_disk and kind in ("flat", "hnsw"):
+        raise UserError(f"index.on_disk must be false with index.kind {kind}, which has no lists; choose ivf or ivfpq")
     chosen = choose_kind(kind, count=len(embeddings.vectors))
-    index, parameters = new_index(chosen, embeddings.vectors, width=candidates(chosen, k), seed=seed)
+    index, parameters = new_index(
+        chosen, embeddings.vectors, width=candidates(chosen, k), seed=seed, shards=shards, on_disk=on_disk
+    )
     return Index(index, embeddings.ids, chosen, embeddings.encoder_digest, parameters)
+
+
+def write_index(
+    folder: Path, embeddings: Embeddings, *, kind: Kind, k: int, seed: int, shards: int, on_disk: bool
+) -> Index:
+    """Build an index as :func:`build_index` does and write it as :func:`save_index` does; its lists may stay on disk.
+
+    Lists on disk are the file ``lists.ivfdata`` in the folder, which can be moved as a whole.
+    """
+    with writing_folder(folder) as temporary:
+        lists = temporary if on_disk else None
+        index = build_index(embeddings, kind=kind, k=k, seed=seed, shards=shards, on_disk=lists)
+        _save(index, temporary)
+    return index
 
 
 def save_index(index: Index, folder: Path) -> None:
     """Write ``faiss.index``, ``ids.parquet`` (row i names row i of the index) and ``index.json``, all or none."""
+    with writing_folder(folder) as temporary:
+        _save(index, temporary)
+
+
+def _save(index: Index, folder: Path) -> None:
     facts = {
         "kind": index.kind,
         "metric": "cosine",
@@ -72,10 +109,9 @@ def save_index(index: Index, folder: Path) -> None:
         "encoder_digest": index.encoder_digest,
         "parameters": index.parameters,
     }
-    with writing_folder(folder) as temporary:
-        faiss.write_index(index.faiss, str(temporary / "faiss.index"))
-        write_parquet(temporary / "ids.parquet", pa.table({"image_id": pa.array(index.ids, pa.string())}))
-        (temporary / "index.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    faiss.write_index(index.faiss, str(folder / "faiss.index"))
+    write_parquet(folder / "ids.parquet", pa.table({"image_id": pa.array(index.ids, pa.string())}))
+    (folder / "index.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def load_index(folder: Path) -> Index:
@@ -89,8 +125,7 @@ def load_index(folder: Path) -> Index:
         ids = pq.read_table(folder / "ids.parquet")["image_id"].to_numpy()
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} holds no index: run the stage index first") from error
-    index = faiss.read_index(str(folder / "faiss.index"))
-    return Index(index, ids, facts["kind"], facts["encoder_digest"], facts["parameters"])
+    return Index(read(folder / "faiss.index"), ids, facts["kind"], facts["encoder_digest"], facts["parameters"])
 
 
 def write_neighbours(

@@ -9,12 +9,14 @@ Efficient and robust approximate nearest neighbor search, 2016); quick to search
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import faiss
 import numpy as np
 
 from cbir.errors import UserError
+from cbir.shards import fill, fill_on_disk
 
 Kind = Literal["auto", "flat", "ivf", "ivfpq", "hnsw"]
 
@@ -47,13 +49,17 @@ def choose_kind(kind: str, *, count: int) -> str:
     return "ivf" if count <= IVF_UP_TO else "ivfpq"
 
 
-def new_index(kind: str, vectors: np.ndarray, *, width: int, seed: int) -> tuple[Any, dict[str, int]]:
+def new_index(
+    kind: str, vectors: np.ndarray, *, width: int, seed: int, shards: int = 1, on_disk: Path | None = None
+) -> tuple[Any, dict[str, int]]:
     """A FAISS index on the CPU, by inner product, trained on ``vectors`` (n, d) and holding them; and its parameters.
 
     Args:
         kind: flat, ivf, ivfpq or hnsw.
         width: how many candidates a search will ask for.
         seed: of the clustering (a graph always has the same); the same arguments give the same index, byte for byte.
+        shards: of ``ivf`` and ``ivfpq``: parts that are filled one after the other and merged; the index is the same.
+        on_disk: of ``ivf`` and ``ivfpq``: folder where the inverted lists lie in a file; None: in memory.
 
     Raises:
         UserError: fewer vectors than ``ivfpq`` needs.
@@ -61,13 +67,15 @@ def new_index(kind: str, vectors: np.ndarray, *, width: int, seed: int) -> tuple
     match kind:
         case "flat":
             index, parameters = faiss.IndexFlatIP(vectors.shape[1]), dict[str, int]()
-        case "ivf":
-            index, parameters = _ivf(vectors, seed)
-        case "ivfpq":
-            index, parameters = _ivfpq(vectors, seed)
+            index.add(vectors)
+            return index, parameters
         case "hnsw":
             return _hnsw(vectors, width)
-    index.add(vectors)
+    index, parameters = (_ivf if kind == "ivf" else _ivfpq)(vectors, seed)
+    if on_disk:
+        fill_on_disk(index, vectors, on_disk, shards=shards)
+    else:
+        fill(index, vectors, shards=shards)
     return index, parameters
 
 

@@ -5,18 +5,17 @@ import logging
 from tqdm import tqdm
 
 from cbir.embedding import read_embeddings
-from cbir.index import build_index, save_index, write_neighbours
+from cbir.index import write_index, write_neighbours
 from cbir.indexkinds import Kind
 from tasks.stage import Paths, main
 
 log = logging.getLogger(__name__)
 
 
-def index(paths: Paths, *, kind: Kind, k: int, seed: int) -> None:
+def index(paths: Paths, *, kind: Kind, k: int, seed: int, shards: int, on_disk: bool) -> None:
     """Write the index and the neighbours' table."""
-    embeddings = read_embeddings(paths.embeddings)
-    built = build_index(embeddings, kind=kind, k=k, seed=seed)
-    save_index(built, paths.index)
+    embeddings = read_embeddings(paths.embeddings, on_disk=paths.store if on_disk else None)
+    built = write_index(paths.index, embeddings, kind=kind, k=k, seed=seed, shards=shards, on_disk=on_disk)
     write_neighbours(paths.neighbours, built, embeddings, k=k, memory=paths.store / "neighbours", progress=tqdm)
     count, dimension = embeddings.vectors.shape
     log.info("%s: %s, %d images of %d dimensions; %s", paths.index, built.kind, count, dimension, paths.neighbours)

@@ -118,3 +118,11 @@ def test_a_batch_that_fails_leaves_the_earlier_embeddings(tmp_path: Path) -> Non
         write_embeddings(tmp_path / "e", failing(), dimension=6, encoder_digest="abc", precision="float32")
     assert contents(tmp_path / "e") == before
     assert [path.name for path in tmp_path.iterdir()] == ["e"]
+
+
+def test_vectors_on_disk_are_the_same_and_leave_no_file(tmp_path: Path) -> None:
+    written = write(tmp_path / "e", 25)
+    found = read_embeddings(tmp_path / "e", on_disk=tmp_path / "store")
+    assert isinstance(found.vectors, np.memmap)
+    assert np.array_equal(found.vectors, written.vectors)
+    assert list((tmp_path / "store").iterdir()) == []

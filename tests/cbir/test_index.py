@@ -13,7 +13,7 @@ from cbir import index as module
 from cbir import nearest as nearest_module
 from cbir.embedding import Embeddings
 from cbir.errors import UserError
-from cbir.index import Index, build_index, load_index, nearest, save_index, write_neighbours
+from cbir.index import Index, build_index, load_index, nearest, save_index, write_index, write_neighbours
 from cbir.indexkinds import Kind
 from cbir.neighbours import read_neighbours
 
@@ -164,6 +164,58 @@ def test_a_saved_index_searches_as_before(tmp_path: Path, kind: Kind) -> None:
     assert (there.kind, there.encoder_digest, there.parameters) == (kind, "abc", built.parameters)
     before, after = (one.faiss.search(embeddings.vectors[:50], 10) for one in (built, there))
     assert np.array_equal(before[1], after[1])
+
+
+@pytest.mark.parametrize("kind", ["ivf", "ivfpq"])
+@pytest.mark.parametrize("shards", [1, 2, 5, 1200, 5000])
+def test_a_merged_index_has_the_bytes_of_one_that_was_filled_at_once(tmp_path: Path, kind: Kind, shards: int) -> None:
+    embeddings = archive()
+    save_index(build_index(embeddings, kind=kind), tmp_path / "whole")
+    save_index(build_index(embeddings, kind=kind, shards=shards), tmp_path / "merged")
+    for file in ("faiss.index", "index.json"):
+        assert (tmp_path / "merged" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["ivf", "ivfpq"])
+@pytest.mark.parametrize("shards", [1, 5])
+def test_an_index_on_disk_gives_the_neighbours_of_one_in_memory_wherever_its_folder_lies(
+    tmp_path: Path, kind: Kind, shards: int
+) -> None:
+    embeddings, options = archive(), {"kind": kind, "k": 5, "seed": 0, "shards": shards, "on_disk": True}
+    written = write_index(tmp_path / "index", embeddings, **options)
+    assert {path.name for path in (tmp_path / "index").iterdir()} == {
+        *("faiss.index", "ids.parquet", "index.json", "lists.ivfdata")
+    }
+    (tmp_path / "index").rename(tmp_path / "elsewhere")
+    for file in (tmp_path / "elsewhere").iterdir():
+        file.chmod(0o444)  # as DVC leaves it where it links to its cache
+    inside = build_index(embeddings, kind=kind, k=5)
+    for index in (written, load_index(tmp_path / "elsewhere")):
+        expected, found = (one.faiss.search(embeddings.vectors, 20) for one in (inside, index))
+        assert np.array_equal(found[1], expected[1])
+        assert np.array_equal(found[0], expected[0])
+    for name, index in (("memory", inside), ("disk", written)):
+        write_neighbours(tmp_path / f"{name}.parquet", index, embeddings, k=5)
+    assert (tmp_path / "disk.parquet").read_bytes() == (tmp_path / "memory.parquet").read_bytes()
+
+
+def test_an_index_on_disk_has_the_same_bytes_again(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_index(tmp_path / name, archive(), kind="ivfpq", k=5, seed=0, shards=3, on_disk=True)
+    for file in ("faiss.index", "lists.ivfdata"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_a_kind_without_lists_cannot_have_them_on_disk(tmp_path: Path, kind: Kind) -> None:
+    with pytest.raises(UserError, match=rf"index\.on_disk must be false with index\.kind {kind}.*choose ivf or ivfpq"):
+        write_index(tmp_path / "index", archive(), kind=kind, k=5, seed=0, shards=1, on_disk=True)
+    assert not (tmp_path / "index").exists()
+
+
+def test_shards_below_one_are_refused() -> None:
+    with pytest.raises(UserError, match=r"index\.shards must be at least 1, is 0"):
+        build_index(archive(30), shards=0)
 
 
 def test_the_index_says_what_it_is(tmp_path: Path) -> None:

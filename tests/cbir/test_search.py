@@ -11,7 +11,7 @@ from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import image_ids
 from cbir.images import UnreadableImage, read_image
-from cbir.index import build_index, save_index
+from cbir.index import build_index, save_index, write_index
 from cbir.indexkinds import Kind
 from cbir.search import Hit, Searcher, locate
 from tests.cbir.clip import TINY
@@ -148,3 +148,14 @@ def test_every_file_of_an_image_found_is_listed_with_its_group() -> None:
     ]
     assert rows["group_id"].tolist()[:2] == ["g", "g"]
     assert rows["group_id"].isna().tolist() == [False, False, True]
+
+
+def test_an_index_on_disk_is_searched(archive: Path, tmp_path: Path) -> None:
+    embeddings, options = read_embeddings(archive / "embeddings"), {"k": 5, "seed": 0, "shards": 2}
+    hits = []
+    for on_disk in (False, True):
+        write_index(tmp_path / "index", embeddings, kind="ivfpq", on_disk=on_disk, **options)
+        there = Searcher.open(archive / "encoder", tmp_path / "index", archive / "embeddings", longest_side=64)
+        hits.append(there.search(archive / "raw/1.png", k=5))
+    assert hits[0] == hits[1]
+    assert hits[0][0].same_file

@@ -25,6 +25,7 @@ EMBED: dict[str, Any] = {
     "dtype": "float32",
     "part_rows": 8,
 }
+INDEX: dict[str, Any] = {"kind": "auto", "k": 3, "seed": 0, "shards": 1, "on_disk": False}
 IDS = [f"{number:032x}" for number in range(10)]
 
 
@@ -60,7 +61,7 @@ def outputs(paths: Paths) -> dict[str, bytes]:
 def test_every_image_is_embedded_once_and_has_its_neighbours(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         embed(paths, **EMBED)
-        index(paths, kind="auto", k=3, seed=0)
+        index(paths, **INDEX)
     embeddings, built = read_embeddings(paths.embeddings), load_index(paths.index)
     neighbours = read_neighbours(paths.neighbours)
     assert embeddings.ids.tolist() == IDS
@@ -79,7 +80,7 @@ def test_a_second_run_from_the_store_and_one_without_it_give_the_same_bytes(
             if run == 2:
                 (paths.store / "embeddings.sqlite").unlink()
             embed(paths, **EMBED)
-            index(paths, kind="auto", k=3, seed=0)
+            index(paths, **INDEX)
             written.append(outputs(paths))
     computed = [message.split()[1] for message in caplog.messages if "computed" in message]
     assert computed == ["10", "0", "10"]
@@ -105,4 +106,14 @@ def test_an_archive_without_a_usable_image_ends_in_a_sentence(paths: Paths) -> N
 
 def test_the_stage_index_without_embeddings_ends_in_a_sentence(paths: Paths) -> None:
     with pytest.raises(UserError, match="run the stage embed"):
-        index(paths, kind="auto", k=3, seed=0)
+        index(paths, **INDEX)
+
+
+def test_an_index_on_disk_and_in_shards_gives_the_same_neighbours(paths: Paths) -> None:
+    embed(paths, **EMBED)
+    written = []
+    for on_disk in (False, True):
+        index(paths, **INDEX | {"kind": "ivf", "shards": 3, "on_disk": on_disk})
+        written.append(paths.neighbours.read_bytes())
+    assert written[0] == written[1]
+    assert (paths.index / "lists.ivfdata").is_file()
