@@ -17,7 +17,7 @@ def fill(index: Any, vectors: np.ndarray, *, shards: int = 1) -> None:
         index.add(vectors)
         return
     for shard in _filled(index, vectors, shards):
-        index.merge_from(shard, index.ntotal)
+        index.merge_from(shard, 0)
 
 
 def fill_on_disk(index: Any, vectors: np.ndarray, folder: Path, *, shards: int = 1) -> None:
@@ -30,7 +30,7 @@ def fill_on_disk(index: Any, vectors: np.ndarray, folder: Path, *, shards: int =
         files.append(folder / f"shard-{number:05d}.index")
         faiss.write_index(shard, str(files[-1]))
         del shard
-    merge_ondisk(index, [str(file) for file in files], str(folder / LISTS), shift_ids=True)
+    merge_ondisk(index, [str(file) for file in files], str(folder / LISTS))
     for file in files:
         file.unlink()
     lists: Any = faiss.downcast_InvertedLists(index.invlists)
@@ -43,9 +43,13 @@ def read(file: Path) -> Any:
 
 
 def _filled(index: Any, vectors: np.ndarray, shards: int) -> Iterator[Any]:
-    """Copies of a trained and empty index, one after the other, each with its part of the vectors."""
+    """Copies of a trained and empty index, one after the other, each with its part of the vectors.
+
+    Rows get their numbers here: FAISS 1.15.1, told to number them on, does so wrongly where the last shard is smaller.
+    """
     empty = faiss.clone_index(index)
     for start in range(0, len(vectors), step := -(-len(vectors) // shards)):
         shard = faiss.clone_index(empty)
-        shard.add(vectors[start : start + step])
+        part = vectors[start : start + step]
+        shard.add_with_ids(part, np.arange(start, start + len(part)))
         yield shard

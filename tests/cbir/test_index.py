@@ -167,7 +167,7 @@ def test_a_saved_index_searches_as_before(tmp_path: Path, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ivf", "ivfpq"])
-@pytest.mark.parametrize("shards", [1, 2, 5, 1200, 5000])
+@pytest.mark.parametrize("shards", [1, 7, 1500])
 def test_a_merged_index_has_the_bytes_of_one_that_was_filled_at_once(tmp_path: Path, kind: Kind, shards: int) -> None:
     embeddings = archive()
     save_index(build_index(embeddings, kind=kind), tmp_path / "whole")
@@ -177,7 +177,7 @@ def test_a_merged_index_has_the_bytes_of_one_that_was_filled_at_once(tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["ivf", "ivfpq"])
-@pytest.mark.parametrize("shards", [1, 5])
+@pytest.mark.parametrize("shards", [1, 5, 7])  # of 7 the last is smaller
 def test_an_index_on_disk_gives_the_neighbours_of_one_in_memory_wherever_its_folder_lies(
     tmp_path: Path, kind: Kind, shards: int
 ) -> None:
