@@ -13,7 +13,7 @@ import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
-from tasks.stage import no_space
+from tasks.stage import no_space, track
 
 if TYPE_CHECKING:
     from tasks.settings import Paths
@@ -76,6 +76,8 @@ def run(
         from flows.summary import summary
 
         outcomes, failure = _result_of(pipeline, force or [])
+        if any(outcome.ran for outcome in outcomes):
+            track("the encoder in service", "tasks.registry", "sync", log=logging.getLogger("flows"))
     print("\n" + summary(outcomes, paths))
     if failure:
         sys.exit(f"error: {failure}")

@@ -108,9 +108,8 @@ def _failed(what: str, sentence: str) -> State[Any]:
 
 def _reconcile(done: Done) -> None:
     """Have the registry say what is in service, and MLflow keep the reports."""
-    if done.changed:
-        words = ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
-        track("the encoder in service", "tasks.registry", "sync", *words, log=terminal)
+    reports = ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
+    track("the encoder in service", "tasks.registry", "sync", *reports, log=terminal)
 
 
 def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:
