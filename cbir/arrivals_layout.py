@@ -28,7 +28,7 @@ class File:
 
 @dataclass(frozen=True)
 class Image:
-    """An image on the page: its files, those that arrived first; ``new`` where it was not there before."""
+    """An image on the page: its files, those that arrived last; ``new`` where it was not there before."""
 
     image_id: str
     files: tuple[File, ...]
@@ -60,7 +60,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """A group that new images joined or founded: its first images, new ones before others, and the files of the rest."""
+    """A group that new images joined or founded: its first images, the new ones first, and the files of the rest."""
 
     group_id: str
     role: str
@@ -143,7 +143,7 @@ def _images(found: Arrivals, captions: Mapping[str, str]) -> dict[str, Image]:
         file = File(row.path, int(row.page) + 1, row.accession, bool(row.arrived))
         files.setdefault(row.image_id, []).append(file)
     return {
-        one: Image(one, tuple(sorted(some, key=lambda file: not file.arrived)), one in new, captions.get(one))
+        one: Image(one, tuple(sorted(some, key=lambda file: file.arrived)), one in new, captions.get(one))
         for one, some in files.items()
     }
 
@@ -152,7 +152,7 @@ def _groups(found: Arrivals, images: Mapping[str, Image]) -> list[Group]:
     """The groups of new images that have other images, those that were there before the founded ones."""
     pairs = found.pairs[found.pairs["together"]]
     new = found.files[found.files["new"] & found.files["image_id"].isin(pairs["image_id"])]
-    related = {one: some for one, some in pairs.groupby("image_id", sort=False)[["other_id", "similarity"]]}
+    related = dict(iter(pairs.groupby("image_id", sort=False)[["other_id", "similarity"]]))
     groups = [
         _group(str(group_id), some["role"].iloc[0], list(dict.fromkeys(some["image_id"])), related, images)
         for group_id, some in new.groupby("group_id", sort=False)

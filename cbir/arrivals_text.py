@@ -123,6 +123,8 @@ def write_arrivals_csv(
     order = ["place", "rank", "similarity", "other_accession", "other_path", "other_page"]
     rows = rows.sort_values(order, ascending=[True, True, False, True, True, True], ignore_index=True)
     table = pd.concat([_for_people(rows, captions), _unused(found, left, waiting)], ignore_index=True)[COLUMNS]
+    for column in ("page", "other_page"):
+        table[column] = table[column].astype("Int64") + 1
     for column in _TEXTS:
         table[column] = table[column].map(as_text, na_action="ignore")
     with writing(path) as temporary:
@@ -151,8 +153,6 @@ def _others(found: Arrivals) -> pd.DataFrame:
 def _for_people(rows: pd.DataFrame, captions: Mapping[str, str]) -> pd.DataFrame:
     """The rows under the names of ``COLUMNS``, in words."""
     table = rows.rename(columns={"path": "file", "other_path": "other_file", "role": "group"})
-    table["page"] = (table["page"] + 1).astype("Int64")
-    table["other_page"] = (table["other_page"] + 1).astype("Int64")
     table["what"] = table["new"].map({True: "new image", False: "copy of an image that was there"})
     for column, source in (("look", "look"), ("other_arrived", "other_arrived")):
         table[column] = table[source].map({True: "yes", False: ""})
@@ -164,7 +164,6 @@ def _for_people(rows: pd.DataFrame, captions: Mapping[str, str]) -> pd.DataFrame
 def _unused(found: Arrivals, left: Sequence[Left], waiting: Sequence[Left]) -> pd.DataFrame:
     """The files that were rejected, and those that stay in the landing folder."""
     rejected = found.rejected.rename(columns={"path": "file"}).assign(what="rejected")
-    rejected["page"] = (rejected["page"] + 1).astype("Int64")
     staying = pd.DataFrame(
         [
             (printable(one.path), one.reason, what)
@@ -193,8 +192,8 @@ def summary(found: Arrivals, *, name: str, left: Sequence[Left] = (), waiting: S
 
 
 def _listed(found: Arrivals, pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The first pairs, each by the first file of its two images; of an image that arrived by the first new file."""
-    files = found.known.sort_values("arrived", ascending=False, kind="stable").drop_duplicates("image_id")
+    """The first pairs, each by the first file of its two images; a file that was there goes before a new one."""
+    files = found.known.sort_values("arrived", kind="stable").drop_duplicates("image_id")
     place = {row.image_id: (row.path, int(row.page) + 1) for row in files.itertuples()}
     group_of = found.files.dropna(subset=["group_id"]).set_index("image_id")["group_id"].to_dict()
     listed = []

@@ -61,5 +61,5 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 
 
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
-    serving = {"settings", "stage", "tracking", "findings", "nested"}
+    serving = {"settings", "stage", "threshold", "tracking", "findings", "nested", "arrivals"}
     assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, *serving}
