@@ -118,7 +118,7 @@ def write_arrivals_csv(
     files = found.files.assign(place=range(len(found.files)))
     related = pd.concat([_copies(files, found), _near(files, found)], ignore_index=True)
     alone = files[~files["place"].isin(related["place"])]
-    rows = pd.concat([part for part in (related, alone) if len(part)] or [related], ignore_index=True)
+    rows = pd.concat([related, alone], ignore_index=True)
     rows["rank"] = rows["relation"].map({name: rank for rank, name in enumerate(_RELATIONS)})
     order = ["place", "rank", "similarity", "other_accession", "other_path", "other_page"]
     rows = rows.sort_values(order, ascending=[True, True, False, True, True, True], ignore_index=True)
