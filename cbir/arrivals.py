@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ class Arrivals:
     @property
     def near(self) -> pd.DataFrame:
         """The pairs that are near-duplicates: in one group, or as similar as the threshold says."""
-        return self.pairs[self.pairs["together"] | (self.pairs["similarity"] >= self.threshold)]
+        return self.pairs[self.pairs["together"] | self.reaches(self.pairs["similarity"])]
 
     @property
     def new_pairs(self) -> pd.DataFrame:
@@ -75,7 +76,7 @@ class Arrivals:
     def wants_look(self) -> pd.Series:
         """Which of the pairs are in ``look``, in either direction."""
         off = (self.pairs["similarity"] - self.threshold).abs()
-        apart = (self.pairs["similarity"] >= self.threshold) & ~self.pairs["together"]
+        apart = self.reaches(self.pairs["similarity"]) & ~self.pairs["together"]
         return self.pairs["fresh"] & ((off <= self.margin + _ROUNDING) | apart)
 
     @property
@@ -89,6 +90,10 @@ class Arrivals:
         """The new files without an exact copy or a near-duplicate."""
         related = self.files["image_id"].isin(self.near["image_id"]) | self.files.index.isin(self.copied.index)
         return self.files[~related]
+
+    def reaches(self, similarity: Any) -> Any:
+        """Whether a similarity, or each of many, is the threshold or above it."""
+        return similarity >= self.threshold - _ROUNDING
 
     def _once(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Those of the pairs that hold a new image, each in one direction, which begins with a new one."""
@@ -194,7 +199,7 @@ def _pairs(
     pairs["together"] = (of_image.notna() & (of_image == of_other)).to_numpy(dtype=bool)
     new = files.loc[files["new"], "image_id"]
     pairs["fresh"] = pairs["image_id"].isin(new) | pairs["other_id"].isin(new)
-    least = np.where(pairs["fresh"], threshold - margin - _ROUNDING, threshold)
+    least = np.where(pairs["fresh"], threshold - margin, threshold) - _ROUNDING
     pairs = pairs[pairs["together"] | (pairs["similarity"] >= least)]
     place = pairs["image_id"].map(pd.Series(range(len(arrived)), index=arrived.to_numpy()))
     order = pairs.assign(place=place).sort_values(["place", "similarity", "other_id"], ascending=[True, False, True])

@@ -20,7 +20,7 @@ def neighbours_of(similar: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """Neighbour lists that hold each pair of paths in this direction."""
     rows = [(identity(one), identity(other), similarity) for (one, other), similarity in similar.items()]
     table = pd.DataFrame(rows, columns=["query_id", "neighbour_id", "similarity"])
-    return table.astype({"query_id": "str", "neighbour_id": "str", "similarity": "float32"})
+    return table.astype({"query_id": "str", "neighbour_id": "str", "similarity": "float64"})
 
 
 def arrivals(

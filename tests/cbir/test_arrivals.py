@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -215,3 +216,8 @@ def test_the_result_does_not_depend_on_the_order_of_the_lists() -> None:
     given = (snapshot_of(OLD, groups_of([])), new, groups_of([("a/1", "b/1", "b/2")]))
     one, other = (find_arrivals(*given, rows, threshold=0.9, margin=0.03) for rows in (table, table[::-1]))
     pd.testing.assert_frame_equal(one.pairs, other.pairs)
+
+
+def test_a_similarity_that_float32_rounded_below_the_threshold_reaches_it() -> None:
+    found = arrivals(OLD, new_with("b/1"), similar={("b/1", "a/1"): float(np.float32(0.9))})
+    assert pairs(found.new_pairs) == [("b/1", "a/1")]
