@@ -83,6 +83,8 @@ def _address(archive: str, file: File) -> str:
 
 
 def _said(change: Change) -> str:
+    if change.kind == "new" and change.images_after == 1:
+        return "New group of exact copies of one image"
     said = _SAID[change.kind].format(
         before=f"{change.images_before:,}",
         after=f"{change.images_after:,}",

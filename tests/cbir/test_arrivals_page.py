@@ -54,9 +54,9 @@ def test_every_kind_of_news_has_its_part(tmp_path: Path) -> None:
     near = part(page, "near")
     assert "2 new images joins a group of 3" in near
     assert "0.970 to 3 0.910 to 2" in near
-    assert "exact copy: b/ c" in near
-    assert "b/ c new file" in part(page, "copies")
-    assert "b/ 4" in part(page, "alone")
+    assert "exact copy: c b/" in near
+    assert "new file c b/" in part(page, "copies")
+    assert "4 b/" in part(page, "alone")
     assert "b/5 corrupt x" in part(page, "rejected")
     assert "z.tif still growing Thumbs.db no image" in part(page, "landing")
     assert "grew Grew from 2 to 3 images" in part(page, "changes")
