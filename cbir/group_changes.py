@@ -68,7 +68,7 @@ def group_changes(before: pd.DataFrame, after: pd.DataFrame) -> tuple[Change, ..
 
 
 def _in_groups(table: pd.DataFrame) -> pd.DataFrame:
-    return table.loc[table["group_id"].notna(), ["image_id", "group_id"]].astype(object)
+    return table.loc[table["group_id"].notna(), ["image_id", "group_id"]]
 
 
 def _components(
