@@ -44,6 +44,7 @@ def test_settings_are_the_presets_and_what_all_share_is_absolute(paths: Paths) -
     absolute = {name: value for name, value in params["paths"].items() if Path(value).is_absolute()}
     assert absolute == {
         "raw": str(here / "data/raw"),
+        "landing": str(here / "data/landing"),
         "translations": str(here / paths.translations),
         "store": str(here / ".store"),
     }
