@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import Workspace as Archive
-from tests.flows import encoders
 from tests.flows.toy import REPOSITORY, Workspace
 
 
@@ -67,9 +65,3 @@ def finished_toy(tmp_path_factory: pytest.TempPathFactory, prefect_environment: 
 def toy(finished_toy: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished toy, to be changed at will."""
     return finished_toy.copy(tmp_path / "workspace")
-
-
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Archive:
-    """The real pipeline on a small sample archive, an encoder that was trained badly in service; read only."""
-    return encoders.make_workspace(tmp_path_factory.mktemp("served") / "workspace", prefect_environment)
