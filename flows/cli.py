@@ -144,7 +144,7 @@ def study(
     _require_images(paths)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
-    with hold_workspace("cbir study"), one_study(paths.store):
+    with one_study(paths.store), hold_workspace("cbir study"):
         _make_ready(paths)
         from flows.study import study as run_study
         from flows.summary import study_summary
