@@ -36,14 +36,15 @@ def _retrain() -> Done:
     adopt(paths.raw, paths.weights)
     pin_training(paths)
     _measure_champion()
-    require_metric(_measured(HERE), gate)
+    champion = _measured(HERE)
+    require_metric(champion, gate)
     names = accessions_of(read_manifest(paths.manifest)["path"])
     chosen = f"train.accessions={json.dumps(names, ensure_ascii=False)}"
     root = _train_challenger(paths, chosen)
     digest = encoder_digest(root / paths.encoder)
     if digest == encoder_digest(paths.encoder):
         return Done("nothing new to learn: the training gives the encoder that is in service", changed=True)
-    decision = decide(_measured(root), _measured(HERE), gate)
+    decision = decide(_measured(root), champion, gate)
     version = note_decision(root, decision)
     name = "the challenger" if version is None else f"version {version}"
     if not decision.promoted:
