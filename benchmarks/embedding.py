@@ -18,8 +18,9 @@ from benchmarks.figures import Figure, in_turn
 from cbir.devices import Precision, autocast, choose_device, choose_precision, keep_memory
 from cbir.encoder import Encoder, build_encoder, load_encoder, to_images
 from cbir.encoder_files import encoder_digest
-from cbir.inference import Counts, cast_convolutions, embed_archive, pass_size, side_by_side
+from cbir.inference import Counts, cast_convolutions, embed_archive, side_by_side
 from cbir.reduced import ReducedImages
+from cbir.vectors import pass_size
 
 BATCH = 64
 SIZE = 224  # px, of what the network reads

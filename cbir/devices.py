@@ -72,8 +72,8 @@ def one_thread() -> Iterator[None]:
 
 
 def _computes_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cuda":  # of a GPU in another machine nothing is known; those made since 2020 do
+        return not torch.cuda.is_available() or torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()
         return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,42 +1,34 @@
 """Embedding an archive: only what this encoder has not seen is computed, and memory does not grow with the archive."""
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from cbir import reduced
 from cbir.ahead import work_ahead
-from cbir.devices import Precision, choose_device, choose_precision
+from cbir.devices import Precision, choose_device
 from cbir.embedding import Batch, DType, write_embeddings
 from cbir.encoder import Encoder, load_encoder
 from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
-from cbir.images import DECODERS
 from cbir.progress import Progress, silent
 from cbir.reduced import ReducedImages
-from cbir.store import Store
+from cbir.vectors import Recipe, StoredVectors, pass_size, versions_here
 
-VERSION = 1  # to be raised with any change of the code that decides a vector
-
-# Images in one forward pass on a processor. More are slower, for feature maps outgrow its caches, and take more memory.
-PASS_ON_PROCESSOR = 8
 # Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
 # No more than these: each takes 170 MB (ResNet-50, 224 px, float32), and all of the stage is to stay below 2 GB.
-_SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 3
 _READERS_FOR_GPU = 8
-_FETCHED = 4096  # images looked up in the store at a time
 
+Device = Literal["auto", "cpu", "cuda"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -72,6 +64,7 @@ def embed_archive(
     longest_side: int,
     batch_size: int = 64,
     precision: Precision = "auto",
+    device: Device = "auto",
     dtype: DType = "float32",
     part_rows: int = 65536,
     progress: Progress = silent,
@@ -87,39 +80,59 @@ def embed_archive(
         archive: folder that the paths are relative to.
         store: folder of the stores; the vectors are in its ``embeddings.sqlite``.
         longest_side: px, of the reduced images that are read.
-        batch_size: images in one forward pass on a GPU; see :func:`pass_size`.
+        batch_size: images in one forward pass on a GPU; see :func:`cbir.vectors.pass_size`.
+        device: where it is computed; vectors of a cpu and of a cuda device are kept apart.
 
     Raises:
-        UserError: there are no images, one cannot be read, or the encoder gives numbers that are not finite.
+        UserError: there are no images, one cannot be read, the encoder gives numbers that are not finite, or vectors
+            are missing that only another machine could compute.
     """
     if images.empty:
         raise UserError("no image of the archive can be used; reports/cleaning.csv gives the reason for each file")
-    encoder = load_encoder(encoder_folder).to(choose_device())
-    digest, device = encoder_digest(encoder_folder), encoder.mean.device
-    used: Precision = "bfloat16" if choose_precision(precision, device) == torch.bfloat16 else "float32"
-    if used == "bfloat16":
-        cast_convolutions(encoder)
-    entries = Store(store / "embeddings.sqlite")
-    vectors = StoredVectors(entries, digest, used, pass_size(batch_size, device), device.type, longest_side)
-    missing = images[~vectors.known(images["image_id"])]
+    encoder = load_encoder(encoder_folder)
+    recipe = plan(encoder_folder, device=device, precision=precision, batch_size=batch_size, longest_side=longest_side)
+    vectors = StoredVectors(store, recipe)
+    missing = vectors.missing(images)
     source = ReducedImages(store, archive, longest_side=longest_side)
-    for batch in compute(missing, source, encoder, batch_size=batch_size, precision=used, progress=progress):
+    for batch in _compute_missing(missing, source, encoder, recipe, progress=progress):
         vectors.put(*batch)
     write_embeddings(
         folder,
         vectors.stream(images["image_id"]),
         dimension=encoder.dimension,
-        encoder_digest=digest,
-        precision=used,
+        encoder_digest=recipe.encoder_digest,
+        precision=recipe.precision,
         dtype=dtype,
         part_rows=part_rows,
     )
     return Counts(computed=len(missing), stored=len(images) - len(missing))
 
 
-def pass_size(batch_size: int, device: torch.device) -> int:
-    """Images in one forward pass: ``batch_size``, of which a processor takes only a few at a time."""
-    return min(batch_size, PASS_ON_PROCESSOR) if device.type == "cpu" else batch_size
+def plan(encoder_folder: Path, *, device: Device, precision: Precision, batch_size: int, longest_side: int) -> Recipe:
+    """How this machine computes vectors, or has others compute them; the settings are those of the stage."""
+    chosen = choose_device() if device == "auto" else torch.device(device)
+    digest = encoder_digest(encoder_folder)
+    return Recipe.of(digest, device=chosen, precision=precision, batch_size=batch_size, longest_side=longest_side)
+
+
+def _compute_missing(
+    missing: pd.DataFrame, source: Images, encoder: Encoder, recipe: Recipe, *, progress: Progress
+) -> Iterable[Batch]:
+    if missing.empty:
+        return ()
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            f"embed.device is cuda, this machine has no GPU, and {len(missing)} images have no vector yet; set "
+            "shards.runner: ray with GPUs in the cluster, or embed.device: auto"
+        )
+    _ready(encoder, recipe)
+    return compute(missing, source, encoder, batch_size=recipe.pass_size, precision=recipe.precision, progress=progress)
+
+
+def _ready(encoder: Encoder, recipe: Recipe) -> Encoder:
+    if recipe.precision == "bfloat16":
+        cast_convolutions(encoder)
+    return encoder.to(torch.device(recipe.device))
 
 
 def cast_convolutions(encoder: Encoder) -> None:
@@ -132,45 +145,50 @@ def cast_convolutions(encoder: Encoder) -> None:
             module.to(torch.bfloat16)
 
 
-class StoredVectors:
-    """Vectors that one encoder computed in one way, by image_id.
+def embed_shard(
+    images: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    encoder_folder: Path,
+    archive: Path,
+    store: Path,
+    progress: Progress = silent,
+) -> Batch:
+    """Ids and vectors of some images: what a process that helps :func:`embed_archive` does, maybe on another machine.
 
-    The key holds all that decides a vector: the recipe (encoder, precision, images in a pass and device, for libraries
-    choose other sums for other shapes, and the size of the reduced image), and the versions of the code that made it.
+    Args:
+        images: columns image_id, path and page.
+        recipe: as :func:`plan` gave it where the vectors will be stored.
+        store: folder of the store of reduced images, on a disk of this machine.
+
+    Raises:
+        UserError: this process cannot compute as the recipe says, or as :func:`embed_archive`.
     """
-
-    def __init__(self, store: Store, *recipe: str | int) -> None:
-        versions = (VERSION, reduced.VERSION, DECODERS, cv2.__version__, torch.__version__)
-        self._recipe = hashlib.sha256(repr((*recipe, *versions)).encode()).hexdigest()[:32]
-        self._store = store
-
-    def known(self, ids: pd.Series) -> np.ndarray:
-        """Which images have a vector: (len(ids),) bool."""
-        found = np.empty(len(ids), bool)
-        for start, some in _slices(ids):
-            keys = self._keys(some)
-            missing = set(self._store.missing(keys))
-            found[start : start + len(some)] = [key not in missing for key in keys]
-        return found
-
-    def put(self, ids: Sequence[str], vectors: np.ndarray) -> None:
-        """Store vectors (len(ids), d), float32, in one transaction."""
-        self._store.put_many((key, vector.tobytes()) for key, vector in zip(self._keys(ids), vectors, strict=True))
-
-    def stream(self, ids: pd.Series) -> Iterator[Batch]:
-        """The vectors of images that all have one, a few thousand at a time, in the order of ``ids``."""
-        for _, some in _slices(ids):
-            keys = self._keys(some)
-            values = self._store.get_many(keys)
-            yield some, np.frombuffer(b"".join(values[key] for key in keys), np.float32).reshape(len(some), -1)
-
-    def _keys(self, ids: Sequence[str]) -> list[str]:
-        return [f"{self._recipe}/{image_id}" for image_id in ids]
+    if recipe.versions != versions_here():
+        raise UserError(
+            f"its code or libraries ({', '.join(map(str, versions_here()))}) are not those of the machine that asks "
+            f"({', '.join(map(str, recipe.versions))}), so its vectors would differ; install the same versions on both"
+        )
+    encoder = _encoder_for(recipe, encoder_folder)
+    source = ReducedImages(store, archive, longest_side=recipe.longest_side)
+    batches = list(
+        compute(images, source, encoder, batch_size=recipe.pass_size, precision=recipe.precision, progress=progress)
+    )
+    ids = [image_id for some, _ in batches for image_id in some]
+    return ids, np.concatenate([vectors for _, vectors in batches])
 
 
-def _slices(ids: pd.Series) -> Iterator[tuple[int, list[str]]]:
-    for start in range(0, len(ids), _FETCHED):
-        yield start, ids.iloc[start : start + _FETCHED].tolist()
+@lru_cache(maxsize=1)
+def _encoder_for(recipe: Recipe, folder: Path) -> Encoder:
+    """The encoder on the recipe's device, read once a process."""
+    if recipe.device != "cpu" and choose_device().type != recipe.device:
+        raise UserError(
+            f"it has no {recipe.device} device, which the machine that asks computes on; set embed.device: cpu, "
+            "or use workers with a GPU"
+        )
+    if encoder_digest(folder) != recipe.encoder_digest:
+        raise UserError(f"{folder} there holds another encoder than here; let both machines read the same folder")
+    return _ready(load_encoder(folder), recipe)
 
 
 def compute(
@@ -221,6 +239,6 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
     cores = torch.get_num_threads()
     one_core = partial(torch.set_num_threads, 1)  # holds for the thread that calls it, and for those it starts
     try:
-        yield from work_ahead(work, items, threads=min(cores, _SIDE_BY_SIDE), begin=one_core)
+        yield from work_ahead(work, items, threads=min(cores, SIDE_BY_SIDE), begin=one_core)
     finally:
         torch.set_num_threads(cores)

@@ -1,8 +1,9 @@
 """The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,25 @@ from cbir.errors import UserError
 from flows.artifacts import publish
 from flows.living import announced
 from flows.measured import remember
-from flows.stages import Outcome, StageError, StageInterruptedError, bring_up_to_date, plan_stages, stop_running
+from flows.shards import embed_in_shards
+from flows.stages import (
+    Outcome,
+    StageError,
+    StageInterruptedError,
+    Tell,
+    bring_up_to_date,
+    plan_stages,
+    stop_running,
+)
 from tasks.settings import HERE
 
 TRACKED = "MLflow run: "  # how a stage says where it was recorded
+PREPARATIONS: dict[str, Callable[[Path, Tell], None]] = {"embed": embed_in_shards}  # before a stage that has to run
 terminal = logging.getLogger("flows")
+
+
+def _nothing(_root: Path, _tell: Tell) -> None:
+    pass
 
 
 def _can_be_retried(_task: object, _run: object, state: State) -> bool:
@@ -50,7 +65,13 @@ def stage(
 
     try:
         outcome = unchanged or bring_up_to_date(
-            name, root=root, force=force, hold=hold, tell=tell, environment=environment
+            name,
+            root=root,
+            force=force,
+            hold=hold,
+            tell=tell,
+            environment=environment,
+            prepare=partial(PREPARATIONS.get(name, _nothing), root, tell),
         )
     except StageInterruptedError:
         raise

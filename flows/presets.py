@@ -33,6 +33,7 @@ FIXED = (
     "promotion",
     "version",
     "notify",
+    "shards",
 )
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z][\w/.-]*", re.IGNORECASE)
 Values = dict[str, Any]  # by name: section.key

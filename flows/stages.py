@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError, is_full_disk
 from flows.repository import drop_stale_locks, key_of, open_repository
+from flows.stopping import stop_all
 from tasks.findings import flatten
 from tasks.settings import GRAPH, HERE
 from tasks.stage import TEMPORARY, no_space
@@ -129,7 +131,14 @@ def _record(source: Stage) -> None:
 
 
 def bring_up_to_date(
-    name: str, *, root: Path = HERE, force: bool = False, hold: bool = False, tell: Tell, environment: dict[str, str]
+    name: str,
+    *,
+    root: Path = HERE,
+    force: bool = False,
+    hold: bool = False,
+    tell: Tell,
+    environment: dict[str, str],
+    prepare: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
 
@@ -142,6 +151,7 @@ def bring_up_to_date(
         hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
         environment: variables for the stage's process, beside this one's.
+        prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
 
     Raises:
         StageError: the stage's process failed, DVC found no space for what it wrote, or the stage would have to run
@@ -150,7 +160,8 @@ def bring_up_to_date(
     told = False
     while True:
         try:
-            return _bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, environment=environment)
+            run = partial(_reproduce, prepare=prepare, tell=tell, environment=environment)
+            return _bring_up_to_date(name, root, force=force, hold=hold, run=run)
         except LockError as error:
             if not told:
                 tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
@@ -163,7 +174,7 @@ def bring_up_to_date(
 
 
 def _bring_up_to_date(
-    name: str, *, root: Path, force: bool, hold: bool, tell: Tell, environment: dict[str, str]
+    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], dict[str, float]]
 ) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
         drop_stale_locks(repo)
@@ -180,7 +191,7 @@ def _bring_up_to_date(
             stage.save()
             stage.commit()
         else:
-            measured = _reproduce(stage, tell=tell, environment=environment)
+            measured = run(stage)
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
         if reason is None:
@@ -224,7 +235,9 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
+def _reproduce(
+    stage: PipelineStage, prepare: Callable[[], None], tell: Tell, environment: dict[str, str]
+) -> dict[str, float]:
     """Run the stage; returns what it measured of its run.
 
     Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
@@ -234,14 +247,17 @@ def _reproduce(stage: PipelineStage, *, tell: Tell, environment: dict[str, str])
     measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: measured.update(_run_process(stage, tell=tell, environment=environment)))(stage)
+        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell, environment)))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
     return measured
 
 
-def _run_process(stage: PipelineStage, *, tell: Tell, environment: dict[str, str]) -> dict[str, float]:
+def _run_process(
+    stage: PipelineStage, prepare: Callable[[], None], tell: Tell, environment: dict[str, str]
+) -> dict[str, float]:
+    prepare()
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
     own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid())}
@@ -274,6 +290,7 @@ def stop_running() -> None:
 
     They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
     """
+    stop_all()
     processes = list(_running)
     for process in processes:
         process.terminate()

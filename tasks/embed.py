@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from cbir.devices import Precision, keep_memory
 from cbir.embedding import DType
-from cbir.inference import embed_archive
+from cbir.inference import Device, embed_archive
 from cbir.manifest import read_manifest, unique_images
 from cbir.store import Store
 from tasks.stage import Paths, main
@@ -18,7 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def embed(
-    paths: Paths, *, longest_side: int, batch_size: int, precision: Precision, dtype: DType, part_rows: int
+    paths: Paths,
+    *,
+    longest_side: int,
+    batch_size: int,
+    precision: Precision,
+    device: Device,
+    dtype: DType,
+    part_rows: int,
 ) -> None:
     """Write the embeddings; images that this encoder has embedded before come from the store."""
     keep_memory()
@@ -33,6 +40,7 @@ def embed(
         longest_side=longest_side,
         batch_size=batch_size,
         precision=precision,
+        device=device,
         dtype=dtype,
         part_rows=part_rows,
         progress=tqdm,

@@ -245,6 +245,8 @@ def test_a_gpu_is_given_whole_batches_in_order(archive: Path, tmp_path: Path, mo
             return small_encoder().embed_preprocessed(squares, batch_size=batch_size, precision="float32")
 
     monkeypatch.setattr(inference, "load_encoder", lambda _: OnGpu())
+    monkeypatch.setattr(inference, "choose_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     embed(archive, tmp_path / "gpu", images, batch_size=16, precision="float32")
     assert sizes == [16, 5]
     one, other = (read_embeddings(tmp_path / name / "embeddings") for name in ("processor", "gpu"))

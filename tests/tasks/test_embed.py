@@ -22,6 +22,7 @@ EMBED: dict[str, Any] = {
     "longest_side": 64,
     "batch_size": 4,
     "precision": "float32",
+    "device": "auto",
     "dtype": "float32",
     "part_rows": 8,
 }
