@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cbir.errors import UserError
 from cbir.preprocess import Preprocessing
+from cbir.ranks import own_part
 from cbir.reduced import ReducedImages
 
 FEWEST = 12  # photographs to learn from, some of which validate; fewer leave nothing to tell apart
@@ -56,7 +57,10 @@ class Samples(Dataset[Batch]):
 
 
 class Batches(Sampler[list[int]], ABC):
-    """Rows of images dealt into ``count`` batches of even size; the order follows from (seed, epoch) alone."""
+    """Rows of images dealt into ``count`` batches of even size; the order follows from (seed, epoch) alone.
+
+    Where several processes train together, each gets its part of every batch.
+    """
 
     def __init__(self, *, count: int, seed: int) -> None:
         self._count = count
@@ -77,7 +81,7 @@ class Batches(Sampler[list[int]], ABC):
     def __iter__(self) -> Iterator[list[int]]:
         rows = self._order(np.random.default_rng([self._seed, self._epoch]))
         for batch in range(self._count):
-            yield rows[batch :: self._count].tolist()
+            yield list(own_part(rows[batch :: self._count].tolist()))
 
 
 class SpreadBatches(Batches):
@@ -91,11 +95,17 @@ class SpreadBatches(Batches):
         self._groups = pd.factorize(np.asarray(groups, dtype=object))[0]
 
     @classmethod
-    def of(cls, images: pd.DataFrame, *, batch_size: int, seed: int, validates: bool) -> "SpreadBatches":
-        """Of images by their group; those that validate in batches of 4 or more, small enough that no mates meet."""
+    def of(
+        cls, images: pd.DataFrame, *, batch_size: int, seed: int, validates: bool, ranks: int = 1
+    ) -> "SpreadBatches":
+        """Of images by their group; those that validate in batches of 4 or more, small enough that no mates meet.
+
+        Args:
+            ranks: processes that share a batch; when it validates, each has 4 or more, as far as there are as many.
+        """
         groups = group_names(images)
         most = int(pd.Series(groups).value_counts().max())
-        least = min(most, max(1, len(images) // 4)) if validates else 1
+        least = min(most, max(1, len(images) // (4 * ranks))) if validates else 1
         return cls(groups, batch_size=batch_size, seed=seed, least=least)
 
     def _order(self, chance: np.random.Generator) -> np.ndarray:

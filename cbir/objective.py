@@ -62,7 +62,15 @@ class Settings:
     clip_norm: float = 0.0
     precision: Precision = "auto"
     workers: int = 1
+    devices: int = 1
+    nodes: int = 1
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     seed: int = 0
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train together; each takes its part of every batch."""
+        return self.devices * self.nodes
 
     def __post_init__(self) -> None:
         for name, smallest in _LEAST.items():
@@ -74,6 +82,11 @@ class Settings:
         for name in ("temperature", "learning_rate", "head_learning_rate"):
             if not getattr(self, name) > 0:
                 raise UserError(f"train.{name} must be above 0, is {getattr(self, name)}")
+        if self.batch_size < 2 * self.ranks:
+            raise UserError(
+                f"train.batch_size must be at least 2 for each of {self.ranks} processes, is {self.batch_size}; raise "
+                "it, or lower train.devices"
+            )
         if not all(one < other for one, other in pairwise([0, *self.restarts, self.epochs])):
             raise UserError(
                 f"train.restarts must be rising epochs between 0 and train.epochs ({self.epochs}), is {self.restarts}"
@@ -88,6 +101,8 @@ _LEAST |= {
     "lora_rank": 1,
     "lora_alpha": 1,
     "workers": 0,
+    "devices": 1,
+    "nodes": 1,
     "seed": 0,
 }
 
@@ -110,7 +125,7 @@ class Objective(nn.Module, ABC):
     def batches(self, images: pd.DataFrame, *, validates: bool) -> Batches:
         """Which of the selected images make which batch."""
         size, seed = self.settings.batch_size, self.settings.seed
-        return SpreadBatches.of(images, batch_size=size, seed=seed, validates=validates)
+        return SpreadBatches.of(images, batch_size=size, seed=seed, validates=validates, ranks=self.settings.ranks)
 
     def describe(self, images: pd.DataFrame) -> Batch:
         """What a batch carries of each image beside its pixels: tensors (n, …) by name, a row an image."""

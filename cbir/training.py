@@ -28,6 +28,7 @@ from cbir.errors import UserError
 from cbir.objective import PREDICTIONS, Objective, Settings, build_objective
 from cbir.optimisers import build_optimizer, part_of_rate, set_rates, start_afresh
 from cbir.progress import Progress, silent
+from cbir.ranks import HelperDone, is_helper, part, place
 from cbir.reduced import ReducedImages
 from cbir.whitening import WhiteningKind
 
@@ -82,6 +83,7 @@ def train_encoder(
     Raises:
         UserError: no such method, too few images, or a loss that is not a number.
         KeyboardInterrupt: the user stopped it.
+        HelperDone: this process helped another one, which has the result; nothing may be written.
     """
     objective = build_objective(method, encoder, images, settings)
     if objective is None:
@@ -152,19 +154,20 @@ class _Task(pl.LightningModule):
         return self
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(_derive(self.settings.seed, self.current_epoch))  # for dropout
+        torch.manual_seed(_derive(self.settings.seed, self.current_epoch, *_helper()))  # for dropout
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss = self._loss(batch, 0, self.current_epoch, index)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["images"]))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["images"]), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
         # The same views each epoch, so that losses of different epochs compare.
-        self.log("val_loss", self._loss(batch, 1, 0, index), on_epoch=True, batch_size=len(batch["images"]))
+        loss = self._loss(batch, 1, 0, index)
+        self.log("val_loss", loss, on_epoch=True, batch_size=len(batch["images"]), sync_dist=True)
 
     def _loss(self, batch: Batch, *place: int) -> Tensor:
-        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place))
+        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place, *_helper()))
         batch = batch | {"images": to_images(batch["images"])}
         return self.objective.loss(self.encoder, batch, generator=generator)
 
@@ -264,11 +267,14 @@ def _fit(
     if record.epochs == settings.epochs or record.stopped:
         return
     device = choose_device()
+    _require_devices(device, settings)
     half = choose_precision(settings.precision, device) == torch.bfloat16
     with _quiet(), _unfilled():
         trainer = pl.Trainer(
             accelerator=device.type,
-            devices=1,
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            strategy=settings.strategy,
             precision="bf16-mixed" if half else "32-true",
             max_epochs=settings.epochs,
             gradient_clip_val=settings.clip_norm or None,
@@ -284,7 +290,7 @@ def _fit(
             callbacks=[
                 record,
                 _Pace(record, settings, steps=len(loaders[0])),
-                _Bar(progress, len(loaders[0]) * settings.epochs),
+                _Bar(silent if is_helper() else progress, len(loaders[0]) * settings.epochs),
                 EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
                 ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
             ],
@@ -295,6 +301,23 @@ def _fit(
             trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)
         except SystemExit as error:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from error
+    rank = place()[0]
+    part()
+    if rank:
+        raise HelperDone(0)
+
+
+def _require_devices(device: torch.device, settings: Settings) -> None:
+    if device.type != "cpu" and settings.devices > torch.accelerator.device_count():
+        raise UserError(
+            f"train.devices is {settings.devices}, and this machine has {torch.accelerator.device_count()}; lower it"
+        )
+
+
+def _helper() -> list[int]:
+    """The rank of a process that helps another one to train, for the seeds of its own views; empty in the first one."""
+    rank, _ = place()
+    return [rank] if rank else []
 
 
 @contextmanager

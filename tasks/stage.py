@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cbir.errors import UserError, is_full_disk
+from cbir.ranks import is_helper
 from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
 
 __all__ = ["Paths", "die_with_parent", "main", "no_space", "track"]
@@ -43,6 +44,8 @@ def main(function: Callable[..., None]) -> typing.NoReturn:
     except Exception as error:
         sentence, code = _sentence(error)
         log.error("%s", sentence, exc_info=code == DEFECT)
+        if is_helper():
+            sys.exit(code)
         _track(name, time.monotonic() - started, failed=sentence)
         sys.exit(code)
     _track(name, time.monotonic() - started)
@@ -92,7 +95,7 @@ def _start_log(stage: str) -> logging.Logger:
     handler.setFormatter(_JsonLines() if pipe else logging.Formatter(f"{stage}: %(message)s"))
     for package in ("cbir", "tasks", "__main__"):
         logger = logging.getLogger(package)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.ERROR if is_helper() else logging.INFO)  # the process that it helps tells the rest
         logger.addHandler(handler)
     return logging.getLogger("tasks")
 

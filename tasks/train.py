@@ -114,8 +114,10 @@ def _identity(weights: str) -> str:
 
 
 def _lasting(settings: Settings) -> dict[str, Any]:
-    """The settings that leave a trace in the result."""
-    return {name: value for name, value in asdict(settings).items() if name != "workers"}
+    """The settings that leave a trace in the result; how many trained together only where they were several."""
+    apart = ("workers", "devices", "nodes", "strategy")
+    values = {name: value for name, value in asdict(settings).items() if name not in apart}
+    return values | ({"ranks": settings.ranks} if settings.ranks > 1 else {})
 
 
 def _facts(trained: Trained, settings: Settings) -> dict[str, Any]:

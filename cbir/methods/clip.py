@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from lightly.utils.dist import gather
 from open_clip.loss import ClipLoss, SigLipLoss
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +20,7 @@ from cbir.batches import FEWEST, Batch, group_names, split_images, trainable
 from cbir.encoder import Encoder
 from cbir.errors import UserError
 from cbir.objective import Objective, Settings
+from cbir.ranks import place
 from cbir.text import TextTower
 from cbir.tuning import finish_towers, prepare_towers
 
@@ -94,7 +96,8 @@ class Clip(Objective):
         text = _text_of(encoder)
         images = self.view(batch["images"], generator) if self.training else batch["images"]
         vectors = functional.normalize(encoder.features(images)), functional.normalize(text(batch["tokens"]))
-        same = same_pairs(batch["tokens"], batch["group"])
+        vectors = gathered(vectors[0]), gathered(vectors[1])
+        same = same_pairs(gathered(batch["tokens"]), gathered(batch["group"]))
         with torch.autocast(same.device.type, enabled=False):  # similarities need more digits than bfloat16 has
             if self.settings.contrast == "siglip":
                 bias = text.logit_bias if self.bias is None else self.bias
@@ -106,6 +109,11 @@ class Clip(Objective):
     def finish(self, encoder: Encoder) -> None:
         """Adapters become part of the weights."""
         finish_towers(encoder, _text_of(encoder))
+
+
+def gathered(part: Tensor) -> Tensor:
+    """What all processes that train together have of a batch, (B, …); gradients find their way back."""
+    return torch.cat(gather(part)) if place()[1] > 1 else part
 
 
 def same_pairs(tokens: Tensor, group: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class SimCLR(Objective):
             )
         width = encoder.dimension
         self.head = SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)
-        self.contrast = NTXentLoss(temperature=settings.temperature)
+        self.contrast = NTXentLoss(temperature=settings.temperature, gather_distributed=True)
         self.spread = KoLeoLoss()
         self.koleo = settings.koleo
         size = encoder.config.image_size

@@ -29,7 +29,15 @@ TABLE = {
     "clip-captions-augmented", "simclr-press", "simclr-standard", "simclr-xray", "resnet152-scenes", "phash", "dhash",
     "sift",
 }  # fmt: skip
-OWN = {"accessions", "precision", "workers", "seed"}  # of section train: the user's, no matter of a method
+OWN = {
+    "accessions",
+    "precision",
+    "workers",
+    "devices",
+    "nodes",
+    "strategy",
+    "seed",
+}  # of section train: the user's, no matter of a method
 PARAMS = """\
 train:
   method: simclr # how

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,19 @@ STAGE = {
     "deps": ["${paths.manifest}", "${paths.encoder}"],
     "outs": ["${paths.embeddings}"],
 }
+
+
+SLOW = """
+import sys
+if "spawn_main" in " ".join(sys.orig_argv):
+    import time
+    import cbir.inference as inference
+    embed = inference.embed_shard
+    def slow(*arguments, **options):
+        time.sleep(3)
+        return embed(*arguments, **options)
+    inference.embed_shard = slow
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +99,9 @@ def _stored(workspace: Workspace) -> int:
     path = workspace.folder / ".store/embeddings.sqlite"
     if not path.exists():
         return 0
-    with sqlite3.connect(path) as store:
+    with closing(sqlite3.connect(path)) as store, suppress(sqlite3.OperationalError):  # it is just being made
         return store.execute("SELECT COUNT(*) FROM entries").fetchone()[0]
+    return 0
 
 
 @pytest.mark.parametrize("runner", ["processes", "ray"])
@@ -101,21 +116,23 @@ def test_two_workers_give_the_bytes_that_the_stage_gives_alone(
     assert "shard" not in workspace.flow().stderr
 
 
-def _slow(workspace: Workspace) -> None:
-    """Let each worker take its time with every shard: a module that Python imports by itself at its start."""
+@contextmanager
+def _slow_flow(workspace: Workspace) -> Iterator["subprocess.Popen[str]"]:
+    """A run with two workers that take their time with every shard, when the first vectors have come back.
+
+    What makes them slow is a module that Python imports by itself at its start.
+    """
     hook = workspace.folder / "hook"
     hook.mkdir()
-    (hook / "sitecustomize.py").write_text(
-        "import sys, time\n"
-        "if '--multiprocessing-fork' in sys.argv or 'spawn_main' in ' '.join(sys.orig_argv):\n"
-        "    import cbir.inference as inference\n"
-        "    embed = inference.embed_shard\n"
-        "    def slow(*arguments, **options):\n"
-        "        time.sleep(3)\n"
-        "        return embed(*arguments, **options)\n"
-        "    inference.embed_shard = slow\n"
-    )
+    (hook / "sitecustomize.py").write_text(SLOW)
     workspace.environment["PYTHONPATH"] = f"{hook}{os.pathsep}{workspace.environment['PYTHONPATH']}"
+    flow = workspace.start(*workspace.flow_words, "--set", "shards.workers=2")
+    try:
+        _wait(lambda: _stored(workspace) > 0, flow)
+        yield flow
+    finally:
+        flow.kill()
+        flow.communicate(timeout=60)
 
 
 def _workers(flow: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -132,12 +149,10 @@ def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds:
 
 
 def test_a_run_goes_on_when_a_worker_is_killed(workspace: Workspace, alone: np.ndarray) -> None:
-    _slow(workspace)
-    flow = workspace.start(*workspace.flow_words, "--set", "shards.workers=2")
-    _wait(lambda: _stored(workspace) > 0, flow)
-    os.kill(_workers(flow)[0].pid, signal.SIGKILL)
-    output = flow.communicate(timeout=120)[0]
-    assert flow.returncode == 0, output
+    with _slow_flow(workspace) as flow:
+        os.kill(_workers(flow)[0].pid, signal.SIGKILL)
+        output = flow.communicate(timeout=120)[0]
+        assert flow.returncode == 0, output
     assert "the process of a worker was killed" in output
     assert np.array_equal(_vectors(workspace), alone)
 
@@ -145,12 +160,9 @@ def test_a_run_goes_on_when_a_worker_is_killed(workspace: Workspace, alone: np.n
 def test_a_run_that_is_killed_leaves_no_worker_and_keeps_what_came_back(
     workspace: Workspace, alone: np.ndarray
 ) -> None:
-    _slow(workspace)
-    flow = workspace.start(*workspace.flow_words, "--set", "shards.workers=2")
-    _wait(lambda: _stored(workspace) > 0, flow)
-    workers = _workers(flow)
-    flow.kill()
-    flow.communicate(timeout=60)
+    with _slow_flow(workspace) as flow:
+        workers = _workers(flow)
+        flow.kill()
     assert psutil.wait_procs(workers, timeout=10)[1] == []
     before = _stored(workspace)
     output = workspace.flow().stderr
@@ -159,14 +171,12 @@ def test_a_run_that_is_killed_leaves_no_worker_and_keeps_what_came_back(
 
 
 def test_a_run_that_is_interrupted_ends_soon(workspace: Workspace) -> None:
-    _slow(workspace)
-    flow = workspace.start(*workspace.flow_words, "--set", "shards.workers=2")
-    _wait(lambda: _stored(workspace) > 0, flow)
-    began = time.monotonic()
-    os.kill(flow.pid, signal.SIGINT)
-    flow.communicate(timeout=60)
-    assert time.monotonic() - began < 20
-    assert flow.returncode != 0
+    with _slow_flow(workspace) as flow:
+        began = time.monotonic()
+        os.kill(flow.pid, signal.SIGINT)
+        flow.communicate(timeout=60)
+        assert time.monotonic() - began < 20
+        assert flow.returncode != 0
 
 
 def test_an_image_that_no_worker_can_read_ends_in_one_sentence(workspace: Workspace) -> None:

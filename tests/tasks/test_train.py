@@ -198,3 +198,39 @@ def test_clip_without_captions_says_in_one_sentence_what_to_set(paths: Paths) ->
     clip = {"backbone": "open_clip/ViT-B-32", "backbone_options": TINY_CLIP, "pooling": "native"}
     with pytest.raises(UserError, match=r"images with a caption that may train, there are 0; set groundtruth.captions"):
         train(paths, **grouped(train, settings(method="clip", **clip)))
+
+
+def test_two_processes_train_together_and_one_of_them_writes(paths: Paths) -> None:
+    done = train_as_process(paths, devices=2)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch 2:") == 1
+    facts = json.loads((paths.encoder / "config.json").read_text())["training"]
+    assert facts["settings"]["ranks"] == 2
+    assert facts["epochs"] == 2
+    assert len(pq.read_table(paths.encoder / "history.parquet")) == 4
+    assert np.isfinite(load_encoder(paths.encoder).embed([np.zeros((40, 40), np.uint8)])).all()
+    assert not list((paths.store / "checkpoints").iterdir())
+    first = files(paths.encoder)
+    assert train_as_process(paths, devices=2).returncode == 0
+    assert files(paths.encoder) == first
+
+
+def test_a_mistake_of_two_processes_is_one_sentence(paths: Paths) -> None:
+    done = train_as_process(paths, devices=2, learning_rate=1e30)
+    assert done.returncode == 2
+    assert "lower train.learning_rate" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not paths.encoder.exists()
+
+
+def train_as_process(paths: Paths, **changes: Any) -> "subprocess.CompletedProcess[str]":
+    """`python -m tasks.train` in the workspace, as DVC runs it."""
+    params = read_yaml(PROJECT / "params.yaml")
+    params["train"] |= {**TINY, **changes}
+    params["tracking"]["uri"] = ""
+    YAML().dump(params, Path("params.yaml"))
+    graph = {"stages": {"train": {**read_yaml(PROJECT / "dvc.yaml")["stages"]["train"], "deps": ["${paths.training}"]}}}
+    YAML().dump(graph, Path("dvc.yaml"))
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TQDM_DISABLE": "1"}
+    command = [sys.executable, "-m", "tasks.train"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
