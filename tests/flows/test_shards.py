@@ -140,7 +140,7 @@ def _workers(flow: "subprocess.Popen[str]") -> list[psutil.Process]:
     return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
 
 
-def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds: float = 90) -> None:
+def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it took too long"
@@ -151,7 +151,7 @@ def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds:
 def test_a_run_goes_on_when_a_worker_is_killed(workspace: Workspace, alone: np.ndarray) -> None:
     with _slow_flow(workspace) as flow:
         os.kill(_workers(flow)[0].pid, signal.SIGKILL)
-        output = flow.communicate(timeout=120)[0]
+        output = flow.communicate(timeout=240)[0]
         assert flow.returncode == 0, output
     assert "the process of a worker was killed" in output
     assert np.array_equal(_vectors(workspace), alone)
