@@ -1,22 +1,21 @@
 """Altered copies of the images of an archive, and their vectors; what was embedded once is kept in the store."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from cbir.alterations import KINDS, altered
-from cbir.devices import Precision, choose_device, choose_precision
+from cbir.devices import Precision
 from cbir.encoder import load_encoder
-from cbir.encoder_files import encoder_digest
-from cbir.inference import Images, StoredVectors, compute, pass_size
+from cbir.inference import Images, compute, plan, ready
 from cbir.progress import Progress, silent
-from cbir.store import Store
+from cbir.vectors import StoredVectors
 
 # Whatever has a part in altering an image: an edit in any of these may give other copies.
 CODE = (
@@ -73,16 +72,16 @@ def copy_vectors(
         longest_side: px, of the reduced images that the copies are made of.
     """
     names = pd.Series([f"{image_id}/{kind}" for image_id in images["image_id"] for kind in KINDS], dtype=object)
-    device = choose_device()
-    used: Precision = "bfloat16" if choose_precision(precision, device) == torch.bfloat16 else "float32"
-    how = (encoder_digest(encoder_folder), used, pass_size(batch_size, device), device.type, longest_side)
-    vectors = StoredVectors(Store(store / "embeddings.sqlite"), *how, copies.recipe)
+    recipe = plan(
+        encoder_folder, device="auto", precision=precision, batch_size=batch_size, longest_side=longest_side
+    )
+    vectors = StoredVectors(store, replace(recipe, source=copies.recipe))
     missing = ~vectors.known(names)
     if missing.any():
-        encoder = load_encoder(encoder_folder).to(device)
+        encoder = ready(load_encoder(encoder_folder), recipe)
         wanted = images.loc[images.index.repeat(len(KINDS)), ["image_id", "path", "page"]]
         wanted = wanted.assign(image_id=names.to_numpy())[missing]
-        for batch in compute(wanted, copies, encoder, batch_size=batch_size, precision=used, progress=progress):
+        for batch in compute(wanted, copies, encoder, recipe, progress=progress):
             vectors.put(*batch)
     found = np.concatenate([some for _, some in vectors.stream(names)])
     return found.reshape(len(images), len(KINDS), -1)

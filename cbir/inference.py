@@ -20,7 +20,7 @@ from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from cbir.progress import Progress, silent
 from cbir.reduced import ReducedImages
-from cbir.vectors import Recipe, StoredVectors, pass_size, versions_here
+from cbir.vectors import Recipe, StoredVectors, versions_here
 
 # Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
@@ -125,11 +125,12 @@ def _compute_missing(
             f"embed.device is cuda, this machine has no GPU, and {len(missing)} images have no vector yet; set "
             "shards.runner: ray with GPUs in the cluster, or embed.device: auto"
         )
-    _ready(encoder, recipe)
-    return compute(missing, source, encoder, batch_size=recipe.pass_size, precision=recipe.precision, progress=progress)
+    ready(encoder, recipe)
+    return compute(missing, source, encoder, recipe, progress=progress)
 
 
-def _ready(encoder: Encoder, recipe: Recipe) -> Encoder:
+def ready(encoder: Encoder, recipe: Recipe) -> Encoder:
+    """An encoder on the device and in the precision of a recipe; it computes in that precision alone from then on."""
     if recipe.precision == "bfloat16":
         cast_convolutions(encoder)
     return encoder.to(torch.device(recipe.device))
@@ -171,9 +172,7 @@ def embed_shard(
         )
     encoder = _encoder_for(recipe, encoder_folder)
     source = ReducedImages(store, archive, longest_side=recipe.longest_side)
-    batches = list(
-        compute(images, source, encoder, batch_size=recipe.pass_size, precision=recipe.precision, progress=progress)
-    )
+    batches = list(compute(images, source, encoder, recipe, progress=progress))
     ids = [image_id for some, _ in batches for image_id in some]
     return ids, np.concatenate([vectors for _, vectors in batches])
 
@@ -188,16 +187,15 @@ def _encoder_for(recipe: Recipe, folder: Path) -> Encoder:
         )
     if encoder_digest(folder) != recipe.encoder_digest:
         raise UserError(f"{folder} there holds another encoder than here; let both machines read the same folder")
-    return _ready(load_encoder(folder), recipe)
+    return ready(load_encoder(folder), recipe)
 
 
 def compute(
     images: pd.DataFrame,
     source: Images,
     encoder: Encoder,
+    recipe: Recipe,
     *,
-    batch_size: int,
-    precision: Precision,
     progress: Progress = silent,
 ) -> Iterable[Batch]:
     """Ids and vectors of images, one forward pass after the other, in their order.
@@ -206,13 +204,13 @@ def compute(
 
     Args:
         images: columns image_id, path and page.
+        encoder: :func:`ready` for the recipe.
 
     Raises:
         UnreadableImage: an image that is neither in the store nor, unchanged, in the archive.
         UserError: the encoder gives numbers that are not finite.
     """
-    device = encoder.mean.device
-    size = pass_size(batch_size, device)
+    size = recipe.pass_size
     preprocess = encoder.preprocess
 
     def read(start: int) -> tuple[list[str], np.ndarray]:
@@ -221,13 +219,13 @@ def compute(
         return rows["image_id"].tolist(), np.stack([preprocess(source.read(*file)) for file in files])
 
     def embed(batch: tuple[list[str], np.ndarray]) -> Batch:
-        vectors = encoder.embed_preprocessed(batch[1], batch_size=size, precision=precision)
+        vectors = encoder.embed_preprocessed(batch[1], batch_size=size, precision=recipe.precision)
         if not np.isfinite(vectors).all():
             raise UserError("the encoder gives vectors that are not finite; train it with a lower train.learning_rate")
         return batch[0], vectors
 
     starts = range(0, len(images), size)
-    if device.type == "cpu":
+    if recipe.device == "cpu":
         batches = side_by_side(lambda start: embed(read(start)), starts)
     else:
         batches = map(embed, work_ahead(read, starts, threads=min(_READERS_FOR_GPU, os.cpu_count() or 1)))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +46,7 @@ class Recipe:
         device: its type, such as cpu or cuda.
         longest_side: px, of the reduced images that are read.
         versions: of the code, see :func:`versions_here`.
+        source: what is done to a reduced image before the encoder sees it, where anything is.
     """
 
     encoder_digest: str
@@ -54,6 +55,7 @@ class Recipe:
     device: str
     longest_side: int
     versions: Versions
+    source: str = ""
 
     @classmethod
     def of(
@@ -77,8 +79,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """32 hex characters."""
-        made = (self.encoder_digest, self.precision, self.pass_size, self.device, self.longest_side, *self.versions)
-        return hashlib.sha256(repr(made).encode()).hexdigest()[:32]
+        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]
 
 
 class StoredVectors:
