@@ -1,10 +1,8 @@
 """A refresh, in which 1 % of an archive is new, against a run from scratch: as a whole, by stage, and as it grows."""
 
 import json
-import resource
+import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, fields
@@ -17,82 +15,101 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.figures import Figure
-from benchmarks.workspace import Workspace
+from benchmarks.workspace import Workspace, prefect_server
 from cbir.embedding import write_embeddings
 from cbir.files import write_parquet
 from cbir.manifest import SCHEMA
-from flows.workspace import with_values
 from tasks.group import group
 from tasks.index import index
 from tasks.stage import Paths
 
-STAGES = ("clean", "groundtruth", "embed", "index", "evaluate", "group", "robustness")
 BAR = 0.05
-FIRST, LABELLED = 200, 200  # files that the encoder is made for, and groups in the ground truth
-SETTINGS = {
-    "train.method": "none",
-    "train.accessions": "[first]",
-    "train.whitening": "centre",
-    "groundtruth.file": "groups.csv",
-    "groundtruth.layout": "row",
-    "tracking.uri": '""',
-}
-# A network that people use where encoding is quick; above, the smallest there is, which flatters the run from scratch.
-NETWORKS = {2_000: ("timm/resnet18", 224), 20_000: ("timm/test_resnet", 64)}
+LABELLED = 200  # groups in the ground truth
+GROUNDTRUTH = ("groundtruth.file=groups.csv", "groundtruth.layout=row")
+FROZEN = ("train.method=none", "train.image_size=224")  # a network as it comes
 DIMENSION = 128  # of the synthetic vectors
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is measured: an archive of so many images, and settings that are not the shipped ones."""
+
+    images: int
+    settings: tuple[str, ...]
+    network: str
+
+
+CASES = (
+    Case(2_000, (), "trained with the settings as shipped"),
+    Case(2_000, ("train.backbone=timm/resnet18", *FROZEN), "ResNet-18, nothing trained"),
+    Case(20_000, ("train.backbone=timm/resnet50", *FROZEN), "ResNet-50, nothing trained"),
+)
+
+
 def run() -> list[Figure]:
-    """All figures; 20 minutes on two cores that do nothing else."""
-    figures = [figure for count in NETWORKS for figure in refreshed(count)]
+    """All figures; an hour on two cores that do nothing else."""
+    with prefect_server() as environment:
+        figures = [figure for case in CASES for figure in refreshed(case, environment)]
     return [*figures, *(figure for count in (2_000, 20_000, 200_000) for figure in grown(count))]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of a `dvc repro`: as a whole, without the stage train, and by stage with what DVC does for it.
-
-    ``processor`` is the time that all its processes computed, which says more where other programs run too; it has
-    training in it.
-    """
+    """Seconds of a command: as a whole, and by each stage that ran with what DVC does for it."""
 
     whole: float
     stages: dict[str, float]
-    processor: float
 
 
-def refreshed(count: int) -> list[Figure]:
-    """The pipeline by `dvc repro` on so many files: 99 % from scratch, the same with nothing new, and with 1 % new."""
+def refreshed(case: Case, environment: dict[str, str]) -> list[Figure]:
+    """`cbir run` on 99 % of so many files, then `cbir refresh` with nothing new, and with 1 % new."""
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace.make(Path(folder) / "workspace", {"TQDM_DISABLE": "1"})
-        backbone, size = NETWORKS[count]
-        _settle(workspace, {**SETTINGS, "train.backbone": backbone, "train.image_size": size})
-        write_archive(workspace.folder / "data", count=count)
-        raw = workspace.folder / "data/raw"
-        (raw / "new").rename(workspace.folder / "late")
-        workspace.command("dvc", "add", "data/reference/groups.csv", raw / "first", raw / "main")
-        scratch, nothing = repro(workspace), repro(workspace)
-        (workspace.folder / "late").rename(raw / "new")
-        workspace.command("dvc", "add", raw / "new")
-        new = repro(workspace)
-        starts = {stage: _start(workspace, stage) for stage in STAGES}
-    return _figures(f"{count:,} images", scratch, nothing, new, starts)
+        workspace = Workspace.make(Path(folder) / "workspace", environment)
+        landing = workspace.folder / "data/landing"
+        landing.mkdir()
+        write_archive(workspace.folder / "data", count=case.images)
+        workspace.command("dvc", "add", "data/reference/groups.csv", workspace.folder / "data/raw/main")
+        scratch = timed(workspace, "run", *(f"--set={setting}" for setting in (*GROUNDTRUTH, *case.settings)))
+        timed(workspace, "refresh")  # the first one writes down what is there
+        nothing = timed(workspace, "refresh")
+        (workspace.folder / "data/new").rename(landing / "new")
+        (landing / ".done").touch()
+        return _figures(case, scratch, nothing, timed(workspace, "refresh"))
 
 
-def _settle(workspace: Workspace, settings: dict[str, Any]) -> None:
-    file = workspace.folder / "params.yaml"
-    text, _ = with_values(file.read_text(encoding="utf-8"), {}, [f"{name}={value}" for name, value in settings.items()])
-    file.write_text(text, encoding="utf-8")
+def timed(workspace: Workspace, *words: str) -> Run:
+    """Run a command of the project; what its stages took is in the lines that it prints."""
+    started = time.perf_counter()
+    done = workspace.command("cbir", *words)
+    whole = time.perf_counter() - started
+    stages = re.findall(r"^(\w+): ran, ([\d.]+) s$", done.stderr, re.MULTILINE)
+    return Run(whole, {name: float(seconds) for name, seconds in stages})
+
+
+def _figures(case: Case, scratch: Run, nothing: Run, new: Run) -> list[Figure]:
+    what = f"refresh of 1 % of {case.images:,} images, {case.network}"
+    training = scratch.stages.get("train", 0.0)
+    options: dict[str, Any] = {"unit": "×", "higher_is_better": False}
+    detail = f"{new.whole:.1f} s against {scratch.whole:.1f} s, {training:.1f} s of which are the stage train's"
+    ratio = new.whole / scratch.whole
+    figures = [
+        Figure(what, ratio, baseline="cbir run from scratch", bar=BAR, detail=detail, **options),
+        Figure(f"{what}: nothing landed", nothing.whole, "s"),
+    ]
+    for stage, seconds in new.stages.items():
+        detail = f"{seconds:.1f} s against {scratch.stages[stage]:.1f} s"
+        figures.append(Figure(f"{what}: {stage}", seconds / scratch.stages[stage], detail=detail, **options))
+    return figures
 
 
 def write_archive(data: Path, *, count: int) -> None:
-    """Accessions ``first``, ``main``, and ``new`` (1 %) of JPEG files of 256 px, every fifth a reprint of the last."""
+    """JPEG files of 256 px, every fifth a reprint of the last: an accession ``main``, and beside it ``new``, 1 %."""
     chance = np.random.default_rng(0)
     groups: list[tuple[str, str]] = []
     pixels: np.ndarray = np.empty((0, 0), np.uint8)
     for number in range(count):
-        accession = "first" if number < FIRST else "new" if number >= count - count // 100 else "main"
-        path = data / "raw" / accession / f"{number // 1000:03d}" / f"{number:06d}.jpg"
+        folder = "new" if number >= count - count // 100 else "raw/main"
+        path = data / folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         if number % 5 or not number:
             coarse = chance.integers(0, 256, (8, 8), np.uint8)
@@ -104,70 +121,6 @@ def write_archive(data: Path, *, count: int) -> None:
         cv2.imwrite(str(path), noisy.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 85])
     lines = "\n".join(";".join(group) for group in groups[:LABELLED])
     (data / "reference/groups.csv").write_text(f"{lines}\n", encoding="utf-8")
-
-
-def repro(workspace: Workspace) -> Run:
-    """Bring the workspace up to date by `dvc repro`, timed by the lines that it prints.
-
-    Raises:
-        RuntimeError: it failed.
-    """
-    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    starts: list[tuple[str, float]] = []
-    said: list[str] = []
-    with subprocess.Popen(
-        ["dvc", "repro"],
-        cwd=workspace.folder,
-        env=workspace.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            said.append(line)
-            if line.startswith("Running stage"):
-                starts.append((line.split("'")[1], time.perf_counter()))
-    end = time.perf_counter()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
-        raise RuntimeError(f"dvc repro failed:\n{''.join(said)}")
-    ends = [*(started for _, started in starts), end][1:]
-    stages = {name: ended - started for (name, started), ended in zip(starts, ends, strict=True)}
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(end - begun - stages.pop("train", 0), stages, processor)
-
-
-def _start(workspace: Workspace, stage: str) -> float:
-    """Seconds until a stage's process has loaded its code, and embed the encoder: what it takes for any new image."""
-    code = f"import tasks.{stage}"
-    if stage == "embed":
-        code += (
-            "; from pathlib import Path; from cbir.encoder import load_encoder; load_encoder(Path('models/encoder'))"
-        )
-    started = time.perf_counter()
-    workspace.command(sys.executable, "-c", code)
-    return time.perf_counter() - started
-
-
-def _figures(what: str, scratch: Run, nothing: Run, new: Run, starts: dict[str, float]) -> list[Figure]:
-    """Ratios; what any run takes, however little is new (DVC's look at the files, loading code), apart."""
-    fixed = nothing.whole + sum(starts.values())
-    less = (new.whole - fixed) / (scratch.whole - fixed)
-    detail = (
-        f"{new.whole:.1f} s against {scratch.whole:.1f} s; of each {nothing.whole:.1f} s for a run without news and "
-        f"{sum(starts.values()):.1f} s to load the stages' code and the encoder"
-    )
-    options: dict[str, Any] = {"unit": "×", "baseline": "from scratch, training left out", "higher_is_better": False}
-    figures = [
-        Figure(f"refresh of 1 %, {what}, whole", new.whole / scratch.whole, detail=detail, **options),
-        Figure(f"refresh of 1 %, {what}, less start-up", less, bar=BAR, detail=detail, **options),
-        Figure(f"refresh of 1 %, {what}, processor time", new.processor / scratch.processor, **options),
-    ]
-    for stage in STAGES:
-        before, after, start = (seconds.get(stage, 0) for seconds in (scratch.stages, new.stages, starts))
-        detail = f"{after:.2f} s against {before:.2f} s, of each {start:.2f} s to load what it needs"
-        figures.append(Figure(f"refresh of 1 %, {what}, {stage}", after / before, detail=detail, **options))
-    return figures
 
 
 def grown(count: int) -> list[Figure]:

@@ -1,10 +1,17 @@
-"""A workspace of its own for a measurement or a test: the project's files in a fresh folder under git and DVC."""
+"""What measurements and tests run in: a fresh folder with the project's files under git and DVC; a Prefect server."""
 
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +71,35 @@ class Workspace:
     def metrics(self) -> dict[str, Any]:
         """reports/metrics.json."""
         return json.loads((self.folder / "reports/metrics.json").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def prefect_server() -> Iterator[dict[str, str]]:
+    """A Prefect server of its own, and the variables with which a command finds it and this project's programs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    with tempfile.TemporaryDirectory() as home:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PREFECT_HOME": home, "PREFECT_API_URL": api}
+        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_until_healthy(f"{api}/health")
+            yield environment
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def _wait_until_healthy(url: str) -> None:
+    end = time.monotonic() + 90
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.3)

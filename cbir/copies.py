@@ -72,9 +72,7 @@ def copy_vectors(
         longest_side: px, of the reduced images that the copies are made of.
     """
     names = pd.Series([f"{image_id}/{kind}" for image_id in images["image_id"] for kind in KINDS], dtype=object)
-    recipe = plan(
-        encoder_folder, device="auto", precision=precision, batch_size=batch_size, longest_side=longest_side
-    )
+    recipe = plan(encoder_folder, device="auto", precision=precision, batch_size=batch_size, longest_side=longest_side)
     vectors = StoredVectors(store, replace(recipe, source=copies.recipe))
     missing = ~vectors.known(names)
     if missing.any():

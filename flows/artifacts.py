@@ -16,7 +16,7 @@ from tasks.settings import PARAMS, load_paths, read_yaml
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
 
-def publish(outcomes: Sequence[Outcome], root: Path) -> None:
+def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None = None) -> None:
     """Put what the stages that ran in a workspace have to show on the page of the present flow run."""
     params = read_yaml(root / PARAMS)
     reports = root / load_paths(params).reports
@@ -37,11 +37,10 @@ def publish(outcomes: Sequence[Outcome], root: Path) -> None:
             description="How well altered copies were found, with 95 % intervals",
         )
         create_markdown_artifact(_picture(reports / "robustness.png"), key="robustness-sheet")
-    runs = [outcome.mlflow_run for outcome in outcomes if outcome.mlflow_run]
-    if runs:
+    if mlflow_run:
         from tasks.tracking import run_url
 
-        create_link_artifact(run_url(runs[-1], params), link_text="MLflow run", key="mlflow-run")
+        create_link_artifact(run_url(mlflow_run, params), link_text="MLflow run", key="mlflow-run")
 
 
 def _stages_table(outcomes: Sequence[Outcome]) -> None:

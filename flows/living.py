@@ -36,9 +36,11 @@ def announced() -> Iterator[None]:
     mark_dead_runs()
     RUNS.mkdir(parents=True, exist_ok=True)
     path = RUNS / f"{flow_run.id}.lock"
-    with filelock.FileLock(path):
-        yield
-    path.unlink(missing_ok=True)
+    try:
+        with filelock.FileLock(path):
+            yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def mark_dead_runs() -> list[UUID]:

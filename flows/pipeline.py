@@ -1,9 +1,7 @@
 """The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from cbir.errors import UserError
 from flows.artifacts import publish
 from flows.living import announced
 from flows.measured import remember
+from flows.recorder import Recording
 from flows.shards import embed_in_shards
 from flows.stages import (
     Outcome,
@@ -29,7 +28,6 @@ from flows.stages import (
 )
 from tasks.settings import HERE
 
-TRACKED = "MLflow run: "  # how a stage says where it was recorded
 PREPARATIONS: dict[str, Callable[[Path, Tell], None]] = {"embed": embed_in_shards}  # before a stage that has to run
 terminal = logging.getLogger("flows")
 
@@ -46,7 +44,7 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 def stage(
     name: str,
     root: Path,
-    environment: dict[str, str],
+    recording: Recording,
     *,
     prefix: str,
     force: bool,
@@ -55,31 +53,25 @@ def stage(
 ) -> State[Any]:
     """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
     run_log = get_run_logger()
-    tracked: list[str] = []
 
     def tell(level: int, text: str) -> None:
-        if text.startswith(TRACKED):
-            tracked.append(text.removeprefix(TRACKED))
         run_log.log(level, "%s", text)
         terminal.log(level, "%s%s: %s", prefix, name, text)
 
+    def prepare() -> None:
+        recording.prepare()
+        PREPARATIONS.get(name, _nothing)(root, tell)
+
     try:
-        outcome = unchanged or bring_up_to_date(
-            name,
-            root=root,
-            force=force,
-            hold=hold,
-            tell=tell,
-            environment=environment,
-            prepare=partial(PREPARATIONS.get(name, _nothing), root, tell),
-        )
-    except StageInterruptedError:
-        raise
+        outcome = unchanged or bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, prepare=prepare)
     except StageError as error:
+        recording.failed(name, error)
+        if isinstance(error, StageInterruptedError):
+            raise
         return Failed(message=str(error))
     remember(root, outcome)
-    outcome = replace(outcome, mlflow_run=tracked[-1] if tracked else None)
     if outcome.ran:
+        recording.ran(outcome)
         tell(logging.INFO, f"ran, {outcome.seconds:.1f} s")
         return Completed(message=f"ran in {outcome.seconds:.1f} s", data=outcome)
     tell(logging.INFO, outcome.reason)
@@ -94,7 +86,8 @@ def pipeline(
     targets: Sequence[str] = (),
     hold: Sequence[str] = (),
     prefix: str = "",
-    environment: Mapping[str, str] | None = None,
+    key: str = "",
+    recorded: bool = True,
 ) -> State[Any]:
     """Bring every stage up to date; those named in ``force`` run whether they have to or not.
 
@@ -103,10 +96,12 @@ def pipeline(
         targets: only these stages and what they need; none: all.
         hold: stages that must not run: the flow fails where one would have to.
         prefix: of the lines that a terminal shows.
-        environment: variables for the stages' processes.
+        key: by which MLflow knows this run; those with the same key share an MLflow run. Empty: the flow run's id.
+        recorded: in MLflow, where the workspace is tracked.
     """
     with announced():
-        return _pipeline(force, root, targets, hold, prefix, environment or {})
+        recording = Recording(root, (key or str(flow_run.id)) if recorded else "")
+        return _pipeline(force, root, targets, hold, prefix, recording)
 
 
 def _pipeline(
@@ -115,9 +110,8 @@ def _pipeline(
     targets: Sequence[str],
     hold: Sequence[str],
     prefix: str,
-    environment: Mapping[str, str],
+    recording: Recording,
 ) -> State[Any]:
-    variables = {"CBIR_PIPELINE_RUN": str(flow_run.id), **environment}
     try:
         plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
@@ -127,7 +121,7 @@ def _pipeline(
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(
             name,
             root,
-            variables,
+            recording,
             prefix=prefix,
             force=name in force,
             hold=name in hold,
@@ -142,7 +136,7 @@ def _pipeline(
         raise
     states = {name: run.state for name, run in runs.items()}
     outcomes = [state.result() for state in states.values() if state.is_completed()]
-    publish(outcomes, root)
+    publish(outcomes, root, mlflow_run=recording.finish(terminal.log))
     failed = [state for state in states.values() if state.is_failed() or state.is_crashed()]
     if failed:
         return Failed(message=failed[0].message, data=outcomes)

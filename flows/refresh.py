@@ -133,7 +133,7 @@ def catch_up() -> list[Outcome]:
 
 
 def _run(**options: Any) -> list[Outcome]:
-    state = pipeline(**options, environment={"CBIR_PIPELINE_RUN": str(flow_run.id)}, return_state=True)
+    state = pipeline(**options, key=str(flow_run.id), return_state=True)
     outcomes = state.result(raise_on_failure=False)
     if isinstance(outcomes, UserError):
         raise outcomes

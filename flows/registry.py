@@ -1,16 +1,14 @@
-"""Questions to the model registry, each answered by a process of its own: MLflow takes seconds to load."""
+"""Questions to the model registry."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cbir.errors import UserError
 from cbir.promotion import Decision
-from tasks.settings import PARAMS, read_yaml
-from tasks.stage import USER_ERROR
+from flows.recorder import RecorderError, is_tracked, recorder
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def describe(number: str) -> Version:
     Raises:
         UserError: there is none, or it cannot be made again.
     """
-    found = json.loads(_ask("describe", number))
+    found = json.loads(_ask("describe", number=number))
     values = {f"{section}.{key}": value for section in ("images", "train") for key, value in found[section].items()}
     return Version(found["version"], found["digest"], values)
 
@@ -42,15 +40,25 @@ def note_decision(root: Path, decision: Decision) -> int | None:
     Raises:
         UserError: the registry cannot be reached.
     """
-    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+    if not is_tracked():
         return None
-    return int(_ask("decide", str(root), json.dumps(asdict(decision))))
+    return int(_ask("decide", root=str(root.absolute()), decision=asdict(decision)))
 
 
-def _ask(*words: str) -> str:
-    command = [sys.executable, "-m", "tasks.registry", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(reason if done.returncode == USER_ERROR else f"the model registry did not answer: {reason}")
-    return done.stdout.strip()
+def sync(run: str, reports: Sequence[str]) -> str:
+    """Have the alias follow the encoder on disk, and an MLflow run keep files; a sentence, empty where all was right.
+
+    Args:
+        run: key of the pipeline run that the files belong to.
+
+    Raises:
+        UserError: the registry cannot be reached.
+    """
+    return _ask("sync", run=run, reports=list(reports)) if is_tracked() else ""
+
+
+def _ask(command: str, **arguments: Any) -> str:
+    try:
+        return recorder().ask({"registry": {"command": command, **arguments}}).result()
+    except RecorderError as error:
+        raise UserError(f"the model registry did not answer: {error}") from error

@@ -123,7 +123,7 @@ def run_in(root: Path, *, targets: Sequence[str], name: str, hold: Sequence[str]
         targets=targets,
         hold=hold,
         prefix=f"{name}/",
-        environment={"CBIR_PIPELINE_RUN": f"{flow_run.id}:{name}"},
+        key=f"{flow_run.id}:{name}",
         return_state=True,
     )
     if not state.is_completed():

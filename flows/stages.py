@@ -31,7 +31,7 @@ from dvc.stage.decorators import unlocked_repo
 from cbir.errors import UserError, is_full_disk
 from flows.repository import drop_stale_locks, key_of, open_repository
 from flows.stopping import stop_all
-from tasks.findings import flatten
+from tasks.findings import Data, data_read, flatten
 from tasks.settings import GRAPH, HERE
 from tasks.stage import TEMPORARY, no_space
 
@@ -43,7 +43,14 @@ _running: set[subprocess.Popen[bytes]] = set()
 
 
 class StageError(Exception):
-    """A stage ended badly; the message is the one sentence that says what failed."""
+    """A stage ended badly; the message is the one sentence that says what failed.
+
+    ``seconds`` is for how long it ran; None where it did not.
+    """
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class StageInterruptedError(StageError):
@@ -54,9 +61,8 @@ class StageInterruptedError(StageError):
 class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
-    ``mlflow_run`` is the id of the MLflow run that recorded it, None where nothing was recorded. ``key`` is the same
-    for the same inputs, wherever the workspace lies (DVC's run cache goes by it); ``measured`` is what the stage told
-    of its run, with the seconds that it took.
+    ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache goes by it). Of a stage that
+    ran, ``measured`` is what it told of its run, with the seconds that it took, and ``data`` what it read.
     """
 
     name: str
@@ -65,7 +71,7 @@ class Outcome:
     seconds: float
     key: str
     measured: Mapping[str, float] = field(default_factory=dict)
-    mlflow_run: str | None = None
+    data: Sequence[Data] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,6 @@ def bring_up_to_date(
     force: bool = False,
     hold: bool = False,
     tell: Tell,
-    environment: dict[str, str],
     prepare: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
@@ -150,7 +155,6 @@ def bring_up_to_date(
         force: run it even when it is up to date.
         hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
-        environment: variables for the stage's process, beside this one's.
         prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
 
     Raises:
@@ -160,7 +164,7 @@ def bring_up_to_date(
     told = False
     while True:
         try:
-            run = partial(_reproduce, prepare=prepare, tell=tell, environment=environment)
+            run = partial(_reproduce, prepare=prepare, tell=tell)
             return _bring_up_to_date(name, root, force=force, hold=hold, run=run)
         except LockError as error:
             if not told:
@@ -195,7 +199,8 @@ def _bring_up_to_date(
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
         if reason is None:
-            return Outcome(name, True, "ran", seconds, key_of(stage), {"seconds": seconds, **measured})
+            measured = {"seconds": seconds, **measured}
+            return Outcome(name, True, "ran", seconds, key_of(stage), measured, data_read(name, root))
         return Outcome(name, False, reason, seconds, key_of(stage))
 
 
@@ -235,9 +240,7 @@ def _restore(
     return None
 
 
-def _reproduce(
-    stage: PipelineStage, prepare: Callable[[], None], tell: Tell, environment: dict[str, str]
-) -> dict[str, float]:
+def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
     """Run the stage; returns what it measured of its run.
 
     Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
@@ -247,21 +250,20 @@ def _reproduce(
     measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell, environment)))(stage)
+        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell)))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
     return measured
 
 
-def _run_process(
-    stage: PipelineStage, prepare: Callable[[], None], tell: Tell, environment: dict[str, str]
-) -> dict[str, float]:
+def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
     prepare()
+    started = time.monotonic()
     read, write = os.pipe()
     bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
-    own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid())}
-    variables = {**os.environ, **bars, **environment, **own}
+    own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid()), "CBIR_TRACKING": "later"}
+    variables = {**os.environ, **bars, **own}
     process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write], process_group=0)
     os.close(write)
     _running.add(process)
@@ -281,7 +283,7 @@ def _run_process(
     if code < 0:
         failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
     raise (StageInterruptedError if code == TEMPORARY else StageError)(
-        f"{stage.name}: {failure or f'it ended with exit code {code}'}"
+        f"{stage.name}: {failure or f'it ended with exit code {code}'}", time.monotonic() - started
     )
 
 

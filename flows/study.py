@@ -68,7 +68,7 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
             root=root,
             targets=measured_stages(root),
             prefix=f"{plan.name}/",
-            environment={"CBIR_TRACKING": "later"},
+            recorded=False,
             return_state=True,
         )
         result = state.result(raise_on_failure=False)

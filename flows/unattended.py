@@ -13,10 +13,12 @@ from cbir.errors import UserError, is_full_disk
 from flows.exclusive import BusyError, hold_workspace
 from flows.living import announced
 from flows.notification import notify
+from flows.recorder import prepare_recorder
+from flows.registry import sync
 from flows.stages import Outcome
 from flows.versioning import OWN, commit, edited, push
 from tasks.settings import PARAMS, load_section, read_yaml
-from tasks.stage import no_space, track
+from tasks.stage import no_space
 
 PROMOTED = ("images", "train")  # the sections of params.yaml that a promotion sets
 
@@ -83,6 +85,7 @@ def unattended(
     """
     try:
         with hold_workspace(what, wait=wait), announced():
+            prepare_recorder()
             before = edited()
             done = work()
             _reconcile(done)
@@ -108,8 +111,13 @@ def _failed(what: str, sentence: str) -> State[Any]:
 
 def _reconcile(done: Done) -> None:
     """Have the registry say what is in service, and MLflow keep the reports."""
-    reports = ["--run", str(flow_run.id), "--reports", *done.reports] if done.reports else []
-    track("the encoder in service", "tasks.registry", "sync", *reports, log=terminal)
+    try:
+        said = sync(str(flow_run.id), done.reports)
+    except UserError as error:
+        tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
+    else:
+        if said:
+            tell(logging.INFO, "%s", said)
 
 
 def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:

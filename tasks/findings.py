@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cbir.manifest import accessions_of
-from tasks.settings import PARAMS, Paths, dependencies, read_yaml
+from tasks.settings import HERE, PARAMS, Paths, dependencies, read_yaml
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,56 @@ class Data:
     files: int | None = None
 
 
-def data_read(stage: str) -> list[Data]:
+@dataclass(frozen=True)
+class Ran:
+    """A stage that ran.
+
+    Attributes:
+        name: the stage's.
+        root: the workspace.
+        pipeline: the key of the pipeline run; stages with the same key share an MLflow run.
+        seconds: how long it took.
+        data: what it read.
+        failed: the sentence that says why it failed; None where it did not.
+    """
+
+    name: str
+    root: str
+    pipeline: str
+    seconds: float
+    data: tuple[Data, ...] = ()
+    failed: str | None = None
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Ran":
+        """From what JSON makes of one."""
+        return cls(**{**values, "data": tuple(Data(**one) for one in values["data"])})
+
+
+def data_read(stage: str, root: Path = HERE) -> list[Data]:
     """The data that a stage reads, imported data and outputs of other stages alike, as .dvc files and dvc.lock have it.
 
     The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
     """
-    _, read = dependencies(stage)
-    lock = Path("dvc.lock")
+    _, read = dependencies(stage, root)
+    lock = root / "dvc.lock"
     entries: dict[Path, dict[str, Any]] = {}
     for other, described in (read_yaml(lock).get("stages", {}) if lock.exists() else {}).items():
         if other != stage:
             entries |= {Path(out["path"]): out for out in described.get("outs", [])}
-    for file in [file for path in read for file in (Path(f"{path}.dvc"), *sorted(path.glob("*.dvc")))]:
-        if file.is_file():
-            entries |= {file.parent / out["path"]: out for out in read_yaml(file)["outs"]}
+    for file in [file for path in read for file in (Path(f"{path}.dvc"), *_described_in(path, root))]:
+        if (root / file).is_file():
+            entries |= {file.parent / out["path"]: out for out in read_yaml(root / file)["outs"]}
     return [
         Data(path.as_posix(), out["md5"], out.get("size"), out.get("nfiles"))
         for path, out in sorted(entries.items())
         if "md5" in out and any(path.is_relative_to(one) or one.is_relative_to(path) for one in read)
     ]
+
+
+def _described_in(folder: Path, root: Path) -> list[Path]:
+    """The .dvc files in a folder of the workspace."""
+    return sorted(file.relative_to(root) for file in (root / folder).glob("*.dvc"))
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,21 @@
-"""The model registry and the encoder on disk: ``python -m tasks.registry COMMAND``, in a process of its own.
+"""The model registry and the encoder on disk.
 
 In service is the encoder on disk. The alias ``champion`` of the registered model follows it: where the two differ, by
 a run that was killed or by somebody's hand, `sync` moves the alias.
 """
 
-import argparse
 import json
-import sys
 import tempfile
 import time
-from contextlib import chdir, redirect_stdout
+from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbir.encoder_files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
-from tasks.findings import metric_name, without_credentials
+from tasks.findings import metric_name
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
-from tasks.stage import USER_ERROR
 from tasks.tracking import (
     ACCESSIONS_ARTIFACT,
     ENCODER,
@@ -147,47 +145,36 @@ def _versions(client: "MlflowClient", tracking: Tracking) -> dict[str, Any]:
     return {str(one.version): one for one in client.search_model_versions(f"name = '{tracking.model}'")}
 
 
-def _answer(arguments: argparse.Namespace) -> str:
+def answer(command: str, **arguments: Any) -> str:
+    """Do what a command says: one line, or nothing.
+
+    Args:
+        command: ``sync``, ``describe`` or ``decide``.
+        arguments: of it, as JSON has them. ``sync``: ``run``, the pipeline run that the files ``reports`` belong to;
+            ``describe``: ``number``; ``decide``: ``root``, the workspace of the encoder, and ``decision``.
+
+    Raises:
+        UserError: nothing is tracked, or there is no such version.
+    """
     params = read_yaml(PARAMS)
     tracking, paths = load_tracking(params), load_paths(params)
     if not tracking.uri:
         raise UserError("tracking.uri is empty in params.yaml, so there is no registry: set it")
     with connection(tracking, paths) as (client, experiment):
-        match arguments.command:
+        match command:
             case "describe":
-                return json.dumps(describe(client, tracking, arguments.version, paths))
+                return json.dumps(describe(client, tracking, arguments["number"], paths))
             case "decide":
-                decision = json.loads(arguments.decision)
-                return str(note_decision(client, experiment, tracking, arguments.root, decision))
-        for file in arguments.reports:
-            run = find_or_create(client, experiment, Pipeline(arguments.run, 0.0, "cbir"), began=time.time())
-            client.log_artifact(run.info.run_id, file, Path(file).parent.as_posix())
-            client.set_terminated(run.info.run_id, run.info.status if run.info.status == "FAILED" else "FINISHED")
-        if not (paths.encoder / CONFIG_FILE).exists():
-            return ""
-        return sync(client, experiment, tracking, paths)
+                root, decision = Path(arguments["root"]), arguments["decision"]
+                return str(note_decision(client, experiment, tracking, root, decision))
+            case "sync":
+                _keep_reports(client, experiment, **arguments)
+                return sync(client, experiment, tracking, paths) if (paths.encoder / CONFIG_FILE).exists() else ""
+        raise ValueError(command)
 
 
-def main() -> None:
-    """The command: its one line on stdout is the answer; where it fails, its last line on stderr says why."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.registry", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    syncing = commands.add_parser("sync", help="have the alias name the encoder on disk")
-    syncing.add_argument("--run", default="", help="the pipeline run that the reports belong to")
-    syncing.add_argument("--reports", nargs="*", default=[], help="files to keep with that run")
-    commands.add_parser("describe", help="how a version was made").add_argument("version")
-    deciding = commands.add_parser("decide", help="tag the version of a workspace's encoder with a decision")
-    deciding.add_argument("root", type=Path, help="the workspace")
-    deciding.add_argument("decision", help="JSON")
-    try:
-        with redirect_stdout(sys.stderr):
-            answer = _answer(parser.parse_args())
-    except Exception as error:
-        print(without_credentials(" ".join(str(error).split()) or type(error).__name__), file=sys.stderr)  # noqa: T201
-        sys.exit(USER_ERROR if isinstance(error, UserError) else 1)
-    if answer:
-        print(answer)  # noqa: T201 - the answer to the flow
-
-
-if __name__ == "__main__":
-    main()
+def _keep_reports(client: "MlflowClient", experiment: str, *, run: str, reports: Sequence[str]) -> None:
+    for file in reports:
+        found = find_or_create(client, experiment, Pipeline(run, 0.0, "cbir"), began=time.time())
+        client.log_artifact(found.info.run_id, file, Path(file).parent.as_posix())
+        client.set_terminated(found.info.run_id, found.info.status if found.info.status == "FAILED" else "FINISHED")

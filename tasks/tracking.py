@@ -1,18 +1,20 @@
-"""Records a stage that ran in MLflow: ``python -m tasks.tracking STAGE SECONDS``, started after each stage.
+"""Records a stage that ran in MLflow; under `dvc repro` by ``python -m tasks.tracking STAGE SECONDS`` after each stage.
 
-All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run; under `dvc repro` it
-is the process of DVC from which the stages descend. Nobody knows there which stage is the last, so the MLflow run is
-ended after each stage and taken up again by the next. Where nothing ran nothing is called, and there is no MLflow run.
+All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and all its stages
+are recorded by one process, see :mod:`tasks.recorder`; under `dvc repro` it is the process of DVC from which the stages
+descend. Nobody knows there which stage is the last, so the MLflow run is ended after each stage and taken up again by
+the next. Where nothing ran nothing is called, and there is no MLflow run.
 """
 
 import argparse
+import importlib
 import json
 import os
 import re
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,6 +28,7 @@ import cbir
 from cbir.encoder_files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
 from tasks.findings import (
+    Data,
     counts,
     data_read,
     embedded_by,
@@ -110,9 +113,6 @@ def run_url(run_id: str, params: dict[str, Any]) -> str:
 
 def find_pipeline() -> Pipeline:
     """The pipeline run that this process belongs to; its parent is the stage."""
-    flow_run = os.environ.get("CBIR_PIPELINE_RUN")
-    if flow_run:
-        return Pipeline(key=re.sub(r"[^\w:.-]", "_", flow_run), began=0.0, command="cbir run")
     owner, command = psutil.Process().parent() or psutil.Process(), f"python -m {__package__}"
     if os.environ.get("DVC_STAGE"):
         owner = next((one for one in owner.parents() if one.name() not in SHELLS), owner)
@@ -120,28 +120,50 @@ def find_pipeline() -> Pipeline:
     return Pipeline(key=f"{socket.gethostname()}:{owner.pid}", began=owner.create_time(), command=command)
 
 
-def record(stage: str, seconds: float, pipeline: Pipeline, *, failed: str | None = None) -> str:
+def record(
+    stage: str,
+    seconds: float,
+    pipeline: Pipeline,
+    *,
+    failed: str | None = None,
+    data: Sequence[Data] | None = None,
+) -> str:
     """Record a stage that ran; returns the id of the MLflow run.
 
     Args:
         seconds: how long it took.
         failed: the sentence that says why it failed; None where it did not.
+        data: what it read; None: as DVC has it now.
     """
     params = read_yaml(PARAMS)
     with connection(load_tracking(params), load_paths(params)) as (client, experiment):
         run = find_or_create(client, experiment, pipeline, began=time.time() - seconds)
-        log_stage(client, run, stage, seconds, failed=failed)
+        log_stage(client, run, stage, seconds, failed=failed, data=data)
     return run.info.run_id
 
 
-def log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, *, failed: str | None = None) -> None:
+def log_stage(
+    client: "MlflowClient",
+    run: "Run",
+    stage: str,
+    seconds: float,
+    *,
+    failed: str | None = None,
+    data: Sequence[Data] | None = None,
+) -> None:
     """Put a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
     params = read_yaml(PARAMS)
     _log_params(client, run, params)
-    _log_stage(client, run, stage, seconds)
+    _log_stage(client, run, stage, seconds, data_read(stage) if data is None else data)
     if failed is None:
         _log_results(client, run.info.run_id, stage, load_paths(params), load_tracking(params))
     _end(client, run, stage, failed)
+
+
+def load_mlflow() -> None:
+    """Spend the seconds that MLflow takes to load."""
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    importlib.import_module("mlflow")
 
 
 @contextmanager
@@ -150,7 +172,7 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
 
     Of two processes that create the database at once one dies, and two that look for the pipeline's run create two.
     """
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    load_mlflow()
     database = re.fullmatch(r"sqlite:///(.+)", tracking.uri)
     path = Path(f"{database[1]}.lock") if database else paths.store / "tracking.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +225,7 @@ def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> N
         client.log_batch(run.info.run_id, params=new[start : start + 100])
 
 
-def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float) -> None:
+def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, data: Sequence[Data]) -> None:
     """That the stage ran, how long it took, and the data that it read, with DVC's hashes."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -211,9 +233,9 @@ def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float) -
     client.set_tag(run.info.run_id, "stages", ", ".join([*ran, stage]))
     client.log_metric(run.info.run_id, f"seconds/{stage}", seconds)
     datasets = []
-    for data in data_read(stage):
-        source, profile = json.dumps({"uri": data.path}), json.dumps({"bytes": data.size, "files": data.files})
-        dataset = Dataset(data.path, data.md5, source_type="local", source=source, profile=profile)
+    for one in data:
+        source, profile = json.dumps({"uri": one.path}), json.dumps({"bytes": one.size, "files": one.files})
+        dataset = Dataset(one.path, one.md5, source_type="local", source=source, profile=profile)
         datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", stage)]))
     client.log_inputs(run.info.run_id, datasets)
 
@@ -315,6 +337,12 @@ def _end(client: "MlflowClient", run: "Run", stage: str, failed: str | None) -> 
     client.set_terminated(run.info.run_id, "FAILED" if failed is not None or others else "FINISHED")
 
 
+def sentence_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
+    return without_credentials(words or type(error).__name__)
+
+
 def main() -> None:
     """The command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
     parser = argparse.ArgumentParser(prog="python -m tasks.tracking", description="Record a stage that ran in MLflow.")
@@ -326,8 +354,7 @@ def main() -> None:
         with redirect_stdout(sys.stderr):
             run_id = record(arguments.stage, arguments.seconds, find_pipeline(), failed=arguments.failed)
     except Exception as error:
-        words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
-        sys.exit(without_credentials(words or type(error).__name__))
+        sys.exit(sentence_of(error))
     print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the stage
 
 

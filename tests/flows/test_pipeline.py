@@ -15,35 +15,19 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.workspace import Workspace
+from tests.flows.archive import assign, copy, make
 
-SMALL = (
-    "train.backbone=timm/test_resnet",
-    "train.image_size=64",
-    "train.epochs=2",
-    "train.batch_size=16",
-    "index.k=12",
-    "evaluate.bootstrap=100",
-)
 STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Workspace:
-    """A workspace with the sample archive after its first run, committed."""
-    environment = {name: value for name, value in prefect_environment.items() if name != "PYTHONPATH"}
-    workspace = Workspace.make(tmp_path_factory.mktemp("pipeline") / "workspace", environment)
-    workspace.command("cbir", "sample", "--scenes", "12")
-    names = sorted(path.name for path in (workspace.folder / "data/raw").iterdir() if path.is_dir())
-    workspace.run(*SMALL, f"train.accessions={json.dumps(names)}")
-    workspace.commit("first run")
-    return workspace
+    return make(tmp_path_factory.mktemp("pipeline") / "workspace", prefect_environment)
 
 
 @pytest.fixture
 def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished workspace, to be changed at will."""
-    shutil.copytree(finished.folder, tmp_path / "workspace", symlinks=True)
-    return Workspace(tmp_path / "workspace", finished.environment)
+    return copy(finished, tmp_path / "workspace")
 
 
 def _runs(workspace: Workspace) -> list[tuple[str, str]]:
@@ -95,6 +79,8 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
     for number, path in enumerate(jpegs[:2]):
         data = (workspace.folder / "data/raw" / path).read_bytes()
         (landed / f"new {number}.jpg").write_bytes(data + bytes([number]))  # another file of the same picture
+    names = sorted({row["accession"] for row in manifest})
+    assign(workspace, f"train.accessions={json.dumps(names)}")
     workspace.command("cbir", "import", landed)
     output = workspace.run().stderr
     assert "train: unchanged" in output

@@ -1,11 +1,8 @@
-"""What lands in an archive that lives: brought in, reported, versioned; killed at any moment; encoders come and go."""
+"""What lands in an archive that lives: brought in, reported, versioned, whatever kills the run."""
 
-import hashlib
 import os
 import random
 import shutil
-import signal
-import sqlite3
 import subprocess
 import time
 from collections import Counter
@@ -13,40 +10,19 @@ from pathlib import Path
 
 import cv2
 import pytest
-from ruamel.yaml import YAML
 
 from benchmarks.workspace import Workspace
-
-SMALL = (
-    "train.backbone=timm/test_resnet",
-    "train.image_size=32",
-    "train.epochs=2",
-    "train.batch_size=16",
-    "index.k=12",
-    "evaluate.bootstrap=50",
-    "evaluate.projection_images=10",
-    "robustness.images=2",
-    "landing.settle=0.5",
-    "version.commit=true",
-)
+from tests.flows.archive import copy, digest, encoder, is_clean, kill_after, make, params, registered
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Workspace:
-    """A workspace with the sample archive after its first run, committed."""
-    environment = {name: value for name, value in prefect_environment.items() if name != "PYTHONPATH"}
-    workspace = Workspace.make(tmp_path_factory.mktemp("refresh") / "workspace", environment)
-    workspace.command("cbir", "sample", "--scenes", "12")
-    workspace.run(*SMALL)
-    workspace.commit("first run")
-    return workspace
+    return make(tmp_path_factory.mktemp("refresh") / "workspace", prefect_environment, "version.commit=true")
 
 
 @pytest.fixture
 def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished workspace, to be changed at will."""
-    shutil.copytree(finished.folder, tmp_path / "workspace", symlinks=True)
-    return Workspace(tmp_path / "workspace", finished.environment)
+    return copy(finished, tmp_path / "workspace")
 
 
 def land(workspace: Workspace, *, seed: int = 0) -> Counter[str]:
@@ -63,33 +39,11 @@ def land(workspace: Workspace, *, seed: int = 0) -> Counter[str]:
     return Counter(map(digest, folder.glob(f"* {seed}.jpg")))
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def brought_in(workspace: Workspace) -> Counter[str]:
     """The hashes of all files that are in landed accessions or still in the landing folder."""
     raw, landing = workspace.folder / "data/raw", workspace.folder / "data/landing"
     folders = [path for path in raw.iterdir() if path.is_dir() and path.name.lstrip(".").startswith("20")]
     return Counter(digest(path) for folder in (*folders, landing) for path in folder.rglob("*.jpg"))
-
-
-def is_clean(workspace: Workspace) -> bool:
-    return workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
-
-
-def encoder(workspace: Workspace) -> str:
-    return digest(workspace.folder / "models/encoder/model.safetensors")
-
-
-def registered(workspace: Workspace) -> tuple[str, dict[str, dict[str, str]]]:
-    """The version that the alias names, and the tags of each version."""
-    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
-        ((champion,),) = database.execute("SELECT version FROM registered_model_aliases WHERE alias = 'champion'")
-        tags: dict[str, dict[str, str]] = {}
-        for version, key, value in database.execute("SELECT version, key, value FROM model_version_tags"):
-            tags.setdefault(str(version), {})[key] = value
-    return str(champion), tags
 
 
 def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained(workspace: Workspace) -> None:
@@ -107,9 +61,9 @@ def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained
     subject = workspace.command("git", "log", "-1", "--format=%s").stdout.strip()
     assert subject == f"cbir refresh: {page.stem}"
     assert workspace.command("git", "status", "--porcelain").stdout == ""
-    params = YAML(typ="safe").load(workspace.folder / "params.yaml")
-    assert len(params["train"]["accessions"]) == 3
-    assert page.stem not in params["train"]["accessions"]
+    trained = params(workspace)["train"]["accessions"]
+    assert len(trained) == 3
+    assert page.stem not in trained
     assert registered(workspace)[0] == "1"
 
     again = workspace.command("cbir", "refresh")
@@ -127,7 +81,7 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     before = encoder(workspace)
     for turn in range(int(os.environ.get("CBIR_KILLS", "3"))):
         hashes += land(workspace, seed=turn)
-        _kill_after(workspace, chance.uniform(1, 30), "refresh")
+        kill_after(workspace, chance.uniform(1, 30), "refresh")
         assert brought_in(workspace) == hashes
     workspace.command("cbir", "refresh")
     assert brought_in(workspace) == hashes
@@ -138,47 +92,6 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
         path.read_text(encoding="utf-8") for path in (workspace.folder / "reports/arrivals").glob("*.csv")
     )
     assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
-
-
-def _kill_after(workspace: Workspace, seconds: float, *words: str) -> None:
-    process = subprocess.Popen(
-        ["cbir", *words], cwd=workspace.folder, env=workspace.environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    time.sleep(1)  # the stage's process sees that its parent is gone
-
-
-def test_a_challenger_is_promoted_when_the_gate_holds_and_the_one_before_comes_back_by_rollback(
-    workspace: Workspace,
-) -> None:
-    land(workspace)
-    workspace.command("cbir", "refresh")
-    first = encoder(workspace)
-    refused = workspace.command("cbir", "retrain")
-    assert "version 2 is not promoted" in refused.stdout  # a p-value below 0.05 on so few groups there is not
-    assert encoder(workspace) == first
-    champion, tags = registered(workspace)
-    assert champion == "1"
-    assert tags["2"]["gate.promoted"] == "false"
-    assert is_clean(workspace)
-
-    workspace.command("cbir", "promote", "2")
-    second = encoder(workspace)
-    assert second != first
-    champion, tags = registered(workspace)
-    assert (champion, tags["2"]["previous"]) == ("2", "1")
-    assert is_clean(workspace)
-    back = workspace.command("cbir", "rollback")
-    assert "version 1 is in service" in back.stdout
-    assert encoder(workspace) == first
-    assert registered(workspace)[0] == "1"
-    assert is_clean(workspace)
-    assert "epoch" not in back.stderr
 
 
 def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, finished: Workspace) -> None:

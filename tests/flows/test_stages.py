@@ -21,7 +21,7 @@ def here(toy: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 def _bring(*, hold: bool = True) -> Outcome:
-    return bring_up_to_date("second", hold=hold, tell=lambda level, text: logging.log(level, text), environment={})
+    return bring_up_to_date("second", hold=hold, tell=lambda level, text: logging.log(level, text))
 
 
 def test_a_held_stage_that_is_up_to_date_or_can_be_restored_is_as_any_other(here: Workspace) -> None:

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from cbir.encoder import build_encoder
 from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
 from tasks import registry
+from tasks.registry import answer
 from tasks.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import Pipeline, connection, load_tracking, record
 from tests.tasks.test_tracking import make_outputs, settings
@@ -193,26 +192,20 @@ def test_a_decision_is_on_the_version_of_the_challenger_also_where_its_training_
     assert Path.cwd() == trained
 
 
-def _command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tasks.registry", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_the_command_answers_with_one_line_or_fails_with_one(trained: Path, tmp_path: Path) -> None:
+def test_a_command_is_answered_with_one_line(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "mlflow.db", tmp_path / "mlflow.db")
     _change("tracking", uri=f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
     _put_on_disk(2)
-    assert _command(trained, "sync").stdout == f"in service: version 2 of {MODEL}\n"
-    assert json.loads(_command(trained, "describe", "2").stdout)["train"]["epochs"] == 2
-    failed = _command(trained, "describe", "8")
-    assert (failed.returncode, failed.stdout) == (2, "")
-    assert failed.stderr.splitlines()[-1] == f"{MODEL} has no version 8; there are 1, 2, 3"
+    assert answer("sync", run="", reports=[]) == f"in service: version 2 of {MODEL}"
+    assert json.loads(answer("describe", number="2"))["train"]["epochs"] == 2
+    with pytest.raises(UserError, match="has no version 8; there are 1, 2, 3"):
+        answer("describe", number="8")
 
 
-def test_without_tracking_there_is_no_registry(tmp_path: Path) -> None:
+def test_without_tracking_there_is_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = settings(tmp_path)
     params["tracking"]["uri"] = ""
     YAML().dump(params, tmp_path / "params.yaml")
-    done = _command(tmp_path, "sync")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "tracking.uri is empty in params.yaml, so there is no registry: set it"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^tracking\.uri is empty in params\.yaml, so there is no registry: set it$"):
+        answer("sync", run="", reports=[])

@@ -367,7 +367,7 @@ def test_dvc_repro_makes_one_run_for_its_stages_and_none_where_nothing_ran(tmp_p
 
 def test_two_stages_that_end_at_once_in_a_workspace_without_a_database_share_a_run(tmp_path: Path) -> None:
     make_outputs(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "CBIR_PIPELINE_RUN": "flow"}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-m", "tasks.tracking"]
     both = [
         subprocess.Popen(

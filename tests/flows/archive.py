@@ -1,0 +1,101 @@
+"""The real pipeline on a small sample archive: what tests of it do to a workspace, and what they ask of it."""
+
+import hashlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks.workspace import Workspace
+
+SMALL = (
+    "train.backbone=timm/test_resnet",
+    "train.image_size=32",
+    "train.epochs=2",
+    "train.batch_size=16",
+    "index.k=12",
+    "evaluate.bootstrap=50",
+    "evaluate.projection_images=10",
+    "robustness.images=2",
+    "landing.settle=0.5",
+)
+
+
+def make(folder: Path, environment: dict[str, str], *settings: str) -> Workspace:
+    """A workspace with the sample archive after its first run, committed."""
+    workspace = Workspace.make(folder, {name: value for name, value in environment.items() if name != "PYTHONPATH"})
+    workspace.command("cbir", "sample", "--scenes", "12")
+    workspace.run(*SMALL, *settings)
+    workspace.commit("first run")
+    return workspace
+
+
+def copy(workspace: Workspace, folder: Path) -> Workspace:
+    """The same in another folder, to be changed at will."""
+    shutil.copytree(workspace.folder, folder, symlinks=True)
+    return Workspace(folder, workspace.environment)
+
+
+def assign(workspace: Workspace, *settings: str) -> None:
+    """Edit params.yaml and run nothing."""
+    program = "import sys; from flows.workspace import set_params; set_params(sys.argv[1:])"
+    workspace.command("python", "-c", program, *settings)
+
+
+def params(workspace: Workspace) -> dict[str, Any]:
+    return YAML(typ="safe").load(workspace.folder / "params.yaml")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def encoder(workspace: Workspace) -> str:
+    """What the encoder on disk is known by."""
+    return digest(workspace.folder / "models/encoder/model.safetensors")
+
+
+def registered(workspace: Workspace) -> tuple[str, dict[str, dict[str, str]]]:
+    """The version that the alias names, and the tags of each version."""
+    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
+        ((champion,),) = database.execute("SELECT version FROM registered_model_aliases WHERE alias = 'champion'")
+        tags: dict[str, dict[str, str]] = {
+            str(version): {} for (version,) in database.execute("SELECT version FROM model_versions")
+        }
+        for version, key, value in database.execute("SELECT version, key, value FROM model_version_tags"):
+            tags[str(version)][key] = value
+    return str(champion), tags
+
+
+def is_clean(workspace: Workspace) -> bool:
+    """Whether `dvc status` finds nothing to do."""
+    return workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+
+
+def start(workspace: Workspace, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command of the project; nobody reads what it says."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(
+        ["cbir", *words], cwd=workspace.folder, env=workspace.environment, start_new_session=True, **quiet
+    )
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a command by SIGKILL; what it started sees that its parent is gone."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+
+
+def kill_after(workspace: Workspace, seconds: float, *words: str) -> None:
+    """Start a command and kill it after some seconds, if it has not ended by then."""
+    process = start(workspace, *words)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        kill(process)
