@@ -67,6 +67,7 @@ def stage(
     except StageError as error:
         recording.failed(name, error)
         if isinstance(error, StageInterruptedError):
+            tell(logging.WARNING, str(error).removeprefix(f"{name}: "))  # or nobody would know why it begins again
             raise
         return Failed(message=str(error))
     remember(root, outcome)

@@ -6,9 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.workspace import Workspace
@@ -75,6 +78,26 @@ def registered(workspace: Workspace) -> tuple[str, dict[str, dict[str, str]]]:
 def is_clean(workspace: Workspace) -> bool:
     """Whether `dvc status` finds nothing to do."""
     return workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A disk in memory, to be filled; skips where this process may not mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "cbir-test", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    """Fill a disk but for some bytes; the file that has to go to make room again."""
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - left)))
+    return ballast
 
 
 def start(workspace: Workspace, *words: str) -> "subprocess.Popen[bytes]":

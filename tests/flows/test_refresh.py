@@ -12,7 +12,18 @@ import cv2
 import pytest
 
 from benchmarks.workspace import Workspace
-from tests.flows.archive import copy, digest, encoder, is_clean, kill_after, make, params, registered
+from tests.flows.archive import (
+    copy,
+    digest,
+    encoder,
+    fill,
+    is_clean,
+    kill_after,
+    make,
+    params,
+    registered,
+    small_disk,
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +103,26 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
         path.read_text(encoding="utf-8") for path in (workspace.folder / "reports/arrivals").glob("*.csv")
     )
     assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
+
+
+def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(finished: Workspace, tmp_path: Path) -> None:
+    chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
+    hashes: Counter[str] = Counter()
+    with small_disk(tmp_path / "disk", megabytes=400) as disk:
+        workspace = copy(finished, disk / "workspace")
+        before = encoder(workspace)
+        for turn in range(int(os.environ.get("CBIR_FULL_DISKS", "2"))):
+            hashes += land(workspace, seed=turn)
+            ballast = fill(disk, left=chance.randint(0, int(os.environ.get("CBIR_FULL_WITHIN", "4_000_000"))))
+            done = workspace.command("cbir", "refresh", check=False)
+            assert "Traceback" not in done.stderr
+            assert done.returncode == 0 or "no space" in done.stderr.splitlines()[-1], done.stderr
+            assert brought_in(workspace) == hashes
+            ballast.unlink()
+        workspace.command("cbir", "refresh")
+        assert brought_in(workspace) == hashes
+        assert encoder(workspace) == before
+        assert is_clean(workspace)
 
 
 def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, finished: Workspace) -> None:
