@@ -32,8 +32,14 @@ def test_auto_takes_bfloat16_where_the_processor_computes_in_it(
 def test_auto_takes_bfloat16_on_a_gpu_from_capability_8(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: torch.dtype
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert choose_precision("auto", torch.device("cuda")) == expected
+
+
+def test_of_a_gpu_in_another_machine_it_expects_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_precision("auto", torch.device("cuda")) == torch.bfloat16
 
 
 def test_what_is_asked_for_is_taken() -> None:

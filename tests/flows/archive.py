@@ -23,7 +23,7 @@ SMALL = (
     "train.batch_size=16",
     "index.k=12",
     "evaluate.bootstrap=50",
-    "evaluate.projection_images=10",
+    "evaluate.projection_images=4",  # too few to lay out: t-SNE and UMAP take longer than all else
     "robustness.images=2",
     "landing.settle=0.5",
 )

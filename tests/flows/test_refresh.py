@@ -90,7 +90,7 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
     hashes: Counter[str] = Counter()
     before = encoder(workspace)
-    for turn in range(int(os.environ.get("CBIR_KILLS", "3"))):
+    for turn in range(int(os.environ.get("CBIR_KILLS", "2"))):
         hashes += land(workspace, seed=turn)
         kill_after(workspace, chance.uniform(1, 30), "refresh")
         assert brought_in(workspace) == hashes

@@ -166,6 +166,7 @@ def test_a_run_that_is_killed_leaves_no_worker_and_keeps_what_came_back(
     assert psutil.wait_procs(workers, timeout=10)[1] == []
     before = _stored(workspace)
     output = workspace.flow().stderr
+    assert "is marked as crashed: its process died" in output
     assert f"{COUNT - before} of {COUNT - before} images embedded" in output
     assert np.array_equal(_vectors(workspace), alone)
 
