@@ -1,6 +1,10 @@
 """What the user can mend: the one exception that says how, and a full disk told from other errors."""
 
 import errno
+import shutil
+from pathlib import Path
+
+_ROOM = 1 << 24  # bytes; what failed may have made some room since
 
 
 class UserError(Exception):
@@ -16,5 +20,7 @@ def is_full_disk(error: BaseException | None) -> bool:
         number = error.errno if isinstance(error, OSError) else None
         if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
             return True
+        if "disk I/O error" in str(error):  # so SQLite calls it where it has no room to say more
+            return shutil.disk_usage(Path.cwd()).free < _ROOM
         error = error.__cause__ or error.__context__
     return False

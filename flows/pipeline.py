@@ -1,7 +1,8 @@
 """The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from cbir.errors import UserError
+from cbir.errors import UserError, is_full_disk
 from flows.artifacts import publish
 from flows.living import announced
 from flows.measured import remember
@@ -27,6 +28,7 @@ from flows.stages import (
     stop_running,
 )
 from tasks.settings import HERE
+from tasks.stage import no_space
 
 PREPARATIONS: dict[str, Callable[[Path, Tell], None]] = {"embed": embed_in_shards}  # before a stage that has to run
 terminal = logging.getLogger("flows")
@@ -38,6 +40,16 @@ def _nothing(_root: Path, _tell: Tell) -> None:
 
 def _can_be_retried(_task: object, _run: object, state: State) -> bool:
     return isinstance(state.result(raise_on_failure=False), StageInterruptedError)
+
+
+@contextmanager
+def _telling_full_disk(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if is_full_disk(error):
+            raise StageError(f"{name}: {no_space()}") from error
+        raise
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
@@ -63,14 +75,15 @@ def stage(
         PREPARATIONS.get(name, _nothing)(root, tell)
 
     try:
-        outcome = unchanged or bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, prepare=prepare)
+        with _telling_full_disk(name):
+            outcome = unchanged or bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, prepare=prepare)
+            remember(root, outcome)
     except StageError as error:
         recording.failed(name, error)
         if isinstance(error, StageInterruptedError):
             tell(logging.WARNING, str(error).removeprefix(f"{name}: "))  # or nobody would know why it begins again
             raise
         return Failed(message=str(error))
-    remember(root, outcome)
     if outcome.ran:
         recording.ran(outcome)
         tell(logging.INFO, f"ran, {outcome.seconds:.1f} s")

@@ -45,10 +45,15 @@ def undisturbed(path: Path, root: Path) -> Iterator[None]:
                     break
                 except LockError as error:
                     if not told:
-                        log.info("waiting: %s", " ".join(str(error).split()).partition(" If there are no")[0])
+                        log.info("%s", waiting_for(error))
                         told = True
                     time.sleep(1)
             yield
+
+
+def waiting_for(error: LockError) -> str:
+    """What a lock of DVC's says, without its advice to remove files."""
+    return f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}"
 
 
 class _RunCache(StageCache):

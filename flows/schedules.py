@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -55,6 +56,9 @@ def serve_schedules() -> None:
         if name in FLOWS:
             print(f"{name:8} {_in_words(text, settings.timezone)}", flush=True)
     print("Ctrl-C stops it.", flush=True)
+    warnings.filterwarnings(
+        "ignore", r"coroutine 'Runner\.astop'"
+    )  # what Prefect's own stop comes to in its event loop
     serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
 
 

@@ -28,12 +28,12 @@ from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
-from cbir.errors import UserError, is_full_disk
-from flows.repository import drop_stale_locks, key_of, open_repository
+from cbir.errors import UserError
+from flows.repository import drop_stale_locks, key_of, open_repository, waiting_for
 from flows.stopping import stop_all
 from tasks.findings import Data, data_read, flatten
 from tasks.settings import GRAPH, HERE
-from tasks.stage import TEMPORARY, no_space
+from tasks.stage import TEMPORARY
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 
@@ -158,8 +158,7 @@ def bring_up_to_date(
         prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
 
     Raises:
-        StageError: the stage's process failed, DVC found no space for what it wrote, or the stage would have to run
-            and is held.
+        StageError: the stage's process failed, or the stage would have to run and is held.
     """
     told = False
     while True:
@@ -168,13 +167,9 @@ def bring_up_to_date(
             return _bring_up_to_date(name, root, force=force, hold=hold, run=run)
         except LockError as error:
             if not told:
-                tell(logging.INFO, f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}")
+                tell(logging.INFO, waiting_for(error))
                 told = True
             time.sleep(1)
-        except Exception as error:
-            if is_full_disk(error):
-                raise StageError(f"{name}: {no_space()}") from error
-            raise
 
 
 def _bring_up_to_date(

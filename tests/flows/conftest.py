@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.workspace import Workspace as Archive
+from tests.flows import archive
 from tests.flows.toy import REPOSITORY, Workspace
 
 
@@ -65,3 +67,9 @@ def finished_toy(tmp_path_factory: pytest.TempPathFactory, prefect_environment: 
 def toy(finished_toy: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished toy, to be changed at will."""
     return finished_toy.copy(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Archive:
+    """The real pipeline after its first run on a small sample archive; tests work on copies of it."""
+    return archive.make(tmp_path_factory.mktemp("sample") / "workspace", prefect_environment)

@@ -15,19 +15,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.workspace import Workspace
-from tests.flows.archive import assign, copy, make
+from tests.flows.archive import assign, copy
 
 STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Workspace:
-    return make(tmp_path_factory.mktemp("pipeline") / "workspace", prefect_environment)
-
-
 @pytest.fixture
-def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
-    return copy(finished, tmp_path / "workspace")
+def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
+    return copy(sample, tmp_path / "workspace")
 
 
 def _runs(workspace: Workspace) -> list[tuple[str, str]]:

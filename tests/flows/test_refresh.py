@@ -13,27 +13,22 @@ import pytest
 
 from benchmarks.workspace import Workspace
 from tests.flows.archive import (
+    assign,
     copy,
     digest,
     encoder,
     fill,
     is_clean,
     kill_after,
-    make,
     params,
     registered,
     small_disk,
 )
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Workspace:
-    return make(tmp_path_factory.mktemp("refresh") / "workspace", prefect_environment, "version.commit=true")
-
-
 @pytest.fixture
-def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
-    return copy(finished, tmp_path / "workspace")
+def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
+    return copy(sample, tmp_path / "workspace")
 
 
 def land(workspace: Workspace, *, seed: int = 0) -> Counter[str]:
@@ -58,6 +53,8 @@ def brought_in(workspace: Workspace) -> Counter[str]:
 
 
 def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained(workspace: Workspace) -> None:
+    assign(workspace, "version.commit=true")
+    workspace.commit("to be committed from now on")
     hashes, before = land(workspace), encoder(workspace)
     done = workspace.command("cbir", "refresh")
     assert "3 new images" in done.stdout
@@ -105,11 +102,11 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
 
 
-def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(finished: Workspace, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(sample: Workspace, tmp_path: Path) -> None:
     chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
     hashes: Counter[str] = Counter()
     with small_disk(tmp_path / "disk", megabytes=400) as disk:
-        workspace = copy(finished, disk / "workspace")
+        workspace = copy(sample, disk / "workspace")
         before = encoder(workspace)
         for turn in range(int(os.environ.get("CBIR_FULL_DISKS", "2"))):
             hashes += land(workspace, seed=turn)
@@ -125,8 +122,8 @@ def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(finished: 
         assert is_clean(workspace)
 
 
-def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, finished: Workspace) -> None:
-    empty = Workspace.make(tmp_path / "empty", finished.environment)
+def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, sample: Workspace) -> None:
+    empty = Workspace.make(tmp_path / "empty", sample.environment)
     done = empty.command("cbir", "refresh", check=False)
     assert done.returncode == 1
     assert "no encoder is in service yet: `cbir run` makes one" in done.stderr
