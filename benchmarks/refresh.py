@@ -26,7 +26,7 @@ from tasks.stage import Paths
 BAR = 0.05
 LABELLED = 200  # groups in the ground truth
 GROUNDTRUTH = ("groundtruth.file=groups.csv", "groundtruth.layout=row")
-FROZEN = ("train.method=none", "train.image_size=224")  # a network as it comes
+FROZEN = ("train.method=none", "train.image_size=224", "train.whitening=centre")  # a network as it comes
 DIMENSION = 128  # of the synthetic vectors
 
 

@@ -27,7 +27,8 @@ class Workspace:
     def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**os.environ, "PATH": path, **(environment or {})}
+        compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # code is compiled once, as on a user's machine
+        self.environment = {**os.environ, **compiled, "PATH": path, **(environment or {})}
 
     @classmethod
     def make(cls, folder: Path, environment: dict[str, str] | None = None) -> "Workspace":

@@ -48,7 +48,7 @@ class Occasion:
 
 def shown_images(arrivals: Arrivals) -> list[str]:
     """The image_ids whose thumbnails :func:`write_arrivals_page` needs."""
-    rows = _related(arrivals)
+    rows = _related(arrivals).groupby(_KEY, sort=False).head(MOST_BESIDE)
     return list(dict.fromkeys([*rows["image_id"], *rows["other_id"]]))
 
 

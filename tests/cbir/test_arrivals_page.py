@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbir.arrivals import Arrivals
+from cbir.arrivals import Arrivals, baseline_of, find_arrivals
 from cbir.arrivals_page import (
+    MOST_BESIDE,
     MOST_SHOWN,
     Occasion,
     as_markdown_summary,
@@ -60,6 +61,17 @@ def test_sections_without_anything_are_left_out(tmp_path: Path) -> None:
     write_arrivals_page(tmp_path / "page.html", nothing, Occasion("x", 0.9), thumbnails={}, captions={})
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if "<h2>" in line] == ["<section><h2>Without relatives</h2>"]
+
+
+def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_asked_for(tmp_path: Path) -> None:
+    old = [f"a/{number}" for number in range(9)]
+    near = neighbours(*(("b/new", name, 0.99 - number / 1000) for number, name in enumerate(old)))
+    before, now = groups(**{"a/0": old}), groups(**{"a/0": [*old, "b/new"]})
+    found = find_arrivals(
+        baseline_of(manifest(*old), before), manifest(*old, "b/new"), now, near, threshold=0.9, margin=0.03
+    )
+    assert shown_images(found) == ["b/new", *old[:MOST_BESIDE]]
+    assert page(found, tmp_path / "page.html").count("<img") == 1 + MOST_BESIDE
 
 
 def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -> None:

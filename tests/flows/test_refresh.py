@@ -81,6 +81,7 @@ def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained
     assert is_clean(workspace)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_one_completes(
     workspace: Workspace,
 ) -> None:
@@ -102,13 +103,14 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(sample: Workspace, tmp_path: Path) -> None:
     chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
     hashes: Counter[str] = Counter()
     with small_disk(tmp_path / "disk", megabytes=400) as disk:
         workspace = copy(sample, disk / "workspace")
         before = encoder(workspace)
-        for turn in range(int(os.environ.get("CBIR_FULL_DISKS", "2"))):
+        for turn in range(int(os.environ.get("CBIR_FULL_DISKS", "1"))):
             hashes += land(workspace, seed=turn)
             ballast = fill(disk, left=chance.randint(0, int(os.environ.get("CBIR_FULL_WITHIN", "4_000_000"))))
             done = workspace.command("cbir", "refresh", check=False)

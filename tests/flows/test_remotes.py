@@ -14,6 +14,7 @@ import pytest
 
 from tests.flows.toy import Workspace
 
+pytestmark = pytest.mark.slow
 BUCKET = "archive"
 
 SERVE_S3 = """

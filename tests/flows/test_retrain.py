@@ -12,6 +12,7 @@ import pytest
 from benchmarks.workspace import Workspace
 from tests.flows.archive import assign, copy, encoder, is_clean, kill, kill_after, params, registered, start
 
+pytestmark = pytest.mark.slow
 BAD, GOOD = "train.learning_rate=0.3", "train.learning_rate=0.003"
 
 

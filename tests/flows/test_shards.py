@@ -25,6 +25,7 @@ from cbir.manifest import SCHEMA, Row, write_manifest
 from flows.shards import Folders, Shards, _require_shared, load_shards
 from tests.flows.toy import REPOSITORY, Workspace
 
+pytestmark = pytest.mark.slow
 COUNT = 60
 STAGE = {
     "cmd": "python -m tasks.embed",

@@ -87,7 +87,7 @@ class Workspace:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.environment = {**os.environ, **environment}
+        self.environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment}  # compiled once
 
     @classmethod
     def make(cls, folder: Path, environment: dict[str, str]) -> "Workspace":
