@@ -1,5 +1,6 @@
 """What a run costs in which nothing has changed: the flow with a running Prefect server, and `dvc repro`."""
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ from benchmarks.workspace import BIN, prefect_server
 
 def run() -> list[Figure]:
     """Bring the workspace up to date, then time the flow and `dvc repro` on it in turn."""
-    with prefect_server() as environment:
+    with prefect_server() as own:
+        environment = {**os.environ, **own}
         cbir = [str(BIN / "cbir"), "run"]
         first = subprocess.run(cbir, env=environment, capture_output=True, text=True)
         if first.returncode:

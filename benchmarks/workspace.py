@@ -82,10 +82,15 @@ def prefect_server() -> Iterator[dict[str, str]]:
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     with tempfile.TemporaryDirectory() as home:
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "PREFECT_HOME": home, "PREFECT_API_URL": api}
-        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
-        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        environment = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": home,
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen(command, env={**os.environ, **environment}, **quiet)
         try:
             _wait_until_healthy(f"{api}/health")
             yield environment

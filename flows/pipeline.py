@@ -34,10 +34,6 @@ PREPARATIONS: dict[str, Callable[[Path, Tell], None]] = {"embed": embed_in_shard
 terminal = logging.getLogger("flows")
 
 
-def _nothing(_root: Path, _tell: Tell) -> None:
-    pass
-
-
 def _can_be_retried(_task: object, _run: object, state: State) -> bool:
     return isinstance(state.result(raise_on_failure=False), StageInterruptedError)
 
@@ -72,7 +68,8 @@ def stage(
 
     def prepare() -> None:
         recording.prepare()
-        PREPARATIONS.get(name, _nothing)(root, tell)
+        if name in PREPARATIONS:
+            PREPARATIONS[name](root, tell)
 
     try:
         with _telling_full_disk(name):

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cbir.errors import UserError
 from flows.stages import Outcome, StageError, Tell
 from tasks.findings import Ran
-from tasks.settings import HERE, PARAMS, read_yaml
+from tasks.settings import is_tracked
 
 
 class RecorderError(Exception):
@@ -94,17 +95,6 @@ def recorder() -> Recorder:
         return _recorders[-1]
 
 
-def is_tracked(root: Path = HERE) -> bool:
-    """Whether anything is to be recorded in MLflow."""
-    return bool((read_yaml(root / PARAMS).get("tracking") or {}).get("uri"))
-
-
-def prepare_recorder(root: Path = HERE) -> None:
-    """Something is about to be recorded: where the workspace is tracked, MLflow may begin to load."""
-    if is_tracked(root):
-        recorder()
-
-
 class Recording:
     """What a pipeline run has recorded of its stages, while the next ones run.
 
@@ -114,12 +104,12 @@ class Recording:
     """
 
     def __init__(self, root: Path, pipeline: str) -> None:
-        self._root, self._pipeline = root, pipeline if pipeline and is_tracked(root) else ""
+        self._root, self._pipeline = root, pipeline
         self._answers: dict[str, Future[str]] = {}
 
     def prepare(self) -> None:
         """A stage is about to run: MLflow may begin to load."""
-        if self._pipeline:
+        if self._wanted:
             recorder()
 
     def ran(self, outcome: Outcome) -> None:
@@ -132,12 +122,17 @@ class Recording:
             sentence = str(error).removeprefix(f"{name}: ")
             self._record(name, Ran(name, *self._where, error.seconds, failed=sentence))
 
+    @cached_property
+    def _wanted(self) -> bool:
+        """Looked up when a stage runs: most runs have nothing to do."""
+        return bool(self._pipeline) and is_tracked(self._root)
+
     @property
     def _where(self) -> tuple[str, str]:
         return str(self._root.absolute()), self._pipeline
 
     def _record(self, name: str, ran: Ran) -> None:
-        if self._pipeline:
+        if self._wanted:
             self._answers[name] = recorder().ask({"stage": asdict(ran)})
 
     def finish(self, tell: Tell) -> str | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from cbir.errors import UserError
 from cbir.promotion import Decision
-from flows.recorder import RecorderError, is_tracked, recorder
+from flows.recorder import RecorderError, recorder
+from tasks.settings import is_tracked
 
 
 @dataclass(frozen=True)

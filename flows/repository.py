@@ -6,10 +6,11 @@ The names used here that DVC does not document are why pyproject.toml pins its v
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from dvc.lock import LockError, make_lock
@@ -21,6 +22,8 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 
 from tasks.settings import GRAPH
+
+Result = TypeVar("Result")
 
 log = logging.getLogger("flows")
 
@@ -35,25 +38,25 @@ def open_repository(root: Path) -> Repo:
 @contextmanager
 def undisturbed(path: Path, root: Path) -> Iterator[None]:
     """Within it no stage that reads or writes below a path runs, in whichever process; waits for those that do."""
-    told = False
-    with open_repository(root) as repo:
+    with open_repository(root) as repo, ExitStack() as held:
         drop_stale_locks(repo)
-        with ExitStack() as held:
-            while True:
-                try:
-                    held.enter_context(rwlock(repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False))
-                    break
-                except LockError as error:
-                    if not told:
-                        log.info("%s", waiting_for(error))
-                        told = True
-                    time.sleep(1)
-            yield
+        lock = partial(rwlock, repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False)
+        patiently(lambda: held.enter_context(lock()), log.log)
+        yield
 
 
-def waiting_for(error: LockError) -> str:
-    """What a lock of DVC's says, without its advice to remove files."""
-    return f"waiting: {' '.join(str(error).split()).partition(' If there are no')[0]}"
+def patiently(work: Callable[[], Result], tell: Callable[[int, str], None]) -> Result:
+    """Do what needs locks of DVC's, as soon as no other process holds them; tells once what it waits for."""
+    told = False
+    while True:
+        try:
+            return work()
+        except LockError as error:
+            if not told:
+                words = " ".join(str(error).split()).partition(" If there are no")[0]  # without advice to remove files
+                tell(logging.INFO, f"waiting: {words}")
+                told = True
+            time.sleep(1)
 
 
 class _RunCache(StageCache):

@@ -56,9 +56,8 @@ def serve_schedules() -> None:
         if name in FLOWS:
             print(f"{name:8} {_in_words(text, settings.timezone)}", flush=True)
     print("Ctrl-C stops it.", flush=True)
-    warnings.filterwarnings(
-        "ignore", r"coroutine 'Runner\.astop'"
-    )  # what Prefect's own stop comes to in its event loop
+    # What Prefect's own stop comes to in its event loop.
+    warnings.filterwarnings("ignore", r"coroutine 'Runner\.astop'")
     serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
 
 

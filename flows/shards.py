@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from cbir.errors import UserError
 from flows.stages import StageError, StageInterruptedError, Tell
 from flows.stopping import stopped_by
-from tasks.settings import PARAMS, check, load_paths, read_yaml
+from tasks.settings import PARAMS, load_paths, load_section, read_yaml
 from tasks.stage import die_with_parent
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ class Folders:
 
 def load_shards(params: dict[str, Any]) -> Shards:
     """The section ``shards``, checked; where there is none, the stage alone."""
-    values = params.get("shards") or {}
-    check("shards", values, {field.name: field.type for field in fields(Shards)})
-    return Shards(**values)
+    return load_section("shards", Shards, {"shards": {**asdict(Shards()), **(params.get("shards") or {})}})
 
 
 def embed_in_shards(root: Path, tell: Tell) -> None:

@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import CheckoutError, DvcException
-from dvc.lock import LockError
 from dvc.repo import lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
@@ -29,7 +28,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
-from flows.repository import drop_stale_locks, key_of, open_repository, waiting_for
+from flows.repository import drop_stale_locks, key_of, open_repository, patiently
 from flows.stopping import stop_all
 from tasks.findings import Data, data_read, flatten
 from tasks.settings import GRAPH, HERE
@@ -160,16 +159,8 @@ def bring_up_to_date(
     Raises:
         StageError: the stage's process failed, or the stage would have to run and is held.
     """
-    told = False
-    while True:
-        try:
-            run = partial(_reproduce, prepare=prepare, tell=tell)
-            return _bring_up_to_date(name, root, force=force, hold=hold, run=run)
-        except LockError as error:
-            if not told:
-                tell(logging.INFO, waiting_for(error))
-                told = True
-            time.sleep(1)
+    run = partial(_reproduce, prepare=prepare, tell=tell)
+    return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, run=run), tell)
 
 
 def _bring_up_to_date(

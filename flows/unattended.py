@@ -13,11 +13,11 @@ from cbir.errors import UserError, is_full_disk
 from flows.exclusive import BusyError, hold_workspace
 from flows.living import announced
 from flows.notification import notify
-from flows.recorder import prepare_recorder
+from flows.recorder import recorder
 from flows.registry import sync
 from flows.stages import Outcome
 from flows.versioning import OWN, commit, edited, push
-from tasks.settings import PARAMS, load_section, read_yaml
+from tasks.settings import PARAMS, is_tracked, load_section, read_yaml
 from tasks.stage import no_space
 
 PROMOTED = ("images", "train")  # the sections of params.yaml that a promotion sets
@@ -85,7 +85,8 @@ def unattended(
     """
     try:
         with hold_workspace(what, wait=wait), announced():
-            prepare_recorder()
+            if is_tracked():
+                recorder()  # MLflow may begin to load
             before = edited()
             done = work()
             _reconcile(done)

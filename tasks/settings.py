@@ -59,6 +59,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+def is_tracked(root: Path = HERE) -> bool:
+    """Whether anything is to be recorded in MLflow."""
+    return bool((read_yaml(root / PARAMS).get("tracking") or {}).get("uri"))
+
+
 def load_paths(params: dict[str, Any]) -> Paths:
     """The section ``paths``, checked."""
     values = params.get("paths", {})

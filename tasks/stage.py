@@ -16,7 +16,7 @@ from typing import Any
 
 from cbir.errors import UserError, is_full_disk
 from cbir.ranks import is_helper
-from tasks.settings import PARAMS, Paths, arguments, dependencies, read_yaml
+from tasks.settings import PARAMS, Paths, arguments, dependencies, is_tracked
 
 __all__ = ["Paths", "die_with_parent", "main", "no_space", "track"]
 
@@ -139,7 +139,7 @@ def track(what: str, *command: str, log: logging.Logger, text: str | None = None
         command: the module and its arguments.
         text: for its standard input.
     """
-    if not (read_yaml(PARAMS).get("tracking") or {}).get("uri"):
+    if not is_tracked():
         return
     result = subprocess.run([sys.executable, "-m", *command], input=text, capture_output=True, text=True, check=False)
     for line in result.stdout.splitlines():

@@ -11,8 +11,9 @@ import pytest
 
 from cbir.errors import UserError
 from flows import recorder as module
-from flows.recorder import Recorder, RecorderError, Recording, is_tracked, recorder
+from flows.recorder import Recorder, RecorderError, Recording, recorder
 from flows.stages import Outcome, StageError
+from tasks.settings import is_tracked
 from tests.flows.toy import REPOSITORY
 
 PATIENCE = 120  # seconds
