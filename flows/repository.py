@@ -3,9 +3,11 @@
 The names used here that DVC does not document are why pyproject.toml pins its version.
 """
 
+import io
 import json
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,15 +15,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from dvc.lock import LockError, make_lock
+from dvc.lock import Lock, LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, rwlock
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_cache_hash
 from dvc.stage.loader import StageLoader
-from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
+from ruamel.yaml import YAML
 
+from cbir.files import writing
+from flows import looks
 from tasks.settings import GRAPH
+
+POLL = 0.02  # seconds
 
 Result = TypeVar("Result")
 
@@ -32,7 +39,18 @@ def open_repository(root: Path) -> Repo:
     """The workspace, to be used in a ``with``; it waits for the lock of another process."""
     repo = Repo(str(root), _wait_for_lock=True)
     repo.stage_cache = _RunCache(repo)
+    if type(repo.lock) is Lock:
+        repo.lock.lock = partial(_lock, repo.lock)
     return repo
+
+
+def _lock(lock: Lock) -> None:
+    """Wait for the lock of a repository; stages side by side hold it for moments, and DVC looks every half second."""
+    while True:
+        try:
+            return lock._do_lock()
+        except LockError:
+            time.sleep(POLL)
 
 
 @contextmanager
@@ -57,6 +75,29 @@ def patiently(work: Callable[[], Result], tell: Callable[[int, str], None]) -> R
                 tell(logging.INFO, f"waiting: {words}")
                 told = True
             time.sleep(1)
+
+
+def record(stage: PipelineStage) -> dict[str, Any]:
+    """Write the entry of a stage in dvc.lock: as DVC does, but all of the file or nothing, in a fifth of the time.
+
+    DVC empties the file first, and uses the part of ruamel.yaml that keeps comments, which this file has not.
+
+    Returns:
+        What dvc.lock holds now.
+    """
+    lockfile = stage.dvcfile._lockfile
+    entries: dict[str, Any] = lockfile.load() or {"schema": "2.0"}
+    entries.setdefault("stages", {}).update(to_lockfile(stage))
+    yaml: Any = YAML(typ="safe")
+    yaml.default_flow_style = yaml.sort_base_mapping_type_on_output = False
+    yaml.representer.ignore_aliases = lambda _: True
+    yaml.representer.add_representer(OrderedDict, lambda into, items: into.represent_dict(items))
+    text = io.StringIO()
+    yaml.dump(entries, text)
+    with writing(Path(lockfile.path)) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+    looks.know(lockfile.path, entries, text.getvalue())
+    return entries
 
 
 class _RunCache(StageCache):

@@ -28,7 +28,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
-from flows.repository import drop_stale_locks, key_of, open_repository, patiently
+from flows.repository import drop_stale_locks, key_of, open_repository, patiently, record
 from flows.stopping import stop_all
 from tasks.findings import Data, data_read, flatten
 from tasks.settings import GRAPH, HERE
@@ -182,11 +182,11 @@ def _bring_up_to_date(
             stage.commit()
         else:
             measured = run(stage)
-        stage.dump(update_pipeline=False)
+        locked = record(stage)
         seconds = time.monotonic() - started
         if reason is None:
             measured = {"seconds": seconds, **measured}
-            return Outcome(name, True, "ran", seconds, key_of(stage), measured, data_read(name, root))
+            return Outcome(name, True, "ran", seconds, key_of(stage), measured, data_read(name, root, locked))
         return Outcome(name, False, reason, seconds, key_of(stage))
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,22 @@ class Ran:
         return cls(**{**values, "data": tuple(Data(**one) for one in values["data"])})
 
 
-def data_read(stage: str, root: Path = HERE) -> list[Data]:
+def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = None) -> list[Data]:
     """The data that a stage reads, imported data and outputs of other stages alike, as .dvc files and dvc.lock have it.
 
     The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
+
+    Args:
+        stage: of dvc.yaml.
+        root: the workspace.
+        locked: what dvc.lock holds; None: it is read.
     """
     _, read = dependencies(stage, root)
     lock = root / "dvc.lock"
+    if locked is None:
+        locked = read_yaml(lock) if lock.exists() else {}
     entries: dict[Path, dict[str, Any]] = {}
-    for other, described in (read_yaml(lock).get("stages", {}) if lock.exists() else {}).items():
+    for other, described in locked.get("stages", {}).items():
         if other != stage:
             entries |= {Path(out["path"]): out for out in described.get("outs", [])}
     for file in [file for path in read for file in (Path(f"{path}.dvc"), *_described_in(path, root))]:

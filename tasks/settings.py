@@ -1,5 +1,6 @@
 """Settings from params.yaml, checked: the signature of a stage's function is the schema of its section."""
 
+import copy
 import difflib
 import inspect
 import re
@@ -7,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: there is no such file, or it is no such YAML.
     """
     try:
-        values = YAML(typ="safe").load(path)
+        values = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UserError(f"{path} is not in {Path.cwd()}: run this in the project's folder") from error
     except Exception as error:
@@ -57,6 +59,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold sections of settings, is {type(values).__name__}")
     return values
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Any:
+    """A run asks for the same few files again and again."""
+    return YAML(typ="safe").load(text)
 
 
 def is_tracked(root: Path = HERE) -> bool:
