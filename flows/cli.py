@@ -13,6 +13,7 @@ import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
+from tasks.settings import HERE
 from tasks.stage import no_space, track
 
 if TYPE_CHECKING:
@@ -185,6 +186,12 @@ def presets(
 @app.command()
 def refresh() -> None:
     """Bring in what has landed in data/landing and find its near-duplicates; trains nothing."""
+    from flows.processes import load_ahead
+    from flows.workspace import HELD, require_workspace
+
+    landing = require_workspace().landing
+    if landing.is_dir() and any(not entry.name.startswith(".") for entry in landing.iterdir()):
+        load_ahead(HERE, but=HELD)  # while Prefect loads
     _run_unattended("flows.refresh", "refresh")
 
 

@@ -16,6 +16,7 @@ from cbir.errors import UserError, is_full_disk
 from flows.artifacts import publish
 from flows.living import announced
 from flows.measured import remember
+from flows.processes import load_ahead
 from flows.recorder import Recording
 from flows.shards import embed_in_shards
 from flows.stages import (
@@ -127,6 +128,8 @@ def _pipeline(
         plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
         return Failed(message=str(error), data=error)
+    if plan.unchanged.keys() != plan.needs.keys():
+        load_ahead(root, but={*plan.unchanged, *hold})
     runs: dict[str, PrefectFuture[Any]] = {}
     for name, needed in plan.needs.items():
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(

@@ -21,13 +21,13 @@ from cbir.files import writing
 from flows.accessions import adopt
 from flows.pipeline import pipeline
 from flows.presets import Values
-from flows.refresh import HELD, catch_up, require_service
+from flows.refresh import catch_up, require_service
 from flows.registry import describe
 from flows.run_cache import differing_files
 from flows.stages import Outcome
 from flows.study_workspace import make_workspace
 from flows.unattended import Done, RunError, tell, unattended
-from flows.workspace import set_params
+from flows.workspace import HELD, set_params
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
 
 TRIAL = "promotion"

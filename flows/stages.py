@@ -9,7 +9,6 @@ import logging
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +27,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
+from flows import processes
 from flows.repository import drop_stale_locks, key_of, open_repository, patiently, record
 from flows.stopping import stop_all
 from tasks.findings import Data, data_read, flatten
@@ -38,7 +38,7 @@ logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: i
 
 Tell = Callable[[int, str], None]
 GRACE = 2  # seconds that a stage has to end by itself
-_running: set[subprocess.Popen[bytes]] = set()
+_running: set[processes.Process] = set()
 
 
 class StageError(Exception):
@@ -247,10 +247,7 @@ def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) 
     prepare()
     started = time.monotonic()
     read, write = os.pipe()
-    bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}
-    own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid()), "CBIR_TRACKING": "later"}
-    variables = {**os.environ, **bars, **own}
-    process = subprocess.Popen(_command(stage), cwd=stage.wdir, env=variables, pass_fds=[write], process_group=0)
+    process = processes.start(_command(stage), stage.wdir, write)
     os.close(write)
     _running.add(process)
     failure = None
@@ -279,14 +276,18 @@ def stop_running() -> None:
     They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
     """
     stop_all()
-    processes = list(_running)
-    for process in processes:
-        process.terminate()
+    _send(signal.SIGTERM)
     end = time.monotonic() + GRACE
-    while any(process.poll() is None for process in processes) and time.monotonic() < end:
+    while _running and time.monotonic() < end:
         time.sleep(0.05)
-    for process in processes:
-        process.kill()  # no harm: a stage survives it at any moment; Lightning would train on until its epoch ends
+    _send(signal.SIGKILL)  # no harm: a stage survives it at any moment; Lightning would train on until its epoch ends
+    processes.end_starter()
+
+
+def _send(number: signal.Signals) -> None:
+    for process in list(_running):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def _command(stage: PipelineStage) -> list[str]:

@@ -14,6 +14,8 @@ from cbir.errors import UserError
 from cbir.files import writing
 from tasks.settings import PARAMS, Paths, load_paths, read_yaml
 
+HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
+
 
 def require_workspace() -> Paths:
     """The paths of the workspace, which is the working directory.

@@ -66,7 +66,7 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 
 
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
-    serving = {"settings", "stage", "tracking", "findings", "nested", "recorder", "registry", "arrivals"}
+    serving = {"settings", "stage", "starter", "tracking", "findings", "nested", "recorder", "registry", "arrivals"}
     assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, *serving}
 
 
