@@ -32,6 +32,8 @@ from cbir.store import Store
 
 log = logging.getLogger(__name__)
 
+FEW = 32  # files, for which a worker more would not have started before the others are through
+
 _REPORT = ["finding", "path", "page", "reason", "width", "height", "bytes", "format", "mode"]
 
 
@@ -142,7 +144,7 @@ def _entries(archive: Path) -> list[Entry]:
 
 def _isolated(function: Callable[[Task], Any], tasks: Sequence[Task], labour: Labour) -> Iterator[Outcome[Task, Any]]:
     if tasks:  # without any, no worker needs to start
-        workers = min(labour.workers or usable_cores(), len(tasks))
+        workers = min(labour.workers or usable_cores(), -(-len(tasks) // FEW))
         yield from run_isolated(function, tasks, timeout=labour.timeout, workers=workers, prepare=prepare_worker)
 
 

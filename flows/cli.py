@@ -107,8 +107,12 @@ def _provide_api(paths: "Paths", *, port: int = 0) -> None:
 
 def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
     """The state in which a flow ended."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
     try:
-        return flow(*arguments, return_state=True)
+        # Prefect would wait up to a second for the end of the thread that sends the heartbeats of each flow.
+        with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return flow(*arguments, return_state=True)
     except KeyboardInterrupt:
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)

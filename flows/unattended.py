@@ -87,10 +87,11 @@ def unattended(
         with hold_workspace(what, wait=wait), announced():
             if is_tracked():
                 recorder()  # MLflow may begin to load
-            before = edited()
+            version = load_section("version", Version, read_yaml(PARAMS))
+            before = edited() if version.commit else []
             done = work()
             _reconcile(done)
-            _keep_version(what, done, before)
+            _keep_version(what, done, version, before)
             if done.news is not None:
                 _notify({"run": what, "message": done.message, **done.news})
             settled()
@@ -121,8 +122,7 @@ def _reconcile(done: Done) -> None:
             tell(logging.INFO, "%s", said)
 
 
-def _keep_version(what: str, done: Done, before: Sequence[str]) -> None:
-    version = load_section("version", Version, read_yaml(PARAMS))
+def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:
     if version.commit:
         landed = f": {', '.join(done.landed)}" if done.landed else ""
         own = PROMOTED if "promoted" in (done.news or {}) else OWN

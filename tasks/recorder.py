@@ -42,6 +42,7 @@ def main() -> None:
     """Answer until the input ends."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     with redirect_stdout(sys.stderr):  # nothing but answers may get between them
+        os.nice(10)  # the stages first: for what is recorded of them nobody waits
         load_mlflow()
         for answer in answers(sys.stdin):
             out.write(f"{answer}\n")
