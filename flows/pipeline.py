@@ -128,7 +128,7 @@ def _pipeline(
         plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
         return Failed(message=str(error), data=error)
-    if plan.unchanged.keys() != plan.needs.keys():
+    if hold and plan.unchanged.keys() != plan.needs.keys():  # a run that may train takes minutes, not seconds
         load_ahead(root, but={*plan.unchanged, *hold})
     runs: dict[str, PrefectFuture[Any]] = {}
     for name, needed in plan.needs.items():
