@@ -1,5 +1,7 @@
 """What tests of several modules share."""
 
+import signal
+
 import pytest
 
 from cbir.sample import Sample, make_sample
@@ -9,6 +11,11 @@ from cbir.sample import Sample, make_sample
 def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     """A small sample archive with at least one of every kind of file; read only."""
     return make_sample(tmp_path_factory.mktemp("sample") / "archive", scenes=12, longest_side=320)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches the programs that tests start; a shell that runs tests in its background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
