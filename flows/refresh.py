@@ -20,7 +20,6 @@ from cbir.landing import Look, look
 from cbir.manifest import accessions_of, read_manifest
 from flows.accessions import adopt
 from flows.pipeline import pipeline
-from flows.processes import load_ahead
 from flows.repository import undisturbed
 from flows.stages import Outcome, plan_stages
 from flows.unattended import Done, RunError, tell, unattended
@@ -67,8 +66,6 @@ def _refresh() -> Done:
     require_service(paths)
     paths.landing.mkdir(parents=True, exist_ok=True)
     found = look(paths.landing, settle=load_section("landing", Landing, params).settle)
-    if found.ready:
-        load_ahead(HERE, but=HELD)
     landed = _take_in(found, paths)
     adopt(paths.raw, paths.weights)
     if not landed.arrivals and _is_up_to_date() and is_reported(paths):

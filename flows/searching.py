@@ -1,6 +1,5 @@
 """`cbir search`: the images nearest to a picture or a text as a table, with similarity and group."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from cbir.errors import UserError
 from cbir.manifest import read_manifest
 from cbir.search import Searcher, locate
 from tasks.settings import PARAMS, Paths, read_yaml
+from tasks.threshold import threshold_in_use
 
 GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
 
@@ -42,11 +42,8 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
     groups = pd.read_parquet(paths.groups, columns=["image_id", "group_id"])
     found = locate(hits, read_manifest(paths.manifest), groups)
-    Console().print(_table(found, _threshold(paths) if image is not None else None))
-
-
-def _threshold(paths: Paths) -> float:
-    return json.loads((paths.reports / "threshold.json").read_text(encoding="utf-8"))["threshold"]
+    threshold = None if image is None else threshold_in_use(paths, params["group"]["threshold"])[0]
+    Console().print(_table(found, threshold))
 
 
 def _table(found: pd.DataFrame, threshold: float | None) -> Table:

@@ -1,6 +1,5 @@
 """The arrival report of a refresh: what is new since the last report. It depends on history, so it is no stage."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from cbir.reduced import ReducedImages
 from cbir.source import Skipped
 from cbir.thumbnails import page_side, read_thumbnails
 from tasks.settings import Paths
+from tasks.threshold import threshold_in_use
 
 FOLDER = "arrivals"
 
@@ -82,13 +82,11 @@ def report_arrivals(
     report is written again: so a run that was killed leaves none out.
 
     Args:
-        chosen_threshold: `group.threshold` of params.yaml; 0: the learned one.
+        chosen_threshold: `group.threshold` of params.yaml, a cosine; 0: the learned one.
     """
     baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
     groups = pd.read_parquet(paths.groups)
-    threshold = chosen_threshold or float(
-        json.loads((paths.reports / "threshold.json").read_text("utf-8"))["threshold"]
-    )
+    threshold, _ = threshold_in_use(paths, chosen_threshold)
     neighbours = read_neighbours(paths.neighbours)
     found = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
     if not found.files:

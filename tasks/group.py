@@ -1,6 +1,5 @@
 """Stage group: near-duplicate groups, and the reports that people read."""
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -16,12 +15,13 @@ from cbir.grouping import group_images
 from cbir.manifest import read_manifest
 from cbir.neighbours import read_neighbours
 from cbir.reduced import ReducedImages
-from cbir.report import explain_threshold, report_rows, summarise, write_csv
+from cbir.report import report_rows, summarise, write_csv
 from cbir.report_page import Link, write_page
 from cbir.report_workbook import write_workbook
 from cbir.store import Store
 from cbir.thumbnails import Thumbnail, page_side, read_thumbnails
 from tasks.stage import Paths, main
+from tasks.threshold import threshold_in_use
 
 _SCHEMA = pa.schema(
     [
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: int, thumbnail_side: int) -> None:
     """Put near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
     _check(threshold=threshold, report_groups=report_groups, thumbnail_side=thumbnail_side, longest_side=longest_side)
-    value, rule = _threshold(paths.reports / "threshold.json", threshold)
+    value, rule = threshold_in_use(paths, threshold)
     manifest = read_manifest(paths.manifest)
     groups = _find(paths, manifest, threshold=value)
     write_parquet(
@@ -101,14 +101,6 @@ def _check(*, threshold: float, report_groups: int, thumbnail_side: int, longest
         raise UserError(
             f"group.thumbnail_side must be between 32 and images.longest_side ({longest_side}), is {thumbnail_side}"
         )
-
-
-def _threshold(path: Path, chosen: float) -> tuple[float, str]:
-    """The threshold and, in a sentence, what it rests on."""
-    if chosen:
-        return chosen, "Chosen by hand (group.threshold in params.yaml)."
-    learned = json.loads(path.read_text(encoding="utf-8"))
-    return float(learned["threshold"]), explain_threshold(learned)
 
 
 def _thumbnails(

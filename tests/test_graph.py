@@ -13,6 +13,7 @@ LAYERS = ("cbir", "tasks")
 FOUND_BY_NAME = {"cbir/objective.py": "cbir/methods"}  # a module that loads every module of a folder by its name
 READ = {  # modules that read files of cbir/templates
     "cbir/report_page.py": ["page.css", "report.css", "report.html", "report.js"],
+    "cbir/webpage.py": ["page.html"],
     "cbir/robustness_page.py": ["page.css", "robustness.css", "robustness.html", "tables.css"],
 }
 
@@ -66,7 +67,18 @@ def test_a_stage_is_run_by_the_module_of_its_name(stage: str) -> None:
 
 
 def test_every_task_is_a_stage_or_serves_them_all() -> None:
-    serving = {"settings", "stage", "starter", "tracking", "findings", "nested", "recorder", "registry", "arrivals"}
+    serving = {
+        "settings",
+        "stage",
+        "threshold",
+        "starter",
+        "tracking",
+        "findings",
+        "nested",
+        "recorder",
+        "registry",
+        "arrivals",
+    }
     assert {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")} == {*STAGES, *serving}
 
 

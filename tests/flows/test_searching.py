@@ -19,6 +19,7 @@ from cbir.images import read_image
 from cbir.index import build_index, save_index
 from cbir.manifest import Row, write_manifest
 from flows.searching import show_neighbours
+from flows.workspace import set_params
 from tasks.settings import Paths, load_paths, read_yaml
 from tests.cbir.clip import TINY, photographs
 
@@ -46,7 +47,7 @@ def workspace(**changes: Any) -> Paths:
     save_index(build_index(read_embeddings(paths.embeddings)), paths.index)
     write_parquet(paths.groups, pa.table({"image_id": [rows[0].image_id], "group_id": [rows[0].image_id]}))
     paths.reports.mkdir()
-    (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.875}), encoding="utf-8")
+    (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.875, "rule": "default"}), encoding="utf-8")
     return paths
 
 
@@ -70,6 +71,14 @@ def test_an_image_gives_itself_its_group_and_the_threshold(clip: Paths, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["1", "1.000", image_ids(image)[0][:8], "first/0.png", "(the", "same", "file)"]
     assert lines[-1].strip() == "near-duplicates from 0.875 on"
+
+
+def test_a_threshold_chosen_by_hand_goes_before_the_learned_one(
+    clip: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_params(["group.threshold=0.5"])
+    show_neighbours(clip.raw / "first/0.png", clip, text=None, k=2)
+    assert capsys.readouterr().out.splitlines()[-1].strip() == "near-duplicates from 0.500 on"
 
 
 @pytest.mark.parametrize(("image", "text", "both"), [(None, None, "neither"), (Path("a.jpg"), "a horse", "both")])
