@@ -13,7 +13,7 @@ from benchmarks.figures import Figure
 from cbir.files import writing
 
 QUICK = ("reading", "embedding", "indexing", "noop")
-LONG = ("historical", "xray", "training", "refresh")  # the first three on real photographs; 20 minutes the last two
+LONG = ("historical", "xray", "training", "refresh")  # real photographs but for the last; that takes an hour
 
 
 def main() -> None:

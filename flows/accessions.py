@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 
 from cbir.errors import UserError
+from flows.repository import open_repository
 
 log = logging.getLogger("flows")
 
@@ -19,7 +19,7 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         UserError: DVC will not take one.
     """
     try:
-        with Repo(_wait_for_lock=True) as repo:
+        with open_repository(Path()) as repo:
             repo.scm_context.quiet = True  # no advice on git for each
             repo.add([str(path) for path in paths])
     except DvcException as error:

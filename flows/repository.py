@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from dvc import dvcfile
+from dvc import rwlock as table_of_locks
 from dvc.lock import Lock, LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, rwlock
@@ -38,6 +40,7 @@ log = logging.getLogger("flows")
 def open_repository(root: Path) -> Repo:
     """The workspace, to be used in a ``with``; it waits for the lock of another process."""
     repo = Repo(str(root), _wait_for_lock=True)
+    _drop_stale_locks(repo)
     repo.stage_cache = _RunCache(repo)
     if type(repo.lock) is Lock:
         repo.lock.lock = partial(_lock, repo.lock)
@@ -57,7 +60,6 @@ def _lock(lock: Lock) -> None:
 def undisturbed(path: Path, root: Path) -> Iterator[None]:
     """Within it no stage that reads or writes below a path runs, in whichever process; waits for those that do."""
     with open_repository(root) as repo, ExitStack() as held:
-        drop_stale_locks(repo)
         lock = partial(rwlock, repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False)
         patiently(lambda: held.enter_context(lock()), log.log)
         yield
@@ -116,7 +118,7 @@ def key_of(stage: PipelineStage) -> str:
     return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
 
 
-def drop_stale_locks(repo: Repo) -> None:
+def _drop_stale_locks(repo: Repo) -> None:
     """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
 
     DVC drops entries whose process is gone. It cannot read a table cut off half-way, and takes a process for the owner
@@ -136,6 +138,39 @@ def drop_stale_locks(repo: Repo) -> None:
         owners += list(locks.get("write", {}).values())
         if owners and not any(_owns(int(info["pid"]), written) for info in owners):
             table.unlink()
+
+
+class _WholeFiles:
+    """A file system as DVC uses it for the table; a file is written whole or not at all."""
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+
+    def join(self, *parts: str) -> str:
+        return str(self._fs.join(*parts))
+
+    @contextmanager
+    def open(self, path: str, mode: str = "r", **options: Any) -> Iterator[Any]:
+        if mode == "r":
+            with self._fs.open(path, mode, **options) as file:
+                yield file
+        else:
+            with writing(Path(path)) as temporary, temporary.open(mode, **options) as file:
+                yield file
+
+
+def _edit_table(folder: str, fs: Any, hardlink: bool) -> Any:
+    return _edit(folder, _WholeFiles(fs), hardlink)
+
+
+def _dump_yaml(path: str, document: Any) -> None:
+    with writing(Path(path)) as temporary:
+        _dump(str(temporary), document)
+
+
+# DVC empties these files first: after a kill there, each of its commands fails until a person removes the file.
+_edit, _dump = table_of_locks._edit_rwlock, dvcfile.dump_yaml
+table_of_locks._edit_rwlock, dvcfile.dump_yaml = _edit_table, _dump_yaml
 
 
 def _owns(pid: int, written: float) -> bool:

@@ -28,7 +28,7 @@ from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
 from flows import processes
-from flows.repository import drop_stale_locks, key_of, open_repository, patiently, record
+from flows.repository import key_of, open_repository, patiently, record
 from flows.stopping import stop_all
 from tasks.findings import Data, data_read, flatten
 from tasks.settings import GRAPH, HERE
@@ -167,7 +167,6 @@ def _bring_up_to_date(
     name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], dict[str, float]]
 ) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
-        drop_stale_locks(repo)
         stage = repo.stage.load_one(str(root / GRAPH), name)
         reason = None if force else _restore(stage)
         if reason == "unchanged":

@@ -90,7 +90,7 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     before = encoder(workspace)
     for turn in range(int(os.environ.get("CBIR_KILLS", "2"))):
         hashes += land(workspace, seed=turn)
-        kill_after(workspace, chance.uniform(1, 30), "refresh")
+        kill_after(workspace, chance.uniform(1, float(os.environ.get("CBIR_KILL_WITHIN", "10"))), "refresh")
         assert brought_in(workspace) == hashes
     workspace.command("cbir", "refresh")
     assert brought_in(workspace) == hashes

@@ -77,7 +77,7 @@ def test_killed_at_any_moment_nothing_is_half_promoted_and_the_next_run_complete
     chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
     first = encoder(workspace)
     for _ in range(int(os.environ.get("CBIR_KILLS", "2"))):
-        kill_after(workspace, chance.uniform(2, float(os.environ.get("CBIR_KILL_WITHIN", "40"))), "retrain")
+        kill_after(workspace, chance.uniform(2, float(os.environ.get("CBIR_KILL_WITHIN", "10"))), "retrain")
     workspace.command("cbir", "retrain")
     assert encoder(workspace) != first
     champion, tags = registered(workspace)

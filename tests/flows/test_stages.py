@@ -4,9 +4,11 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from flows.accessions import adopt
 from flows.stages import Outcome, StageError, bring_up_to_date
 from flows.workspace import set_params
 from tests.flows.toy import Workspace
@@ -46,3 +48,50 @@ def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_le
     assert Path("out/second/0.txt").read_bytes() == before
     assert Path("dvc.lock").read_bytes() == lock
     assert here.ran() == []
+
+
+def test_a_table_of_locks_that_a_kill_cut_off_is_no_hindrance(here: Workspace) -> None:
+    table = Path(".dvc/tmp/rwlock")
+    table.write_text('{"read": {"')
+    here.flow()
+    assert here.ran() == []
+    table.write_text("")
+    set_params(["second.factor=9"])
+    assert _bring(hold=False).ran
+    assert not here.is_clean()  # what comes after it
+    here.flow()
+    assert here.is_clean()
+
+
+def _write_half(_: object, file: TextIO, *__: object) -> None:
+    file.write('{"read": {"')
+    file.flush()
+    raise KeyboardInterrupt
+
+
+def test_the_table_of_locks_is_written_whole_or_not_at_all(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Path(".dvc/tmp/rwlock")
+    before = table.read_text()
+    monkeypatch.setattr("dvc.rwlock.json.dump", _write_half)
+    with pytest.raises(KeyboardInterrupt):
+        _bring()
+    assert table.read_text() == before
+    monkeypatch.undo()
+    monkeypatch.chdir(here.folder)
+    assert _bring().reason == "unchanged"
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of a library of DVC's
+def test_what_dvc_knows_of_an_accession_is_written_whole_or_not_at_all(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("data/raw/later").mkdir()
+    Path("data/raw/later/a.txt").write_text("d")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("ruamel.yaml.YAML.dump", lambda _, document, file: _write_half(document, file))
+        adopt(Path("data/raw"), Path("models/weights"))
+    assert not Path("data/raw/later.dvc").exists()
+    adopt(Path("data/raw"), Path("models/weights"))
+    here.flow()
+    assert here.is_clean()
+    assert not list(Path("data/raw").glob("*.tmp"))
