@@ -7,7 +7,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 
 from cbir.errors import UserError
-from flows.repository import open_repository
+from flows.repository import open_repository, patiently
 
 log = logging.getLogger("flows")
 
@@ -19,11 +19,15 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         UserError: DVC will not take one.
     """
     try:
-        with open_repository(Path()) as repo:
-            repo.scm_context.quiet = True  # no advice on git for each
-            repo.add([str(path) for path in paths])
+        patiently(lambda: _add(paths), log.log)
     except DvcException as error:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
+
+
+def _add(paths: Sequence[Path]) -> None:
+    with open_repository(Path()) as repo:
+        repo.scm_context.quiet = True  # no advice on git for each
+        repo.add([str(path) for path in paths])
 
 
 def adopt(archive: Path, weights: Path) -> None:

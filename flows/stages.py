@@ -90,7 +90,7 @@ def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets:
     """Read dvc.yaml, once for the whole run, and see what is up to date.
 
     The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
-    is restored; each is told of.
+    is restored; each is told of. While another process works on the files this waits.
 
     Args:
         force: stages to run even when they are up to date.
@@ -102,22 +102,26 @@ def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets:
         UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
     """
     try:
-        with open_repository(root) as repo, lock_repo(repo):
-            for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
-                _record(source)
-                tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
-            graph = get_active_graph(repo.index.graph)
-            wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
-            order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
-            needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
-            _require_known(force, needs)
-            unchanged: dict[str, Outcome] = {}
-            for stage in order:
-                if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
-                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
-            return Plan(needs, unchanged)
+        return patiently(lambda: _plan(force, tell, root, targets), tell)
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
+
+
+def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) -> Plan:
+    with open_repository(root) as repo, lock_repo(repo):
+        for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
+            _record(source)
+            tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
+        graph = get_active_graph(repo.index.graph)
+        wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
+        order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
+        needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
+        _require_known(force, needs)
+        unchanged: dict[str, Outcome] = {}
+        for stage in order:
+            if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
+                unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
+        return Plan(needs, unchanged)
 
 
 def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:

@@ -1,15 +1,20 @@
 """One stage brought up to date: what a held stage may and may not do."""
 
+import json
 import logging
 import os
 import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from flows.accessions import adopt
-from flows.stages import Outcome, StageError, bring_up_to_date
+from flows.stages import Outcome, StageError, bring_up_to_date, plan_stages
 from flows.workspace import set_params
 from tests.flows.toy import Workspace
 
@@ -20,6 +25,22 @@ def here(toy: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.chdir(toy.folder)
     monkeypatch.setenv("PYTHONPATH", f"{toy.folder}{os.pathsep}{toy.environment['PYTHONPATH']}")
     return toy
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of a library of DVC's
+
+
+@contextmanager
+def _busy(path: str) -> Iterator[None]:
+    """Another process, say a `dvc repro`, writes to a path; at the end it has been waited for."""
+    other = subprocess.Popen(["sleep", "2"])
+    holder = {str(Path(path).absolute()): {"pid": other.pid, "cmd": "dvc repro"}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"read": {}, "write": holder}))
+    end = threading.Thread(target=other.wait)  # or it would stay there when it has ended
+    end.start()
+    yield
+    assert other.returncode == 0
+    end.join()
 
 
 def _bring(*, hold: bool = True) -> Outcome:
@@ -81,7 +102,6 @@ def test_the_table_of_locks_is_written_whole_or_not_at_all(here: Workspace, monk
     assert _bring().reason == "unchanged"
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of a library of DVC's
 def test_what_dvc_knows_of_an_accession_is_written_whole_or_not_at_all(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,3 +115,16 @@ def test_what_dvc_knows_of_an_accession_is_written_whole_or_not_at_all(
     here.flow()
     assert here.is_clean()
     assert not list(Path("data/raw").glob("*.tmp"))
+
+
+def test_what_another_process_works_on_is_waited_for(here: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with _busy("out/first.txt"):
+        assert plan_stages((), logging.log).unchanged.keys() == {"first", "second", "third", "fourth"}
+    Path("data/raw/later").mkdir()
+    Path("data/raw/later/a.txt").write_text("d")
+    with _busy("data/raw/later"):
+        adopt(Path("data/raw"), Path("models/weights"))
+    assert Path("data/raw/later.dvc").exists()
+    waiting = [record.message for record in caplog.records if record.message.startswith("waiting: ")]
+    assert [path in line for path, line in zip(("out/first", "data/raw/later"), waiting, strict=True)] == [True, True]
