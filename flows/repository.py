@@ -121,18 +121,15 @@ def key_of(stage: PipelineStage) -> str:
 def _drop_stale_locks(repo: Repo) -> None:
     """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
 
-    DVC drops entries whose process is gone. It cannot read a table cut off half-way, and takes a process for the owner
-    that merely got the same number later; a process that began after the table was last written owns nothing in it.
+    DVC drops entries whose process is gone, but takes a process for the owner that merely got the same number later;
+    one that began after the table was last written owns nothing in it.
     """
     table = Path(repo.tmp_dir) / RWLOCK_FILE
     with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
         try:
             written = table.stat().st_mtime
             locks = json.loads(table.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        except ValueError:
-            table.unlink()
+        except (FileNotFoundError, ValueError):
             return
         owners = [info for infos in locks.get("read", {}).values() for info in infos]
         owners += list(locks.get("write", {}).values())
@@ -140,8 +137,15 @@ def _drop_stale_locks(repo: Repo) -> None:
             table.unlink()
 
 
+def _owns(pid: int, written: float) -> bool:
+    try:
+        return psutil.Process(pid).create_time() <= written + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
 class _WholeFiles:
-    """A file system as DVC uses it for the table; a file is written whole or not at all."""
+    """A file system as DVC uses it for the table: written whole or not at all, and not there if a kill cut it off."""
 
     def __init__(self, fs: Any) -> None:
         self._fs = fs
@@ -153,7 +157,12 @@ class _WholeFiles:
     def open(self, path: str, mode: str = "r", **options: Any) -> Iterator[Any]:
         if mode == "r":
             with self._fs.open(path, mode, **options) as file:
-                yield file
+                text = file.read()
+            try:
+                json.loads(text)
+            except ValueError as error:
+                raise FileNotFoundError(path) from error
+            yield io.StringIO(text)
         else:
             with writing(Path(path)) as temporary, temporary.open(mode, **options) as file:
                 yield file
@@ -171,10 +180,3 @@ def _dump_yaml(path: str, document: Any) -> None:
 # DVC empties these files first: after a kill there, each of its commands fails until a person removes the file.
 _edit, _dump = table_of_locks._edit_rwlock, dvcfile.dump_yaml
 table_of_locks._edit_rwlock, dvcfile.dump_yaml = _edit_table, _dump_yaml
-
-
-def _owns(pid: int, written: float) -> bool:
-    try:
-        return psutil.Process(pid).create_time() <= written + 1
-    except psutil.NoSuchProcess:
-        return False

@@ -1,4 +1,4 @@
-"""One stage brought up to date: what a held stage may and may not do."""
+"""Stages brought up to date: what a held one may not do, and what kills and other processes leave in the way."""
 
 import json
 import logging
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+from dvc.repo import lock_repo
 
 from flows.accessions import adopt
+from flows.repository import open_repository
 from flows.stages import Outcome, StageError, bring_up_to_date, plan_stages
 from flows.workspace import set_params
 from tests.flows.toy import Workspace
@@ -84,6 +86,12 @@ def test_a_table_of_locks_that_a_kill_cut_off_is_no_hindrance(here: Workspace) -
     assert here.is_clean()
 
 
+def test_nor_is_one_that_was_cut_off_while_its_lock_was_waited_for(here: Workspace) -> None:
+    with open_repository(here.folder) as repo, lock_repo(repo):
+        Path(".dvc/tmp/rwlock").write_text('{"read": {"')
+        assert not repo.stage.load_one("dvc.yaml", "first").changed()
+
+
 def _write_half(_: object, file: TextIO, *__: object) -> None:
     file.write('{"read": {"')
     file.flush()
@@ -93,12 +101,10 @@ def _write_half(_: object, file: TextIO, *__: object) -> None:
 def test_the_table_of_locks_is_written_whole_or_not_at_all(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     table = Path(".dvc/tmp/rwlock")
     before = table.read_text()
-    monkeypatch.setattr("dvc.rwlock.json.dump", _write_half)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("dvc.rwlock.json.dump", _write_half)
         _bring()
     assert table.read_text() == before
-    monkeypatch.undo()
-    monkeypatch.chdir(here.folder)
     assert _bring().reason == "unchanged"
 
 
