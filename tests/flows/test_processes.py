@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -202,7 +203,8 @@ def test_what_is_wrong_with_the_workspace_is_for_the_run_to_say(folder: Path) ->
 
 
 def test_while_pytorch_loads_stages_that_need_none_are_started_and_told_of(folder: Path) -> None:
-    (folder / "torch.py").write_text("import time\ntime.sleep(4)\nopen('loaded', 'w').close()")
+    loading = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nopen('loaded', 'w').close()"
+    (folder / "torch.py").write_text(loading)
     (folder / "work/work.py").write_text("raise SystemExit(3)")
     (folder / "work/slow.py").write_text("import torch\n" + TELL)
     load_ahead(folder, but=[])
@@ -210,6 +212,7 @@ def test_while_pytorch_loads_stages_that_need_none_are_started_and_told_of(folde
         quick, _ = _start("work.work", folder=folder)
         assert quick.wait() == 3
     assert not (folder / "loaded").exists()
+    threading.Timer(0.5, (folder / "go").touch).start()
     found, code = _told_with_libraries("work.slow", folder=folder)
     assert (folder / "loaded").exists()
     assert (found["parent"], found["loaded"], code) == (True, True, 7)

@@ -35,16 +35,19 @@ STAGE = {
 }
 
 
-SLOW = """
+# Python imports it by itself at its start: a worker keeps every shard but the first until the file RELEASE is there.
+HOLD = """
 import sys
 if "spawn_main" in " ".join(sys.orig_argv):
-    import time
+    import os, time
     import cbir.inference as inference
     embed = inference.embed_shard
-    def slow(*arguments, **options):
-        time.sleep(3)
+    def held(*arguments, **options):
+        from prefect.runtime import task_run
+        while not task_run.name.startswith("embed shard 1 of") and not os.path.exists(os.environ["RELEASE"]):
+            time.sleep(0.05)
         return embed(*arguments, **options)
-    inference.embed_shard = slow
+    inference.embed_shard = held
 """
 
 
@@ -118,22 +121,21 @@ def test_two_workers_give_the_bytes_that_the_stage_gives_alone(
 
 
 @contextmanager
-def _slow_flow(workspace: Workspace) -> Iterator["subprocess.Popen[str]"]:
-    """A run with two workers that take their time with every shard, when the first vectors have come back.
-
-    What makes them slow is a module that Python imports by itself at its start.
-    """
-    hook = workspace.folder / "hook"
+def _held_flow(workspace: Workspace) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A run with two workers that waits for its second shard, and the file that lets it go on."""
+    hook, release = workspace.folder / "hook", workspace.folder / "release"
     hook.mkdir()
-    (hook / "sitecustomize.py").write_text(SLOW)
+    (hook / "sitecustomize.py").write_text(HOLD)
     workspace.environment["PYTHONPATH"] = f"{hook}{os.pathsep}{workspace.environment['PYTHONPATH']}"
+    workspace.environment["RELEASE"] = str(release)
     flow = workspace.start(*workspace.flow_words, "--set", "shards.workers=2")
     try:
         _wait(lambda: _stored(workspace) > 0, flow)
-        yield flow
+        yield flow, release
     finally:
         flow.kill()
         flow.communicate(timeout=60)
+        release.touch()
 
 
 def _workers(flow: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -150,8 +152,9 @@ def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds:
 
 
 def test_a_run_goes_on_when_a_worker_is_killed(workspace: Workspace, alone: np.ndarray) -> None:
-    with _slow_flow(workspace) as flow:
+    with _held_flow(workspace) as (flow, release):
         os.kill(_workers(flow)[0].pid, signal.SIGKILL)
+        release.touch()
         output = flow.communicate(timeout=240)[0]
         assert flow.returncode == 0, output
     assert "the process of a worker was killed" in output
@@ -161,7 +164,7 @@ def test_a_run_goes_on_when_a_worker_is_killed(workspace: Workspace, alone: np.n
 def test_a_run_that_is_killed_leaves_no_worker_and_keeps_what_came_back(
     workspace: Workspace, alone: np.ndarray
 ) -> None:
-    with _slow_flow(workspace) as flow:
+    with _held_flow(workspace) as (flow, _):
         workers = _workers(flow)
         flow.kill()
     assert psutil.wait_procs(workers, timeout=10)[1] == []
@@ -173,7 +176,7 @@ def test_a_run_that_is_killed_leaves_no_worker_and_keeps_what_came_back(
 
 
 def test_a_run_that_is_interrupted_ends_soon(workspace: Workspace) -> None:
-    with _slow_flow(workspace) as flow:
+    with _held_flow(workspace) as (flow, _):
         began = time.monotonic()
         os.kill(flow.pid, signal.SIGINT)
         flow.communicate(timeout=60)
