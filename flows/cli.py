@@ -34,7 +34,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and an exit code that is not 0."""
     prepare()
-    atexit.register(gc.freeze)  # at its end Python would look through all that was imported, half a second of Prefect
+    atexit.register(_end_soon)
     logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -48,6 +48,15 @@ def main() -> None:
         if not is_full_disk(error):
             raise
         sys.exit(f"error: {no_space()}")
+
+
+def _end_soon() -> None:
+    """Spare Python the look through all that was imported, half a second of Prefect, where no library minds.
+
+    Those beneath PyTorch do: each of their objects that Python has not collected is a line on the error output.
+    """
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 @app.command()

@@ -92,9 +92,10 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
 def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
     manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
     path = next(row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg"))
-    shown = workspace.command("cbir", "search", f"data/raw/{path}", "-k", "3").stdout
-    assert Path(path).name in shown
-    assert "1.000" in shown
+    done = workspace.command("cbir", "search", f"data/raw/{path}", "-k", "3")
+    assert Path(path).name in done.stdout
+    assert "1.000" in done.stdout
+    assert done.stderr == ""
 
 
 def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace) -> None:
