@@ -14,7 +14,7 @@ import typer
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.settings import HERE
-from tasks.stage import no_space, track
+from tasks.stage import no_space
 
 if TYPE_CHECKING:
     from tasks.settings import Paths
@@ -83,11 +83,12 @@ def run(
         _require_images(paths)
         _make_ready(paths)
         from flows.pipeline import pipeline
+        from flows.registry import is_reconciled, reconcile
         from flows.summary import summary
 
         outcomes, failure = _result_of(pipeline, force or [])
-        if any(outcome.ran for outcome in outcomes):
-            track("the encoder in service", "tasks.registry", "sync", log=logging.getLogger("flows"))
+        if any(outcome.ran for outcome in outcomes) or not is_reconciled():
+            reconcile(logging.getLogger("flows").log)
     print("\n" + summary(outcomes, paths))
     if failure:
         sys.exit(f"error: {failure}")

@@ -1,15 +1,22 @@
-"""Questions to the model registry."""
+"""Questions to the model registry, and what it is told of the encoder in service."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cbir.encoder_files import encoder_digest
 from cbir.errors import UserError
+from cbir.files import writing
 from cbir.promotion import Decision
 from flows.recorder import RecorderError, recorder
-from tasks.settings import is_tracked
+from tasks.settings import PARAMS, is_tracked, load_paths, read_yaml
+
+TOLD = "in_service"  # the file of the store that says what the registry was told last
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,40 @@ def note_decision(root: Path, decision: Decision) -> int | None:
     return int(_ask("decide", root=str(root.absolute()), decision=asdict(decision)))
 
 
-def sync(run: str, reports: Sequence[str]) -> str:
-    """Have the alias follow the encoder on disk, and an MLflow run keep files; a sentence, empty where all was right.
+def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:
+    """Have the alias follow the encoder on disk, and an MLflow run keep files; where it cannot, that is a warning.
 
     Args:
         run: key of the pipeline run that the files belong to.
-
-    Raises:
-        UserError: the registry cannot be reached.
     """
-    return _ask("sync", run=run, reports=list(reports)) if is_tracked() else ""
+    if not is_tracked():
+        return
+    try:
+        said = _ask("sync", run=run, reports=list(reports))
+    except UserError as error:
+        tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
+        return
+    with writing(load_paths(read_yaml(PARAMS)).store / TOLD) as temporary:
+        temporary.write_text(_in_service(), encoding="utf-8")
+    if said:
+        tell(logging.INFO, "%s", said)
+
+
+def is_reconciled() -> bool:
+    """Whether the registry was told of the encoder on disk, or nothing is tracked; asks no registry.
+
+    It was not where a run was killed before its end, where `dvc repro` trained, or where there was no answer.
+    """
+    told = load_paths(read_yaml(PARAMS)).store / TOLD
+    return not is_tracked() or (told.exists() and told.read_text(encoding="utf-8") == _in_service())
+
+
+def _in_service() -> str:
+    """What changes with the encoder on disk and with the registry that is to know of it; a password cannot be read."""
+    params, digest = read_yaml(PARAMS), ""
+    with suppress(FileNotFoundError):
+        digest = encoder_digest(load_paths(params).encoder)
+    return hashlib.sha256(json.dumps([params["tracking"], digest]).encode()).hexdigest()
 
 
 def _ask(command: str, **arguments: Any) -> str:

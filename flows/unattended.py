@@ -14,7 +14,7 @@ from flows.exclusive import BusyError, hold_workspace
 from flows.living import announced
 from flows.notification import notify
 from flows.recorder import recorder
-from flows.registry import sync
+from flows.registry import reconcile
 from flows.stages import Outcome
 from flows.versioning import OWN, commit, edited, push
 from tasks.settings import PARAMS, is_tracked, load_section, read_yaml
@@ -90,7 +90,7 @@ def unattended(
             version = load_section("version", Version, read_yaml(PARAMS))
             before = edited() if version.commit else []
             done = work()
-            _reconcile(done)
+            reconcile(tell, run=str(flow_run.id), reports=done.reports)
             _keep_version(what, done, version, before)
             if done.news is not None:
                 _notify({"run": what, "message": done.message, **done.news})
@@ -109,17 +109,6 @@ def unattended(
 def _failed(what: str, sentence: str) -> State[Any]:
     _notify({"run": what, "failed": sentence})
     return Failed(message=sentence, data=Done(sentence))
-
-
-def _reconcile(done: Done) -> None:
-    """Have the registry say what is in service, and MLflow keep the reports."""
-    try:
-        said = sync(str(flow_run.id), done.reports)
-    except UserError as error:
-        tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
-    else:
-        if said:
-            tell(logging.INFO, "%s", said)
 
 
 def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:

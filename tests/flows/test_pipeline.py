@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.workspace import Workspace
-from tests.flows.archive import assign, copy
+from tests.flows.archive import assign, copy, registered
 
 STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
 
@@ -87,6 +87,18 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
     nearest = [row for row in neighbours if row["query_id"] in new and row["rank"] == 1]
     assert len(nearest) == 2
     assert all(row["similarity"] > 0.99 for row in nearest)
+
+
+def test_the_alias_follows_the_encoder_on_disk_whatever_put_it_there(workspace: Workspace) -> None:
+    assert registered(workspace)[0] == "1"
+    assert "in service" not in workspace.run().stderr
+    assign(workspace, "train.learning_rate=0.2")
+    workspace.command("dvc", "repro")
+    assert "in service: version 2 of cbir-encoder" in workspace.run().stderr
+    assert registered(workspace)[0] == "2"
+    restored = workspace.run("train.learning_rate=0.3").stderr
+    assert ": ran" not in restored
+    assert registered(workspace)[0] == "1"
 
 
 def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
