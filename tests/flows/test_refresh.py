@@ -2,24 +2,23 @@
 
 import os
 import random
-import shutil
 import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import pytest
 
 from benchmarks.workspace import Workspace
 from tests.flows.archive import (
     assign,
+    brought_in,
     copy,
-    digest,
     encoder,
     fill,
     is_clean,
     kill_after,
+    land,
     params,
     registered,
     small_disk,
@@ -29,27 +28,6 @@ from tests.flows.archive import (
 @pytest.fixture
 def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
     return copy(sample, tmp_path / "workspace")
-
-
-def land(workspace: Workspace, *, seed: int = 0) -> Counter[str]:
-    """Put a blurred picture of the archive, an exact copy, a broken file and a note down; the hashes of the images."""
-    folder = workspace.folder / "data/landing/box 7"
-    folder.mkdir(parents=True, exist_ok=True)
-    originals = sorted((workspace.folder / "data/raw").rglob("*.jpg"))
-    original = next(path for path in originals if cv2.imread(str(path)) is not None)
-    blurred = cv2.GaussianBlur(cv2.imread(str(original)), (0, 0), 0.7 + seed / 50)
-    cv2.imwrite(str(folder / f"blurred é {seed}.jpg"), blurred)
-    shutil.copy(original, folder / f"copy {seed}.jpg")
-    (folder / f"broken {seed}.jpg").write_bytes(b"no image %d" % seed)
-    (folder / "notes.txt").write_text("left")
-    return Counter(map(digest, folder.glob(f"* {seed}.jpg")))
-
-
-def brought_in(workspace: Workspace) -> Counter[str]:
-    """The hashes of all files that are in landed accessions or still in the landing folder."""
-    raw, landing = workspace.folder / "data/raw", workspace.folder / "data/landing"
-    folders = [path for path in raw.iterdir() if path.is_dir() and path.name.lstrip(".").startswith("20")]
-    return Counter(digest(path) for folder in (*folders, landing) for path in folder.rglob("*.jpg"))
 
 
 def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained(workspace: Workspace) -> None:
