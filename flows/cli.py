@@ -130,8 +130,10 @@ def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
 
 def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
     """What a flow returns, and why it failed if it did."""
+    from flows.results import result_of
+
     state = _state_of(flow, *arguments)
-    outcomes = state.result(raise_on_failure=False)
+    outcomes = result_of(state)
     if isinstance(outcomes, UserError):
         raise outcomes
     if not isinstance(outcomes, list):

@@ -18,6 +18,7 @@ from flows.living import announced
 from flows.measured import remember
 from flows.processes import load_ahead
 from flows.recorder import Recording
+from flows.results import keep
 from flows.shards import embed_in_shards
 from flows.stages import (
     Outcome,
@@ -103,6 +104,8 @@ def pipeline(
 ) -> State[Any]:
     """Bring every stage up to date; those named in ``force`` run whether they have to or not.
 
+    Its result (:func:`flows.results.result_of`) is a list of Outcome, or a UserError where it could not begin.
+
     Args:
         root: the workspace.
         targets: only these stages and what they need; none: all.
@@ -127,7 +130,8 @@ def _pipeline(
     try:
         plan = plan_stages(force, terminal.log, root=root, targets=targets)
     except UserError as error:
-        return Failed(message=str(error), data=error)
+        keep(error)
+        return Failed(message=str(error))
     if hold and plan.unchanged.keys() != plan.needs.keys():  # a run that may train takes minutes, not seconds
         load_ahead(root, but={*plan.unchanged, *hold})
     runs: dict[str, PrefectFuture[Any]] = {}
@@ -152,9 +156,10 @@ def _pipeline(
     outcomes = [state.result() for state in states.values() if state.is_completed()]
     publish(outcomes, root, mlflow_run=recording.finish(terminal.log))
     failed = [state for state in states.values() if state.is_failed() or state.is_crashed()]
+    keep(outcomes)
     if failed:
-        return Failed(message=failed[0].message, data=outcomes)
-    return Completed(message=_in_words(outcomes), data=outcomes)
+        return Failed(message=failed[0].message)
+    return Completed(message=_in_words(outcomes))
 
 
 def _in_words(outcomes: list[Outcome]) -> str:

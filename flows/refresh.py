@@ -21,6 +21,7 @@ from cbir.manifest import accessions_of, read_manifest
 from flows.accessions import adopt
 from flows.pipeline import pipeline
 from flows.repository import undisturbed
+from flows.results import result_of
 from flows.stages import Outcome, plan_stages
 from flows.unattended import Done, RunError, tell, unattended
 from flows.workspace import HELD, set_params
@@ -133,7 +134,7 @@ def catch_up() -> list[Outcome]:
 
 def _run(**options: Any) -> list[Outcome]:
     state = pipeline(**options, key=str(flow_run.id), return_state=True)
-    outcomes = state.result(raise_on_failure=False)
+    outcomes = result_of(state)
     if isinstance(outcomes, UserError):
         raise outcomes
     if not state.is_completed() or not isinstance(outcomes, list):

@@ -9,6 +9,7 @@ from cbir.errors import UserError
 from flows.accessions import adopt
 from flows.plans import make_plan, one_study
 from flows.presets import DEFAULT, preset_names
+from flows.results import result_of
 from flows.study import study
 from flows.unattended import Done, RunError, unattended
 from tasks.settings import PARAMS, load_paths, read_yaml
@@ -26,7 +27,7 @@ def _study_all() -> Done:
     with one_study(paths.store):
         adopt(paths.raw, paths.weights)
         state = study(plans, return_state=True)
-    rows = state.result(raise_on_failure=False)
+    rows = result_of(state)
     if isinstance(rows, UserError):
         raise rows
     if not state.is_completed():

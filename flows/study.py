@@ -20,6 +20,7 @@ from cbir.study_table import study as compare
 from flows.measured import recall
 from flows.pipeline import pipeline
 from flows.plans import Plan
+from flows.results import keep, result_of
 from flows.stages import Outcome
 from flows.study_workspace import archive_stages, make_workspace, measured_stages
 from tasks.nested import Member, Study
@@ -39,7 +40,8 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     began, paths = time.time(), load_paths(read_yaml(PARAMS))
     shared = pipeline.with_options(flow_run_name="archive")(targets=archive_stages(paths), return_state=True)
     if not shared.is_completed():
-        return Failed(message=shared.message, data=UserError(str(shared.message)))
+        keep(UserError(str(shared.message)))
+        return Failed(message=shared.message)
     finished = [_finish(plan, paths) for plan in plans]
     done = compare([row for row, _ in finished], note=_note(plans))
     write_study(paths.reports, done)
@@ -47,7 +49,8 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     track("the study", "tasks.nested", log=log, text=whole.to_json())
     failed = [row.preset for row in done.rows if row.failure]
     words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
-    return Completed(message=words, data=list(done.rows))
+    keep(list(done.rows))
+    return Completed(message=words)
 
 
 def _note(plans: Sequence[Plan]) -> str:
@@ -71,7 +74,7 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
             recorded=False,
             return_state=True,
         )
-        result = state.result(raise_on_failure=False)
+        result = result_of(state)
         outcomes = result if isinstance(result, list) else []
         failure = None if state.is_completed() else str(state.message)
     except UserError as error:

@@ -97,18 +97,18 @@ def unattended(
             settled()
     except BusyError as error:
         tell(logging.INFO, "skipped: %s", error)
-        return Completed(name="Skipped", message=str(error), data=Done(f"skipped: {error}"))
+        return Completed(name="Skipped", message=str(error))
     except (UserError, RunError) as error:
         return _failed(what, str(error))
     except Exception as error:
         _failed(what, no_space() if is_full_disk(error) else f"{type(error).__name__}: {error}")
         raise
-    return Completed(message=done.message, data=done)
+    return Completed(message=done.message)
 
 
 def _failed(what: str, sentence: str) -> State[Any]:
     _notify({"run": what, "failed": sentence})
-    return Failed(message=sentence, data=Done(sentence))
+    return Failed(message=sentence)
 
 
 def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:
