@@ -16,7 +16,7 @@ import pytest
 from benchmarks.workspace import ROOT, Workspace, prefect_server
 from tests.flows.archive import assign, brought_in, copy, encoder, is_clean, land
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -94,7 +94,7 @@ def _wait(condition: Callable[[], object], seconds: float = 240) -> None:
 
 def test_what_lands_is_brought_in_once_by_two_servers_while_others_run_the_stages_too(server: Server) -> None:
     workspace = server.workspace
-    assign(workspace, "schedule.refresh='40'", "schedule.retrain=''")
+    assign(workspace, "schedule.refresh='15'", "schedule.retrain=''")
     before, said = encoder(workspace), ""
     with _started(workspace, "cbir serve", "cbir serve"):
         _wait(lambda: server.ended("nothing landed"))
