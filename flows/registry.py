@@ -61,13 +61,14 @@ def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str
     """
     if not is_tracked():
         return
+    told, now = _told()
     try:
         said = _ask("sync", run=run, reports=list(reports))
     except UserError as error:
         tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
         return
-    with writing(load_paths(read_yaml(PARAMS)).store / TOLD) as temporary:
-        temporary.write_text(_in_service(), encoding="utf-8")
+    with writing(told) as temporary:
+        temporary.write_text(now, encoding="utf-8")
     if said:
         tell(logging.INFO, "%s", said)
 
@@ -77,16 +78,22 @@ def is_reconciled() -> bool:
 
     It was not where a run was killed before its end, where `dvc repro` trained, or where there was no answer.
     """
-    told = load_paths(read_yaml(PARAMS)).store / TOLD
-    return not is_tracked() or (told.exists() and told.read_text(encoding="utf-8") == _in_service())
+    if not is_tracked():
+        return True
+    told, now = _told()
+    return told.exists() and told.read_text(encoding="utf-8") == now
 
 
-def _in_service() -> str:
-    """What changes with the encoder on disk and with the registry that is to know of it; a password cannot be read."""
-    params, digest = read_yaml(PARAMS), ""
+def _told() -> tuple[Path, str]:
+    """The file of what the registry was told last, and what it says where that was of the present encoder.
+
+    The text changes with the encoder and with the registry that is to know of it; no password can be read in it.
+    """
+    params = read_yaml(PARAMS)
+    paths, digest = load_paths(params), ""
     with suppress(FileNotFoundError):
-        digest = encoder_digest(load_paths(params).encoder)
-    return hashlib.sha256(json.dumps([params["tracking"], digest]).encode()).hexdigest()
+        digest = encoder_digest(paths.encoder)
+    return paths.store / TOLD, hashlib.sha256(json.dumps([params["tracking"], digest]).encode()).hexdigest()
 
 
 def _ask(command: str, **arguments: Any) -> str:

@@ -95,7 +95,7 @@ def _wait(condition: Callable[[], object], seconds: float = 240) -> None:
 def test_what_lands_is_brought_in_once_by_two_servers_while_others_run_the_stages_too(server: Server) -> None:
     workspace = server.workspace
     assign(workspace, "schedule.refresh='15'", "schedule.retrain=''")
-    before, said = encoder(workspace), ""
+    before = encoder(workspace)
     with _started(workspace, "cbir serve", "cbir serve"):
         _wait(lambda: server.ended("nothing landed"))
         hashes = land(workspace)
