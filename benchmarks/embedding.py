@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from benchmarks.figures import Figure, in_turn
-from cbir.devices import Precision, autocast, choose_device, choose_precision, keep_memory
-from cbir.encoder import Encoder, build_encoder, load_encoder, to_images
-from cbir.encoder_files import encoder_digest
-from cbir.inference import Counts, cast_convolutions, embed_archive, side_by_side
-from cbir.reduced import ReducedImages
-from cbir.vectors import pass_size
+from cbir.embedding.inference import Counts, cast_convolutions, embed_archive, side_by_side
+from cbir.embedding.vectors import pass_size
+from cbir.encoders.devices import Precision, autocast, choose_device, choose_precision, keep_memory
+from cbir.encoders.encoder import Encoder, build_encoder, load_encoder, to_images
+from cbir.encoders.files import encoder_digest
+from cbir.images.reduced import ReducedImages
 
 BATCH = 64
 SIZE = 224  # px, of what the network reads

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.workspace import ROOT, Workspace
+from tests.support.workspace import ROOT, Workspace
 
 SHARED = ROOT.parent / "shared"
 WEIGHTS = SHARED / "weights/mobilenetv2_100_imagenet.safetensors"

@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 
 from benchmarks.figures import Figure, in_turn
-from cbir.embedding import Embeddings
-from cbir.index import build_index, nearest
+from cbir.embedding.files import Embeddings
+from cbir.index.faiss_index import build_index, nearest
 
 COUNT, DIMENSION, K = 100_000, 512, 10
 ROWS = 1024  # that numpy compares at a time: 400 MB of similarities

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from benchmarks.figures import Figure, in_turn
-from benchmarks.workspace import BIN, prefect_server
+from tests.support.workspace import BIN, prefect_server
 
 
 def run() -> list[Figure]:

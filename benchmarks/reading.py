@@ -13,7 +13,7 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.figures import Figure, in_turn
-from cbir.images import read_image
+from cbir.images.reading import read_image
 
 SIDE = 224  # px
 

@@ -15,13 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.figures import Figure
-from benchmarks.workspace import Workspace, prefect_server
-from cbir.embedding import write_embeddings
+from cbir.archive.manifest import SCHEMA
+from cbir.embedding.files import write_embeddings
 from cbir.files import write_parquet
-from cbir.manifest import SCHEMA
 from tasks.group import group
+from tasks.harness.settings import Paths
 from tasks.index import index
-from tasks.stage import Paths
+from tests.support.workspace import Workspace, prefect_server
 
 BAR = 0.05
 LABELLED = 200  # groups in the ground truth

@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 import torch
 
 from benchmarks.figures import Figure
-from benchmarks.workspace import ROOT
-from cbir.augment import PRESS_SIZE
-from cbir.batches import Squares
-from cbir.encoder import Encoder, load_encoder, to_images
+from cbir.encoders.encoder import Encoder, load_encoder, to_images
+from cbir.evaluation.metrics import average_precision
 from cbir.files import write_parquet
-from cbir.metrics import average_precision
-from cbir.reduced import ReducedImages
-from cbir.reprint import SEVERE_UNSEEN, reprint
-from cbir.split import split_of
+from cbir.images.reduced import ReducedImages
+from cbir.labels.splits import split_of
+from cbir.reprints.press import PRESS_SIZE
+from cbir.reprints.reprint import SEVERE_UNSEEN, reprint
+from cbir.training.batches import Squares
 from tasks.clean import clean
 from tasks.groundtruth import groundtruth
-from tasks.settings import Paths, grouped, load_paths, read_yaml
+from tasks.harness.settings import Paths, grouped, load_paths, read_yaml
 from tasks.train import train
+from tests.support.workspace import ROOT
 
 SHARED = ROOT.parent / "shared"
 WEIGHTS = Path("weights/mobilenetv2_100_imagenet.safetensors")

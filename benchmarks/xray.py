@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from benchmarks.historical import FROZEN, SHARED, WEIGHTS
-from benchmarks.workspace import Workspace
+from tests.support.workspace import Workspace
 
 
 def run() -> list[Figure]:

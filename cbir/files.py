@@ -1,7 +1,6 @@
-"""Files and folders that appear whole or not at all, identities of images, and reproducible Parquet."""
+"""Files and folders that appear whole or not at all, and reproducible Parquet."""
 
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -18,27 +17,6 @@ import pyarrow.parquet as pq
 from cbir.errors import UserError, is_full_disk
 
 _CHUNK = 1 << 20
-
-
-def image_ids(path: Path, *, pages: int = 1) -> list[str]:
-    """Identities of the images in a file, one a page: 32 hex characters each.
-
-    The first page's is the start of the SHA-256 of the file's bytes, so exact copies share it; for the pages after the
-    first, the page's number (from 1, decimal ASCII) is hashed behind the bytes.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    identities = [digest.hexdigest()[:32]]
-    for page in range(1, pages):
-        of_page = digest.copy()
-        of_page.update(str(page).encode("ascii"))
-        identities.append(of_page.hexdigest()[:32])
-    return identities
 
 
 @contextmanager

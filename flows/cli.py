@@ -13,11 +13,11 @@ import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
-from tasks.settings import HERE
-from tasks.stage import no_space
+from tasks.harness.settings import HERE
+from tasks.harness.stage import no_space
 
 if TYPE_CHECKING:
-    from tasks.settings import Paths
+    from tasks.harness.settings import Paths
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -73,8 +73,8 @@ def run(
     ] = None,
 ) -> None:
     """Bring everything up to date: clean, train, embed, index, evaluate, group, robustness."""
-    from flows.exclusive import hold_workspace
-    from flows.workspace import require_workspace, set_params
+    from flows.workspace.exclusive import hold_workspace
+    from flows.workspace.settings import require_workspace, set_params
 
     paths = require_workspace()
     with hold_workspace("cbir run"):
@@ -82,9 +82,9 @@ def run(
             print(f"params.yaml: {change}", file=sys.stderr)
         _require_images(paths)
         _make_ready(paths)
-        from flows.pipeline import pipeline
-        from flows.registry import is_reconciled, reconcile
+        from flows.pipeline.flow import pipeline
         from flows.summary import summary
+        from flows.unattended.registry import is_reconciled, reconcile
 
         outcomes, failure = _result_of(pipeline, force or [])
         if any(outcome.ran for outcome in outcomes) or not is_reconciled():
@@ -95,7 +95,7 @@ def run(
 
 
 def _require_images(paths: "Paths") -> None:
-    from flows.workspace import is_empty
+    from flows.workspace.settings import is_empty
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
@@ -103,14 +103,14 @@ def _require_images(paths: "Paths") -> None:
 
 def _make_ready(paths: "Paths") -> None:
     """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
-    from flows.accessions import adopt
+    from flows.repository.accessions import adopt
 
     adopt(paths.raw, paths.weights)
     _provide_api(paths)
 
 
 def _provide_api(paths: "Paths", *, port: int = 0) -> None:
-    from flows.servers import provide_prefect_api
+    from flows.processes.servers import provide_prefect_api
 
     provide_prefect_api(paths.store / "logs/prefect.log", preferred=port)
 
@@ -130,7 +130,7 @@ def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
 
 def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
     """What a flow returns, and why it failed if it did."""
-    from flows.results import result_of
+    from flows.pipeline.results import result_of
 
     state = _state_of(flow, *arguments)
     outcomes = result_of(state)
@@ -152,10 +152,10 @@ def study(
     ] = False,
 ) -> None:
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
-    from flows.exclusive import hold_workspace
-    from flows.plans import make_plan, one_study
-    from flows.presets import DEFAULT, preset_names
-    from flows.workspace import require_workspace
+    from flows.studies.plans import make_plan, one_study
+    from flows.studies.presets import DEFAULT, preset_names
+    from flows.workspace.exclusive import hold_workspace
+    from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
     _require_images(paths)
@@ -163,7 +163,7 @@ def study(
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):
         _make_ready(paths)
-        from flows.study import study as run_study
+        from flows.studies.study import study as run_study
         from flows.summary import study_summary
 
         rows, _ = _result_of(run_study, plans)
@@ -171,7 +171,7 @@ def study(
 
 
 def _values_of(preset: str) -> dict[str, Any]:
-    from flows.presets import load_preset, preset_values
+    from flows.studies.presets import load_preset, preset_values
 
     chosen = load_preset(preset)
     if chosen.graph:
@@ -186,8 +186,8 @@ def presets(
     ] = None,
 ) -> None:
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
-    from flows.presets import experiment_command, load_preset, preset_names
-    from flows.workspace import require_workspace
+    from flows.studies.presets import experiment_command, load_preset, preset_names
+    from flows.workspace.settings import require_workspace
 
     require_workspace()
     if name:
@@ -202,36 +202,36 @@ def presets(
 @app.command()
 def refresh() -> None:
     """Bring in what has landed in data/landing and find its near-duplicates; trains nothing."""
-    from flows.processes import load_ahead
-    from flows.workspace import HELD, require_workspace
+    from flows.processes.start import load_ahead
+    from flows.workspace.settings import HELD, require_workspace
 
     landing = require_workspace().landing
     if landing.is_dir() and any(not entry.name.startswith(".") for entry in landing.iterdir()):
         load_ahead(HERE, but=HELD)  # while Prefect loads
-    _run_unattended("flows.refresh", "refresh")
+    _run_unattended("flows.unattended.refresh", "refresh")
 
 
 @app.command()
 def retrain() -> None:
     """Train on all that is there; the new encoder goes into service only if it is measurably better."""
-    _run_unattended("flows.retraining", "retrain")
+    _run_unattended("flows.unattended.retraining", "retrain")
 
 
 @app.command()
 def promote(version: Annotated[int, typer.Argument(min=1, help="Of the registered model, as MLflow counts.")]) -> None:
     """Put a registered encoder into service, with its settings."""
-    _run_unattended("flows.service", "put_into_service", version)
+    _run_unattended("flows.unattended.promotion", "put_into_service", version)
 
 
 @app.command()
 def rollback() -> None:
     """Put the encoder back into service that the present one took the place of."""
-    _run_unattended("flows.service", "put_into_service", None)
+    _run_unattended("flows.unattended.promotion", "put_into_service", None)
 
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Run a flow that looks after the workspace itself; says what it did, or why it failed."""
-    from flows.workspace import require_workspace
+    from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
     _provide_api(paths)
@@ -245,10 +245,10 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 @app.command()
 def serve() -> None:
     """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
-    from flows.workspace import require_workspace
+    from flows.workspace.settings import require_workspace
 
     _provide_api(require_workspace(), port=4200)
-    from flows.schedules import serve_schedules
+    from flows.unattended.schedules import serve_schedules
 
     serve_schedules()
 
@@ -262,13 +262,13 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    from flows.workspace import require_workspace
+    from flows.workspace.settings import require_workspace
 
     require_workspace()
     from tqdm import tqdm
 
-    from flows.exclusive import hold_workspace
     from flows.importing import import_archive
+    from flows.workspace.exclusive import hold_workspace
 
     with hold_workspace("cbir import"):
         made = import_archive(
@@ -285,7 +285,7 @@ def sample(
     scenes: Annotated[int, typer.Option(help="How many scenes; each appears one or several times.")] = 72,
 ) -> None:
     """Make the sample archive and bring it in, unless there are images already."""
-    from flows.workspace import is_empty, require_workspace
+    from flows.workspace.settings import is_empty, require_workspace
 
     paths = require_workspace()
     if not is_empty(paths.raw):
@@ -306,7 +306,7 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
     """Show the images of the archive nearest to an image or a text, with similarity and group."""
-    from flows.workspace import require_workspace
+    from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
     from flows.searching import show_neighbours
@@ -322,7 +322,7 @@ def ui(
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
-    from flows.workspace import require_workspace
+    from flows.workspace.settings import require_workspace
 
     require_workspace()
     from flows.ui import serve

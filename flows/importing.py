@@ -4,10 +4,10 @@ import logging
 import tempfile
 from pathlib import Path
 
-from cbir.accession import Accession, bring_in, bring_reference
+from cbir.arrivals.importing import Accession, bring_in, bring_reference
 from cbir.progress import Progress, silent
-from flows.accessions import tell_dvc
-from flows.workspace import require_workspace, set_params
+from flows.repository.accessions import tell_dvc
+from flows.workspace.settings import require_workspace, set_params
 
 log = logging.getLogger("flows")
 
@@ -45,7 +45,7 @@ def import_archive(
 
 def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:
     """Make the sample archive and bring each of its accessions in, with its ground truth and captions."""
-    from cbir.sample import make_sample  # it loads torch
+    from cbir.sample.archive import make_sample  # it loads torch
 
     with tempfile.TemporaryDirectory(prefix="cbir-sample-") as folder:
         sample = make_sample(Path(folder), scenes=scenes, progress=progress)

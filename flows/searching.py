@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cbir.archive.manifest import read_manifest
 from cbir.errors import UserError
-from cbir.manifest import read_manifest
-from cbir.search import Searcher, locate
-from tasks.settings import PARAMS, Paths, read_yaml
-from tasks.threshold import threshold_in_use
+from cbir.groups.threshold import threshold_in_use
+from cbir.serving.search import Searcher, locate
+from tasks.harness.settings import PARAMS, Paths, read_yaml
 
 GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
 
@@ -42,7 +42,9 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
     groups = pd.read_parquet(paths.groups, columns=["image_id", "group_id"])
     found = locate(hits, read_manifest(paths.manifest), groups)
-    threshold = None if image is None else threshold_in_use(paths, params["group"]["threshold"])[0]
+    threshold = (
+        None if image is None else threshold_in_use(paths.reports / "threshold.json", params["group"]["threshold"])[0]
+    )
     Console().print(_table(found, threshold))
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.stages import Outcome
-from tasks.settings import Paths
+from flows.pipeline.stages import Outcome
+from tasks.harness.settings import Paths
 
 if TYPE_CHECKING:
-    from cbir.study_table import Row
+    from cbir.comparison.study import Row
 
 METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision", "threshold_recall")
 

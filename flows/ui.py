@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from cbir.errors import UserError
-from flows.servers import (
+from flows.processes.servers import (
     HOST,
     START_TIMEOUT,
     Server,
@@ -25,8 +25,9 @@ from flows.servers import (
     require_alive,
     started,
 )
-from tasks.settings import PARAMS, load_paths, read_yaml
-from tasks.tracking import Tracking, load_tracking, prepare_database, without_credentials
+from tasks.harness.settings import PARAMS, load_paths, read_yaml
+from tasks.tracking.connection import Tracking, load_tracking, prepare_database
+from tasks.tracking.runs import without_credentials
 
 
 def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) -> None:

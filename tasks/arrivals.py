@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cbir.arrivals import BASELINE, Arrivals, baseline_of, find_arrivals
-from cbir.arrivals_page import (
+from cbir.archive.manifest import arrival, read_manifest, unique_images
+from cbir.arrivals.changes import BASELINE, Arrivals, baseline_of, find_arrivals
+from cbir.arrivals.page import (
     Occasion,
     as_markdown_summary,
     as_summary,
@@ -19,14 +20,13 @@ from cbir.arrivals_page import (
     write_arrivals_csv,
     write_arrivals_page,
 )
+from cbir.arrivals.survey import Skipped
 from cbir.files import write_parquet
-from cbir.manifest import arrival, read_manifest, unique_images
-from cbir.neighbours import read_neighbours
-from cbir.reduced import ReducedImages
-from cbir.source import Skipped
-from cbir.thumbnails import page_side, read_thumbnails
-from tasks.settings import Paths
-from tasks.threshold import threshold_in_use
+from cbir.groups.threshold import threshold_in_use
+from cbir.images.reduced import ReducedImages
+from cbir.index.neighbours import read_neighbours
+from cbir.reports.thumbnails import page_side, read_thumbnails
+from tasks.harness.settings import Paths
 
 FOLDER = "arrivals"
 
@@ -86,7 +86,7 @@ def report_arrivals(
     """
     baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
     groups = pd.read_parquet(paths.groups)
-    threshold, _ = threshold_in_use(paths, chosen_threshold)
+    threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen_threshold)
     neighbours = read_neighbours(paths.neighbours)
     found = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
     if not found.files:

@@ -4,11 +4,11 @@ import logging
 
 from tqdm import tqdm
 
-from cbir.cleaning import Labour, clean_archive, summary, write_report
-from cbir.inspection import Rules
-from cbir.manifest import write_manifest
-from tasks.settings import Paths
-from tasks.stage import main
+from cbir.archive.cleaning import Labour, clean_archive, summary, write_report
+from cbir.archive.inspection import Rules
+from cbir.archive.manifest import write_manifest
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,13 @@ import time
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from cbir.devices import Precision, keep_memory
-from cbir.embedding import DType
-from cbir.inference import Device, embed_archive
-from cbir.manifest import read_manifest, unique_images
+from cbir.archive.manifest import read_manifest, unique_images
+from cbir.embedding.files import DType
+from cbir.embedding.inference import Device, embed_archive
+from cbir.encoders.devices import Precision, keep_memory
 from cbir.store import Store
-from tasks.stage import Paths, main
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 

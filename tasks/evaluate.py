@@ -8,22 +8,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbir.classification import with_classification
-from cbir.contact_sheets import draw_sheet
-from cbir.embedding import read_embeddings
-from cbir.evaluation import Evaluation, threshold_document
+from cbir.archive.manifest import read_manifest, unique_images
+from cbir.embedding.files import read_embeddings
+from cbir.evaluation.classification import with_classification
+from cbir.evaluation.protocol import Protocol, write_evaluation
+from cbir.evaluation.relevance import RetrievalTask
+from cbir.evaluation.retrieval import Evaluation
+from cbir.evaluation.threshold import threshold_document
+from cbir.figures.contact_sheets import draw_sheet
+from cbir.figures.plots import loss_curves, precision_recall, similarity_histogram
+from cbir.figures.projections import projections
+from cbir.figures.query_sheets import nearest_sheet, query_sheets
 from cbir.files import write_json, writing_folder
-from cbir.images import UnreadableImage
-from cbir.manifest import read_manifest, unique_images
-from cbir.neighbours import read_neighbours
-from cbir.plots import loss_curves, precision_recall, similarity_histogram
-from cbir.projections import projections
-from cbir.protocol import Protocol, write_evaluation
-from cbir.reduced import ReducedImages
-from cbir.relevance import RetrievalTask
-from cbir.sheet_rows import nearest_sheet, query_sheets
+from cbir.images.reading import UnreadableImage
+from cbir.images.reduced import ReducedImages
+from cbir.index.neighbours import read_neighbours
 from cbir.store import Store
-from tasks.stage import Paths, main
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 PLURAL = {"group": "groups", "class": "classes"}
 

@@ -13,10 +13,11 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from cbir.captions import Captions, find_captions
+from cbir.archive.manifest import read_manifest, unique_images
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.groundtruth import (
+from cbir.labels.captions import Captions, find_captions
+from cbir.labels.groundtruth import (
     SCHEMA,
     Groups,
     folder_classes,
@@ -25,15 +26,15 @@ from cbir.groundtruth import (
     resolve_groups,
     split_sizes,
 )
-from cbir.languages import ENGLISH, detect_languages
-from cbir.layouts import TableLayout, read_groups
-from cbir.manifest import read_manifest, unique_images
-from cbir.names import NameIndex, Problem, compose
-from cbir.notes import Note, write_notes
-from cbir.split import SPLITS, SplitBy, check_fractions
-from cbir.tables import read_table
-from cbir.translation import Translated, translate_texts
-from tasks.stage import Paths, main
+from cbir.labels.languages import ENGLISH, detect_languages
+from cbir.labels.layouts import TableLayout, read_groups
+from cbir.labels.names import NameIndex, Problem, compose
+from cbir.labels.notes import Note, write_notes
+from cbir.labels.splits import SPLITS, SplitBy, check_fractions
+from cbir.labels.tables import read_table
+from cbir.labels.translation import Translated, translate_texts
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 Layout = Literal["auto", "column", "row", "pairs", "folders"]
 

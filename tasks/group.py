@@ -8,20 +8,21 @@ import pandas as pd
 import pyarrow as pa
 import tqdm
 
-from cbir.embedding import read_embeddings
+from cbir.archive.manifest import read_manifest
+from cbir.embedding.files import read_embeddings
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.grouping import group_images
-from cbir.manifest import read_manifest
-from cbir.neighbours import read_neighbours
-from cbir.reduced import ReducedImages
-from cbir.report import report_rows, summarise, write_csv
-from cbir.report_page import Link, write_page
-from cbir.report_workbook import write_workbook
+from cbir.groups.linkage import group_images
+from cbir.groups.page import Link, write_page
+from cbir.groups.rows import report_rows, summarise, write_csv
+from cbir.groups.threshold import threshold_in_use
+from cbir.groups.workbook import write_workbook
+from cbir.images.reduced import ReducedImages
+from cbir.index.neighbours import read_neighbours
+from cbir.reports.thumbnails import Thumbnail, page_side, read_thumbnails
 from cbir.store import Store
-from cbir.thumbnails import Thumbnail, page_side, read_thumbnails
-from tasks.stage import Paths, main
-from tasks.threshold import threshold_in_use
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 _SCHEMA = pa.schema(
     [
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: int, thumbnail_side: int) -> None:
     """Put near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
     _check(threshold=threshold, report_groups=report_groups, thumbnail_side=thumbnail_side, longest_side=longest_side)
-    value, rule = threshold_in_use(paths, threshold)
+    value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
     groups = _find(paths, manifest, threshold=value)
     write_parquet(

@@ -4,10 +4,11 @@ import logging
 
 from tqdm import tqdm
 
-from cbir.embedding import read_embeddings
-from cbir.index import write_index, write_neighbours
-from cbir.indexkinds import Kind
-from tasks.stage import Paths, main
+from cbir.embedding.files import read_embeddings
+from cbir.index.faiss_index import write_index, write_neighbours
+from cbir.index.kinds import Kind
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 

@@ -8,19 +8,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cbir.alterations import KINDS
-from cbir.copies import Copies, copy_vectors
-from cbir.devices import Precision, keep_memory
-from cbir.embedding import read_embeddings
+from cbir.archive.manifest import read_manifest, unique_images
+from cbir.embedding.files import read_embeddings
+from cbir.encoders.devices import Precision, keep_memory
 from cbir.errors import UserError
 from cbir.files import write_json, writing
-from cbir.manifest import read_manifest, unique_images
-from cbir.reduced import ReducedImages
-from cbir.robustness import Robustness, choose, document, measure, table, take
-from cbir.robustness_page import Kept, Name, Read, write_page, write_sheet
+from cbir.images.reduced import ReducedImages
+from cbir.robustness.alterations import KINDS
+from cbir.robustness.copies import Copies, copy_vectors
+from cbir.robustness.measuring import Robustness, choose, document, measure, table, take
+from cbir.robustness.page import Kept, Name, Read, write_page, write_sheet
 from cbir.spreadsheet import as_text
 from cbir.store import Store
-from tasks.stage import Paths, main
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cbir.archive.manifest import read_manifest, unique_images
+from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.files import write_json
-from cbir.local_features import build_gallery, local_neighbours
-from cbir.local_robustness import measure_local
-from cbir.manifest import read_manifest, unique_images
-from cbir.protocol import Protocol, write_evaluation
-from cbir.reduced import ReducedImages
-from cbir.robustness import choose, document, take
-from tasks.stage import Paths, main
+from cbir.images.reduced import ReducedImages
+from cbir.matching.robustness import measure_local
+from cbir.matching.sift import build_gallery, local_neighbours
+from cbir.robustness.measuring import choose, document, take
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 

@@ -12,19 +12,20 @@ import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from cbir.checkpoints import checkpoint_key
-from cbir.devices import keep_memory
-from cbir.encoder import build_encoder
+from cbir.archive.manifest import accessions_of
+from cbir.encoders.devices import keep_memory
+from cbir.encoders.encoder import build_encoder
+from cbir.encoders.layers import Pooling, WhiteningKind
+from cbir.encoders.preprocess import Resize
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
-from cbir.manifest import accessions_of
-from cbir.objective import Settings
-from cbir.pooling import Pooling
-from cbir.preprocess import Resize
-from cbir.reduced import ReducedImages
-from cbir.training import Trained, fit_whitening, train_encoder
-from cbir.whitening import WhiteningKind
-from tasks.stage import Paths, main
+from cbir.images.reduced import ReducedImages
+from cbir.training.checkpoints import checkpoint_key
+from cbir.training.ranks import is_helper
+from cbir.training.settings import Settings
+from cbir.training.trainer import Trained, fit_whitening, train_encoder
+from tasks.harness.settings import Paths
+from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
 
@@ -138,4 +139,4 @@ def _epochs(trained: Trained) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main(train)
+    main(train, helper=is_helper())

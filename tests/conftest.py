@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from cbir.sample import Sample, make_sample
+from cbir.sample.archive import Sample, make_sample
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbir.errors import UserError
-from cbir.files import image_ids, write_parquet, writing, writing_folder
+from cbir.files import write_parquet, writing, writing_folder
+from cbir.images.identity import image_ids
 
 
 def test_an_identity_is_the_start_of_the_sha256_and_later_pages_hash_their_number_too(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import Workspace as Archive
-from benchmarks.workspace import prefect_server
-from tests.flows import archive
-from tests.flows.toy import REPOSITORY, Workspace
+from tests.support import archive
+from tests.support.toy import REPOSITORY, Workspace
+from tests.support.workspace import Workspace as Archive
+from tests.support.workspace import prefect_server
 
 
 @pytest.fixture(scope="session")

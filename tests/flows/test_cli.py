@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.toy import Workspace
+from tests.support.toy import Workspace
 
 HEAVY = {"torch", "mlflow", "prefect", "dvc.repo", "pandas", "faiss", "cv2"}
 
@@ -71,7 +71,7 @@ def test_an_empty_archive_is_no_reason_to_run(toy: Workspace) -> None:
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     code = "import errno, sys\nfrom unittest import mock\nimport flows.cli as c\n"
     code += "sys.argv = ['cbir', 'run']\nfull = OSError(errno.ENOSPC, 'No space left on device')\n"
-    code += "with mock.patch('flows.workspace.require_workspace', side_effect=full): c.main()"
+    code += "with mock.patch('flows.workspace.settings.require_workspace', side_effect=full): c.main()"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: no space is left on the disk of {tmp_path}; free some")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.toy import Workspace
+from tests.support.toy import Workspace
 
 STAGES = ["first", "second", "third", "fourth"]
 UNCHANGED = [f"{name}: unchanged" for name in STAGES]

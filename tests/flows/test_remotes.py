@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.toy import Workspace
+from tests.support.toy import Workspace
 
 pytestmark = pytest.mark.slow
 BUCKET = "archive"

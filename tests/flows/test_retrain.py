@@ -9,8 +9,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from benchmarks.workspace import Workspace
-from tests.flows.archive import assign, copy, encoder, is_clean, kill, kill_after, params, registered, start
+from tests.support.archive import assign, copy, encoder, is_clean, kill, kill_after, params, registered, start
+from tests.support.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 BAD, GOOD = "train.learning_rate=0.3", "train.learning_rate=0.003"

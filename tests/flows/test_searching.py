@@ -10,18 +10,19 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from cbir.embedding import read_embeddings, write_embeddings
-from cbir.encoder import build_encoder
-from cbir.encoder_files import encoder_digest
+from cbir.archive.manifest import Row, write_manifest
+from cbir.embedding.files import read_embeddings, write_embeddings
+from cbir.encoders.encoder import build_encoder
+from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
-from cbir.files import image_ids, write_parquet
-from cbir.images import read_image
-from cbir.index import build_index, save_index
-from cbir.manifest import Row, write_manifest
+from cbir.files import write_parquet
+from cbir.images.identity import image_ids
+from cbir.images.reading import read_image
+from cbir.index.faiss_index import build_index, save_index
 from flows.searching import show_neighbours
-from flows.workspace import set_params
-from tasks.settings import Paths, load_paths, read_yaml
-from tests.cbir.clip import TINY, photographs
+from flows.workspace.settings import set_params
+from tasks.harness.settings import Paths, load_paths, read_yaml
+from tests.support.clip import TINY, photographs
 
 PROJECT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.workspace import ROOT, Workspace, prefect_server
-from tests.flows.archive import assign, brought_in, copy, encoder, is_clean, land
+from tests.support.archive import assign, brought_in, copy, encoder, is_clean, land
+from tests.support.workspace import ROOT, Workspace, prefect_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

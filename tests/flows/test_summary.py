@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cbir.study_table import Row
-from flows.stages import Outcome
+from cbir.comparison.study import Row
+from flows.pipeline.stages import Outcome
 from flows.summary import study_summary, summary
-from tasks.settings import Paths
+from tasks.harness.settings import Paths
 
 RAN = Outcome("clean", ran=True, reason="ran", seconds=12.3, key="")
 KEPT = Outcome("train", ran=False, reason="unchanged", seconds=0.0, key="")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from cbir.errors import UserError
-from flows import servers, ui
-from flows.servers import Server, choose_port, started
+from flows import ui
+from flows.processes import servers
+from flows.processes.servers import Server, choose_port, started
 from flows.ui import serve
 
 REPOSITORY = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cbir.manifest import read_manifest, unique_images
-from cbir.reduced import ReducedImages
+from cbir.archive.manifest import read_manifest, unique_images
+from cbir.images.reduced import ReducedImages
 from tasks.clean import clean
-from tasks.settings import Paths, load_paths, read_yaml
+from tasks.harness.settings import Paths, load_paths, read_yaml
 
 PROJECT = Path(__file__).parents[2]
 

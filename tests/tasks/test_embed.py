@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cbir.embedding import read_embeddings
-from cbir.encoder import build_encoder
+from cbir.archive.manifest import SCHEMA, Row, write_manifest
+from cbir.embedding.files import read_embeddings
+from cbir.encoders.encoder import build_encoder
 from cbir.errors import UserError
-from cbir.index import load_index
-from cbir.manifest import SCHEMA, Row, write_manifest
-from cbir.neighbours import read_neighbours
-from cbir.reduced import ReducedImages
+from cbir.images.reduced import ReducedImages
+from cbir.index.faiss_index import load_index
+from cbir.index.neighbours import read_neighbours
 from tasks.embed import embed
+from tasks.harness.settings import Paths
 from tasks.index import index
-from tasks.stage import Paths
 
 EMBED: dict[str, Any] = {
     "longest_side": 64,

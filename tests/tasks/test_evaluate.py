@@ -11,15 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cbir.embedding import write_embeddings
+from cbir.archive.manifest import SCHEMA
+from cbir.embedding.files import write_embeddings
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.manifest import SCHEMA
-from cbir.objective import PREDICTIONS
-from cbir.reduced import ReducedImages
+from cbir.images.reduced import ReducedImages
+from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate
-from tasks.settings import Paths, grouped
-from tests.cbir.retrievals import Archive, archive, scattered
+from tasks.harness.settings import Paths, grouped
+from tests.support.retrievals import Archive, archive, scattered
 
 OPTIONS: dict[str, Any] = {
     "longest_side": 64,

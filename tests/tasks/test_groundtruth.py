@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cbir.archive.manifest import SCHEMA as MANIFEST
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.groundtruth import SCHEMA
-from cbir.manifest import SCHEMA as MANIFEST
+from cbir.labels.groundtruth import SCHEMA
 from tasks.groundtruth import groundtruth
-from tasks.stage import Paths
-from tests.cbir.deepl_server import KEY, DeepL, english, serving, use
-from tests.cbir.manifests import identity, manifest
+from tasks.harness.settings import Paths
+from tests.support.deepl_server import KEY, DeepL, english, serving, use
+from tests.support.manifests import identity, manifest
 
 FILES = ("one/a/Été 1.jpg", "one/a/b.jpg", "one/c.jpg", "two/d.jpg", "two/a/e.jpg", "two/unknown/f.jpg")
 SETTINGS: dict[str, Any] = {

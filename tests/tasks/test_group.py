@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cbir.embedding import write_embeddings
+from cbir.archive.manifest import SCHEMA
+from cbir.embedding.files import write_embeddings
 from cbir.errors import UserError
-from cbir.manifest import SCHEMA
-from cbir.reduced import ReducedImages
+from cbir.images.reduced import ReducedImages
 from tasks.group import group
-from tasks.stage import Paths
+from tasks.harness.settings import Paths
 
 OPTIONS = {"longest_side": 64, "threshold": 0.0, "report_groups": 100, "thumbnail_side": 48}
 DEGREES = {"old/1.jpg": 0, "old/2.jpg": 5, "new/1.jpg": 8, "new/9.jpg": 90, "old/5.jpg": 180}

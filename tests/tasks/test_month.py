@@ -15,17 +15,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbir.encoder import build_encoder
-from cbir.intake import take_in
-from cbir.landing import Look, look
-from cbir.sample import Sample
+from cbir.arrivals.intake import take_in
+from cbir.arrivals.landing import Look, look
+from cbir.encoders.encoder import build_encoder
+from cbir.sample.archive import Sample
 from tasks.arrivals import mark_reported, prepare_baseline, report_arrivals
 from tasks.clean import clean
 from tasks.embed import embed
 from tasks.groundtruth import groundtruth
 from tasks.group import group
+from tasks.harness.settings import PARAMS, Paths, arguments, grouped, load_paths, read_yaml
 from tasks.index import index
-from tasks.settings import PARAMS, Paths, arguments, grouped, load_paths, read_yaml
 
 ROOT = Path(__file__).parents[2]
 THRESHOLD = 0.97

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbir.alterations import KINDS
-from cbir.embedding import write_embeddings
-from cbir.encoder import build_encoder
-from cbir.encoder_files import encoder_digest
+from cbir.archive.manifest import SCHEMA
+from cbir.embedding.files import write_embeddings
+from cbir.encoders.encoder import build_encoder
+from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
-from cbir.images import UnreadableImage
-from cbir.manifest import SCHEMA
-from cbir.reduced import ReducedImages
+from cbir.images.reading import UnreadableImage
+from cbir.images.reduced import ReducedImages
+from cbir.robustness.alterations import KINDS
+from tasks.harness.settings import Paths
 from tasks.robustness import robustness
-from tasks.stage import Paths
 
 OPTIONS: dict[str, Any] = {
     "longest_side": 64,

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbir.alterations import KINDS
-from cbir.manifest import SCHEMA
-from cbir.reduced import ReducedImages
-from cbir.sample import make_scene
-from tasks.settings import Paths, grouped
+from cbir.archive.manifest import SCHEMA
+from cbir.images.reduced import ReducedImages
+from cbir.robustness.alterations import KINDS
+from cbir.sample.archive import make_scene
+from tasks.harness.settings import Paths, grouped
 from tasks.sift import sift
 
 OPTIONS: dict[str, Any] = {

@@ -17,14 +17,15 @@ import pytest
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
-from cbir.encoder import build_encoder, load_encoder
+from cbir.encoders.encoder import build_encoder, load_encoder
 from cbir.errors import UserError
-from cbir.files import image_ids, write_parquet
-from cbir.objective import PREDICTIONS
-from cbir.training import HISTORY
-from tasks.settings import Paths, grouped, load_paths, read_yaml, schema
+from cbir.files import write_parquet
+from cbir.images.identity import image_ids
+from cbir.training.objective import PREDICTIONS
+from cbir.training.trainer import HISTORY
+from tasks.harness.settings import Paths, grouped, load_paths, read_yaml, schema
 from tasks.train import train
-from tests.cbir.clip import TINY as TINY_CLIP
+from tests.support.clip import TINY as TINY_CLIP
 
 PROJECT = Path(__file__).parents[2]
 TINY = {

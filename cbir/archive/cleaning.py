@@ -1,0 +1,217 @@
+"""Cleans an archive: looks at every file once in its life and says of each image whether it is usable, or why not."""
+
+import csv
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cbir.archive.inspection import (
+    Inspection,
+    Page,
+    Rules,
+    Status,
+    Task,
+    decode_pages,
+    encode_pages,
+    identify_file,
+    inspect_file,
+    prepare_worker,
+)
+from cbir.archive.listing import Entry, list_archive
+from cbir.archive.manifest import Row
+from cbir.archive.sandbox import Lost, Outcome, run_isolated, usable_cores
+from cbir.errors import UserError
+from cbir.files import writing
+from cbir.progress import Progress, silent
+from cbir.spreadsheet import as_text
+from cbir.store import Store
+
+log = logging.getLogger(__name__)
+
+FEW = 32  # files, for which a worker more would not have started before the others are through
+
+_REPORT = ["finding", "path", "page", "reason", "width", "height", "bytes", "format", "mode"]
+
+
+@dataclass(frozen=True)
+class Labour:
+    """How the work is done; nothing of it changes what is found in a sound file.
+
+    Attributes:
+        timeout: seconds for one file; a decoder that takes longer is taken to hang.
+        workers: processes that decode; 0: one a core.
+    """
+
+    timeout: float
+    workers: int
+
+    def __post_init__(self) -> None:
+        if self.timeout <= 0:
+            raise UserError(f"timeout is {self.timeout:g} seconds; it must be positive")
+        if self.workers < 0:
+            raise UserError(f"workers is {self.workers}; it must be positive, or 0 for one a core")
+
+
+def clean_archive(
+    archive: Path, store: Path, *, rules: Rules, labour: Labour, progress: Progress = silent
+) -> list[Row]:
+    """Look at every file of an archive, without changing anything in it.
+
+    What was found in a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and
+    inode: only a new file is read, and only new content is decoded. The reduced images are stored on the way. What
+    depends on more than the bytes (a crash, a time limit, a file that changed meanwhile) is not kept: the next run
+    tries again.
+
+    Returns:
+        The manifest's rows, one an image, sorted by accession, path and page.
+
+    Raises:
+        UserError: the archive is not there, or holds no file in a folder of its own.
+    """
+    entries = _entries(archive)
+    memory = _Memory(store, rules)
+    identities = memory.identities(entries)
+    pages = memory.pages(entries, identities)
+    todo = {entry.file: entry for entry in entries if not entry.problem and entry.path not in pages}
+    log.info("%d files, %d of them to be read", len(entries), len(todo))
+
+    inspect = partial(inspect_file, store=store, archive=archive, rules=rules)
+    tasks = [Task(file, identities.get(entry.path)) for file, entry in todo.items()]
+    reasons = {entry.path: entry.problem for entry in entries if entry.problem}
+    for outcome in progress(_isolated(inspect, tasks, labour), total=len(tasks), desc="clean", unit="file"):
+        entry = todo[outcome.item.file]
+        if isinstance(outcome.result, Lost):
+            reasons[entry.path] = outcome.result.reason
+        else:
+            memory.keep(entry, outcome.result)
+            pages[entry.path] = outcome.result.pages
+
+    identities |= _identify([e for e in entries if e.path in reasons and e.path not in identities], memory, labour)
+    for entry in entries:
+        if entry.path in reasons:
+            status: Status = "unsupported" if entry.problem else "corrupt"
+            pages[entry.path] = [Page(identities.get(entry.path), status=status, reason=reasons[entry.path])]
+    return _rows(entries, pages)
+
+
+def write_report(path: Path, rows: Sequence[Row]) -> None:
+    """What a person should know: each rejected image with its reason, then each exact copy with what it is a copy of.
+
+    A CSV in UTF-8 with a byte order mark, without which Excel breaks the accents; pages count from 1 here.
+    """
+    rejected = [_line(row.status, row.reason or "", row) for row in rows if row.status != "ok"]
+    copies = [
+        _line("copy", f"has the same bytes as {row.duplicate_of}", row)
+        for row in rows
+        if row.status == "ok" and row.duplicate_of is not None
+    ]
+    with writing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([_REPORT, *rejected, *copies])
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The counts of a manifest in one line."""
+    statuses = Counter(row.status for row in rows)
+    rejected = [f"{count} {status}" for status, count in sorted(statuses.items()) if status != "ok"]
+    copies = sum(row.status == "ok" and row.duplicate_of is not None for row in rows)
+    files = len({row.path for row in rows})
+    return (
+        f"{files} files hold {len(rows)} images: {statuses['ok']} usable ({copies} of them exact copies), "
+        f"{len(rows) - statuses['ok']} rejected" + (f" ({', '.join(rejected)})" if rejected else "")
+    )
+
+
+def _entries(archive: Path) -> list[Entry]:
+    try:
+        listing = list_archive(archive)
+    except OSError as error:
+        raise UserError(
+            f"{archive}, the archive, cannot be read ({error.strerror}); `cbir import DIR` makes it"
+        ) from error
+    if listing.loose:
+        names = ", ".join(listing.loose[:3]) + (" …" if len(listing.loose) > 3 else "")
+        log.warning(
+            "%d files directly in %s belong to no accession and are left out: %s", len(listing.loose), archive, names
+        )
+    if not listing.entries:
+        raise UserError(f"{archive}, the archive, holds no images; `cbir import DIR` brings some in")
+    return listing.entries
+
+
+def _isolated(function: Callable[[Task], Any], tasks: Sequence[Task], labour: Labour) -> Iterator[Outcome[Task, Any]]:
+    if tasks:  # without any, no worker needs to start
+        workers = min(labour.workers or usable_cores(), -(-len(tasks) // FEW))
+        yield from run_isolated(function, tasks, timeout=labour.timeout, workers=workers, prepare=prepare_worker)
+
+
+def _identify(entries: Iterable[Entry], memory: "_Memory", labour: Labour) -> dict[str, str]:
+    """Identities of files that are not decoded, or whose decoder failed, by path; without those that cannot be read."""
+    files = {entry.file: entry for entry in entries if entry.readable}
+    found: dict[str, str] = {}
+    for outcome in _isolated(identify_file, [Task(file) for file in files], labour):
+        if isinstance(outcome.result, str):
+            entry = files[outcome.item.file]
+            memory.keep_identity(entry, outcome.result)
+            found[entry.path] = outcome.result
+    return found
+
+
+class _Memory:
+    """What earlier runs found: identities by file, pages by identity and rules."""
+
+    def __init__(self, store: Path, rules: Rules) -> None:
+        self._files = Store(store / "files.sqlite")
+        self._inspections = Store(store / "inspections.sqlite")
+        self._rules = rules
+
+    def identities(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """The identity of each file that has not changed since it was read, by path."""
+        keys = {_file_key(entry): entry.path for entry in entries if entry.readable}
+        return {keys[key]: value.decode() for key, value in self._files.get_many(list(keys)).items()}
+
+    def pages(self, entries: Iterable[Entry], identities: Mapping[str, str]) -> dict[str, list[Page]]:
+        """The pages of each sound file whose content was inspected by these rules, by path."""
+        keys = {e.path: self._rules.key(identities[e.path]) for e in entries if not e.problem and e.path in identities}
+        known = self._inspections.get_many(sorted(set(keys.values())))
+        return {path: decode_pages(known[key]) for path, key in keys.items() if key in known}
+
+    def keep(self, entry: Entry, inspection: Inspection) -> None:
+        """Remember what was found, at once, so that a run that is killed has lost nothing."""
+        if inspection.lasting and inspection.image_id is not None:
+            self._inspections.put_many([(self._rules.key(inspection.image_id), encode_pages(inspection.pages))])
+            self.keep_identity(entry, inspection.image_id)
+
+    def keep_identity(self, entry: Entry, image_id: str) -> None:
+        """Remember the identity of a file as it was listed."""
+        self._files.put_many([(_file_key(entry), image_id.encode())])
+
+
+def _file_key(entry: Entry) -> str:
+    return f"{entry.path}/{entry.size}/{entry.mtime}/{entry.inode}"
+
+
+def _rows(entries: Iterable[Entry], pages: Mapping[str, list[Page]]) -> list[Row]:
+    first: dict[str, str] = {}
+    rows = []
+    for entry in entries:
+        for page in pages[entry.path]:
+            original = first.setdefault(page.image_id, entry.path) if page.image_id is not None else entry.path
+            rows.append(
+                Row(
+                    **vars(page),
+                    path=entry.path,
+                    accession=entry.accession,
+                    bytes=entry.size,
+                    duplicate_of=None if original == entry.path else original,
+                )
+            )
+    return rows
+
+
+def _line(finding: str, reason: str, row: Row) -> list[str]:
+    values = [finding, row.path, row.page + 1, reason, row.width, row.height, row.bytes, row.format, row.mode]
+    return ["" if value is None else as_text(str(value)) for value in values]

@@ -1,0 +1,121 @@
+"""What lies in an archive: every file that could be an image, and what is wrong with one before it is opened."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cbir.archive.manifest import arrival
+
+_FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}  # .DS_Store is hidden by its dot
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the archive.
+
+    Attributes:
+        path: relative to the archive, POSIX; bytes that are no UTF-8 are written as ``\\xNN``.
+        file: the path that opens it.
+        accession: the first folder of the path.
+        size, mtime, inode: of the file (bytes, nanoseconds, number): while they stay, so does the content.
+        problem: a sentence why it is not to be opened as an image; empty when nothing is known against it.
+        readable: False for what must not be opened at all, such as a link that leads out of the archive.
+    """
+
+    path: str
+    file: Path
+    accession: str
+    size: int = 0
+    mtime: int = 0
+    inode: int = 0
+    problem: str = ""
+    readable: bool = True
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The archive's files, sorted by accession (in the order of :func:`cbir.archive.manifest.arrival`) and path.
+
+    Attributes:
+        entries: the files in accessions.
+        loose: names of the files that lie directly in the archive and so belong to no accession.
+    """
+
+    entries: list[Entry]
+    loose: list[str]
+
+
+def list_archive(archive: Path) -> Listing:
+    """Every file of every accession, any depth below; links to folders are named but never followed.
+
+    Left out are hidden files and folders, ``.dvc`` files, and what file managers leave behind (Thumbs.db and the like).
+
+    Raises:
+        OSError: the archive itself cannot be read.
+    """
+    archive = archive.resolve(strict=True)
+    entries: list[Entry] = []
+    loose: list[str] = []
+    for item in _scan(archive):
+        if item.is_dir(follow_symlinks=False) or (item.is_symlink() and item.is_dir()):
+            entries.extend(_walk(Path(item.path), archive))
+        else:
+            loose.append(_readable(item.name))
+    return Listing(sorted(entries, key=lambda entry: (arrival(entry.accession), entry.path)), sorted(loose))
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as items:
+        return [item for item in items if not left_out(item.name)]
+
+
+def left_out(name: str) -> bool:
+    """Whether a file or folder is hidden, DVC's own, or left behind by a file manager."""
+    return name.startswith(".") or name.endswith(".dvc") or name.lower() in _FILE_MANAGERS
+
+
+def _walk(path: Path, archive: Path) -> Iterator[Entry]:
+    """The files at and below a path; a list of folders still to read in place of recursion, for any depth."""
+    todo = [path]
+    while todo:
+        current = todo.pop()
+        try:
+            facts = current.lstat()
+            if stat.S_ISDIR(facts.st_mode):
+                todo.extend(Path(item.path) for item in _scan(current))
+                continue
+            yield _entry(current, facts, archive)
+        except OSError as error:
+            yield _rejected(current, archive, f"it cannot be read: {error.strerror}")
+
+
+def _entry(file: Path, facts: os.stat_result, archive: Path) -> Entry:
+    if stat.S_ISLNK(facts.st_mode):
+        target = file.resolve()
+        if not target.is_relative_to(archive):
+            return _rejected(file, archive, "it is a link that leads out of the archive; put the file itself here")
+        if target.is_dir():
+            return _rejected(file, archive, "it is a link to a folder, which is not followed")
+        facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        return _rejected(file, archive, "it is no regular file")
+    path = file.relative_to(archive).as_posix()
+    name = _readable(path)
+    problem = "" if name == path else "its name is not valid UTF-8; rename the file"
+    return Entry(name, file, _accession(name), facts.st_size, facts.st_mtime_ns, facts.st_ino, problem)
+
+
+def _rejected(file: Path, archive: Path, problem: str) -> Entry:
+    path = _readable(file.relative_to(archive).as_posix())
+    return Entry(path, file, _accession(path), problem=problem, readable=False)
+
+
+def _accession(path: str) -> str:
+    return PurePosixPath(path).parts[0]
+
+
+def _readable(name: str) -> str:
+    """The name as valid Unicode; the escapes stand for bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,212 @@
+"""Brings a folder of images into the archive as an accession, and reference files beside it; what is there stays."""
+
+import contextlib
+import filecmp
+import hashlib
+import os
+import shutil
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cbir.arrivals.survey import Skipped, SourceFile, survey
+from cbir.errors import UserError
+from cbir.files import writing, writing_folder
+from cbir.labels.captions import check_captions, is_sheet
+from cbir.labels.names import compose
+from cbir.labels.tables import read_table
+from cbir.progress import Progress, silent
+
+_LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer
+_PART = ".part"  # hidden, so no file of an accession has this name
+_SPARE = 100_000_000  # bytes of disk that a copy leaves free
+
+
+@dataclass(frozen=True)
+class Accession:
+    """What was brought in."""
+
+    name: str
+    path: Path
+    files: int
+    bytes: int
+    linked: int  # of the files, how many are hard links
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def skipped_by_reason(self) -> dict[str, int]:
+        return dict(sorted(Counter(skipped.reason for skipped in self.skipped).items()))
+
+
+def bring_in(
+    source: Path, archive: Path, *, name: str | None = None, link: bool = False, progress: Progress = silent
+) -> Accession:
+    """Copy the images of a folder, any depth below, into the archive as one accession.
+
+    The files go to a hidden folder in the archive, which takes its name when it is whole; after a kill the next call
+    goes on with what lies there. Times of last change are kept. A file is an image by its extension or by its
+    first bytes: a damaged scan comes along, so that the cleaning report can name it. Links are followed to files of the
+    source only.
+
+    Args:
+        name: of the accession; None: made from the folder's name.
+        link: hard links where the file system allows them, else copies. Who changes a source file later then changes
+            the archive.
+
+    Raises:
+        UserError: the source is no folder, holds no image, or lies in or around the archive; the name is not allowed or
+            taken; the disk has not enough room.
+    """
+    source = _check_source(source, archive)
+    name = _check_name(_default_name(source.name) if name is None else name, archive)
+    files, skipped = survey(source)
+    if not files:
+        found = Counter(skip.reason for skip in skipped)
+        what = ", ".join(f"{reason}: {count}" for reason, count in sorted(found.items())) or "nothing at all"
+        raise UserError(f"{source} holds no image to bring in ({what}); name the folder that has them")
+    origin = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+    temporary = archive / f".{name}.{origin}.tmp"  # the origin: what another folder of that name left is of no use
+    missing = _prepare(temporary, files)
+    _check_room(archive, missing, link=link and source.stat().st_dev == archive.stat().st_dev)
+    for file in progress(missing, total=len(missing), desc=f"bringing in {name}", unit="file"):
+        try:
+            _bring(file, temporary, link=link)
+        except OSError as error:
+            raise UserError(
+                f"{file.file} did not get into {archive} ({error.strerror}); mend that and run the same again: "
+                "it goes on where it stopped"
+            ) from error
+    target = archive / name
+    temporary.replace(target)
+    linked = sum((target / file.path).samefile(file.file) for file in files)
+    return Accession(name, target, len(files), sum(file.size for file in files), linked, tuple(skipped))
+
+
+def bring_reference(file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"]) -> Path:
+    """Copy a ground-truth or captions file, or a folder of caption sheets, to the reference files, under its own name.
+
+    A file that is there already stays; it is a person's work, so one with other content is never replaced.
+
+    Returns:
+        The path below ``reference``.
+
+    Raises:
+        UserError: it cannot be read as what it is meant to be, or another one has its name.
+    """
+    if not file.exists():
+        raise UserError(f"--{kind} {file} is not there; check the path")
+    if kind == "captions":
+        check_captions(file)
+    else:
+        read_table(file)
+    if file.resolve().is_relative_to(reference.resolve()):
+        return reference / file.resolve().relative_to(reference.resolve())
+    target = reference / compose(file.name or file.resolve().name)
+    if target.exists():
+        if not _same(file, target):
+            raise UserError(
+                f"{target} is there already with other content; rename --{kind} {file}, or remove {target} first "
+                "to replace it"
+            )
+    elif file.is_dir():
+        with writing_folder(target) as temporary:
+            for sheet in sorted(filter(is_sheet, file.iterdir())):
+                shutil.copyfile(sheet, temporary / sheet.name)
+    else:
+        with writing(target) as temporary:
+            shutil.copyfile(file, temporary)
+    return target
+
+
+def _check_source(source: Path, archive: Path) -> Path:
+    if not source.exists():
+        raise UserError(f"{source} is not there; name the folder that holds the images")
+    if not source.is_dir():
+        raise UserError(f"{source} is not a folder; name the folder that holds the images")
+    archive.mkdir(parents=True, exist_ok=True)
+    source, there = source.resolve(), archive.resolve()
+    if source.is_relative_to(there):
+        raise UserError(f"{source} lies in the archive {archive} already; name a folder outside it")
+    if there.is_relative_to(source):
+        raise UserError(f"{source} holds the archive {archive} itself; name a folder inside it or elsewhere")
+    return source
+
+
+def _default_name(folder: str) -> str:
+    """A folder's name with its letters, digits and accents; all else that is not - _ or . becomes a hyphen."""
+    safe = "".join(char if _is_safe(char) else " " for char in compose(folder))
+    short = "-".join(safe.split()).strip("-._").encode()[:_LONGEST_NAME]
+    return short.decode(errors="ignore") or "accession"
+
+
+def _is_safe(char: str) -> bool:
+    return char.isalnum() or char in "-_." or unicodedata.category(char).startswith("M")
+
+
+def _check_name(name: str, archive: Path) -> str:
+    name = compose(name)
+    fits = all(map(_is_safe, name)) and len(name.encode()) <= _LONGEST_NAME
+    if not fits or not name or name.startswith((".", "-")) or name.endswith((".", ".dvc", ".tmp")):
+        raise UserError(
+            f'accession "{name}" must be of letters, digits, - _ and . (not at either end), at most '
+            f"{_LONGEST_NAME} bytes; {_default_name(name)} would do"
+        )
+    taken = {compose(path.name.removesuffix(".dvc")).casefold(): path.name for path in archive.iterdir()}
+    if name.casefold() in taken:
+        raise UserError(
+            f"accession {name} is in {archive} already (as {taken[name.casefold()]}); give this one another name "
+            "with --accession"
+        )
+    return name
+
+
+def _prepare(temporary: Path, files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Clear the temporary folder of all but whole files that are wanted; return those still missing."""
+    whole = {file.path: (file.size, file.mtime) for file in files}
+    there: set[str] = set()
+    for path in [path for path in temporary.rglob("*") if not path.is_dir()]:
+        facts = path.lstat()
+        relative = path.relative_to(temporary).as_posix()
+        if whole.get(relative) == (facts.st_size, facts.st_mtime_ns):
+            there.add(relative)
+        else:
+            path.unlink()
+    return [file for file in files if file.path not in there]
+
+
+def _check_room(archive: Path, missing: Sequence[SourceFile], *, link: bool) -> None:
+    needed = 0 if link else sum(file.size for file in missing)
+    free = shutil.disk_usage(archive).free
+    if needed and needed + _SPARE > free:
+        raise UserError(
+            f"the disk of {archive} has {free / 1e6:,.0f} MB free, but the copies need {needed / 1e6:,.0f} MB and "
+            f"{_SPARE / 1e6:.0f} MB have to stay; free some "
+            "or link the files where they lie on the same disk (--link)"
+        )
+
+
+def _bring(file: SourceFile, temporary: Path, *, link: bool) -> None:
+    """Link or copy one file, so that it is there whole or not at all."""
+    target = temporary / file.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link:
+        with contextlib.suppress(OSError):  # another disk, too many links, or a file system without them
+            os.link(file.file, target)
+            return
+    part = temporary / _PART
+    shutil.copyfile(file.file, part)
+    os.utime(part, ns=(file.mtime, file.mtime))
+    part.replace(target)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files, or the sheets of two folders, have the same content."""
+    if one.is_dir() != other.is_dir():
+        return False
+    if not one.is_dir():
+        return filecmp.cmp(one, other, shallow=False)
+    names = [sorted(path.name for path in folder.iterdir() if is_sheet(path)) for folder in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])

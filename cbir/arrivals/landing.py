@@ -1,0 +1,197 @@
+"""What has landed: the images of the landing folder that stand still or are marked as whole, and what waits there."""
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from cbir.archive.listing import left_out
+from cbir.arrivals.survey import HIDDEN, NO_IMAGE, UNREADABLE, Skipped, SourceFile, examine, is_image, relative, walk
+from cbir.errors import UserError
+
+MARKER = ".done"  # in a folder: all that is in and below it is whole; behind a file's or folder's name: that one is
+
+BEING_COPIED = "named as by a program that is still copying it"
+MOVING = "its size or time has not stood still for long enough"
+EMPTY = "nothing of it has arrived yet"
+LINK = "a link; put the file itself here"
+LONE_MARKER = "a marker without the file that it is for"
+
+_COPYING = (".part", ".partial", ".filepart", ".crdownload", ".tmp")
+_OFFICE_LOCK = "~$"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the landing folder found; paths are relative to it.
+
+    Attributes:
+        ready: images to be moved into the archive.
+        waiting: what may be an image once it is whole, and why it is not taken for that yet.
+        left: what stays where it is, and why.
+        empty: folders without a file in or below them, before and after the wait; the deepest first.
+        waited: whether files had to be looked at twice.
+    """
+
+    ready: tuple[SourceFile, ...] = ()
+    waiting: tuple[Skipped, ...] = ()
+    left: tuple[Skipped, ...] = ()
+    empty: tuple[str, ...] = ()
+    waited: bool = False
+
+
+@dataclass
+class _Glance:
+    files: dict[str, SourceFile] = field(default_factory=dict)
+    markers: dict[str, int] = field(default_factory=dict)  # by path, when each was last changed
+    copying: list[Skipped] = field(default_factory=list)
+    left: list[Skipped] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
+def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.sleep) -> Look:
+    """Find the images that have landed.
+
+    A file has landed when its size, time and inode are the same after ``settle`` seconds, or at once when a marker says
+    so that was put there after the file was last changed. No clock is read and nothing is remembered: clocks
+    that jump and times in the future do not matter. Where nothing has to stand still, there is no wait.
+
+    Args:
+        settle: seconds; on a network folder more than its clients keep files' sizes for (NFS: 60).
+        wait: waits so many seconds.
+
+    Raises:
+        UserError: there is no such folder, or ``settle`` is negative.
+    """
+    if settle < 0:
+        raise UserError(f"landing.settle is {settle}; it must be 0 seconds or more")
+    landing = require_landing(landing)
+    judge = functools.cache(lambda file: is_image(file.file))  # by path and facts: no file is opened twice
+    before = _glance(landing)
+    unproved = [file for file in before.files.values() if file.size and not _marked(file, before.markers)]
+    waited = any(map(judge, unproved))
+    if waited:
+        wait(settle)
+    now = _glance(landing) if waited else before
+    ready, waiting, left = [], [], []
+    for path, file in sorted(now.files.items()):
+        stood_still = waited and path in before.files and before.files[path].facts == file.facts
+        if not judge(file):
+            left.append(Skipped(path, NO_IMAGE))
+        elif _marked(file, now.markers) or (stood_still and file.size):
+            ready.append(file)
+        else:
+            waiting.append(Skipped(path, MOVING if file.size else EMPTY))
+    hollow = set(before.empty) if waited else set()
+    empty = [folder for folder in now.empty if folder in hollow]
+    return Look(tuple(ready), _by_path(waiting + now.copying), _by_path(left + now.left), tuple(empty), waited)
+
+
+def require_landing(landing: Path, archive: Path | None = None) -> Path:
+    """The landing folder's absolute path, links followed.
+
+    Raises:
+        UserError: it is no folder that can be read, or it lies in or around the archive.
+    """
+    try:
+        with os.scandir(landing):
+            path = landing.resolve()
+    except OSError as error:
+        raise UserError(
+            f"paths.landing {landing} cannot be read ({error.strerror}); name a folder that is there, "
+            "or bring the disk or network folder back"
+        ) from error
+    there = archive.resolve() if archive else None
+    if there and (path.is_relative_to(there) or there.is_relative_to(path)):
+        raise UserError(
+            f"paths.landing {landing} and the archive paths.raw {archive} lie one in the other; name two folders apart"
+        )
+    return path
+
+
+def remove_markers(landing: Path, paths: Iterable[str]) -> None:
+    """Remove the markers of files that have been moved away, and those of the folders that they lay in.
+
+    Such a folder's marker goes even where other files have come since: those then have to stand still.
+    """
+    markers: set[str] = set()
+    for path in paths:
+        of_file, *of_folders = _markers_for(path)
+        markers.update(of_folders)
+        if not os.path.lexists(landing / path):
+            markers.add(of_file)
+    for marker in markers:
+        with contextlib.suppress(OSError):  # one that stays is older than what lands later, so it says nothing of that
+            (landing / marker).unlink()
+
+
+def _by_path(skipped: list[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(sorted(skipped, key=lambda skip: skip.path))
+
+
+def _markers_for(path: str) -> list[str]:
+    """Every name of a marker that would speak for a file; first the file's own."""
+    folders = [str(folder) for folder in PurePosixPath(path).parents if folder.name]
+    return [f"{path}{MARKER}", MARKER, *(f"{one}/{MARKER}" for one in folders), *(f"{one}{MARKER}" for one in folders)]
+
+
+def _marked(file: SourceFile, markers: Mapping[str, int]) -> bool:
+    """Whether a marker speaks for the file; one from before its last change, left over or put too early, does not."""
+    return bool(markers) and any(markers.get(marker, -1) >= file.changed for marker in _markers_for(file.path))
+
+
+def _glance(landing: Path) -> _Glance:
+    """All that lies in the landing folder at this moment."""
+    seen = _Glance(empty=_empty_folders(landing))
+    for path in walk(landing):
+        name = relative(path, landing)
+        found = _find(path, landing)
+        if isinstance(found, SourceFile):
+            seen.files[name] = found
+        elif isinstance(found, int):
+            seen.markers[name] = found
+            if path.name != MARKER and not os.path.lexists(str(path).removesuffix(MARKER)):
+                seen.left.append(Skipped(name, LONE_MARKER))
+        else:
+            (seen.copying if found == BEING_COPIED else seen.left).append(Skipped(name, found))
+    return seen
+
+
+def _find(path: Path, landing: Path) -> SourceFile | int | str:
+    """A file that may be an image, the time of a marker's last change, or the reason why it is neither."""
+    found = examine(path, landing)
+    if path.is_symlink():
+        return found if isinstance(found, str) else LINK
+    if path.name.endswith(MARKER) and path.is_file():
+        return path.stat().st_ctime_ns
+    if path.name.startswith(_OFFICE_LOCK):
+        return HIDDEN
+    if isinstance(found, str):
+        return found
+    return BEING_COPIED if path.name.lower().endswith(_COPYING) else _fresh(found)
+
+
+def _fresh(file: SourceFile) -> SourceFile | str:
+    """The facts as the server of a network folder has them: it is asked when a file is opened, else not each time."""
+    try:
+        with file.file.open("rb", buffering=0) as opened:
+            facts = os.fstat(opened.fileno())
+    except OSError:
+        return UNREADABLE
+    return replace(
+        file, size=facts.st_size, mtime=facts.st_mtime_ns, inode=facts.st_ino, changed=facts.st_ctime_ns
+    )  # fmt: skip
+
+
+def _empty_folders(landing: Path) -> list[str]:
+    """Folders with no file in or below them, hidden ones aside; the deepest first."""
+    empty: dict[str, None] = {}
+    for folder, folders, files in os.walk(landing, topdown=False):
+        path = Path(folder).relative_to(landing)
+        hollow = not files and all(str(path / name) in empty for name in folders)
+        if hollow and path.parts and not any(map(left_out, path.parts)):
+            empty[str(path)] = None
+    return list(empty)

@@ -1,0 +1,214 @@
+"""The arrival report: a page that opens from disk, a table for spreadsheets, and the summary that is sent out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cbir.arrivals.changes import PAIRS, Arrivals
+from cbir.arrivals.survey import Skipped
+from cbir.files import writing
+from cbir.reports.html import picture, write_html
+from cbir.reports.thumbnails import Thumbnail
+from cbir.spreadsheet import as_markdown, as_text
+
+MOST_SHOWN = 400  # new images on the page; the table has all
+MOST_BESIDE = 5  # images beside a new one
+MOST_TOLD = 200  # pairs in a summary
+NEAR = ("near-duplicate", "possible")
+CHANGED = {
+    "merged": "Groups that became one",
+    "split": "Groups that fell apart",
+    "new": "New groups",
+    "grew": "Groups that grew",
+    "shrank": "Groups that shrank",
+    "renamed": "Groups with a new first member",
+    "dissolved": "Groups that are none any more",
+}
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What the report is about.
+
+    Attributes:
+        name: of the last accession that came.
+        threshold: cosine from which images were put together.
+        left: files that stayed in the landing folder, and why.
+        waiting: files that may still be on their way there.
+    """
+
+    name: str
+    threshold: float
+    left: Sequence[Skipped] = ()
+    waiting: Sequence[Skipped] = ()
+
+
+def shown_images(arrivals: Arrivals) -> list[str]:
+    """The image_ids whose thumbnails :func:`write_arrivals_page` needs."""
+    rows = _related(arrivals).groupby(_KEY, sort=False).head(MOST_BESIDE)
+    return list(dict.fromkeys([*rows["image_id"], *rows["other_id"]]))
+
+
+def write_arrivals_page(
+    path: Path,
+    arrivals: Arrivals,
+    occasion: Occasion,
+    *,
+    thumbnails: Mapping[str, Thumbnail],
+    captions: Mapping[str, str],
+) -> None:
+    """Write the page.
+
+    Args:
+        thumbnails: by image_id, of :func:`shown_images`.
+        captions: by image_id, of those that have one.
+    """
+    rows = _related(arrivals)
+    cards = [_card(list(one.to_dict("records")), thumbnails, captions) for _, one in rows.groupby(_KEY, sort=False)]
+    others = arrivals.pairs[~arrivals.pairs["finding"].isin(NEAR)]
+    refused = others[~others["finding"].isin(("none", "exact copy"))]
+    write_html(
+        path,
+        "arrivals.html",
+        styles=("page.css", "tables.css", "robustness.css", "arrivals.css"),
+        occasion=occasion,
+        arrivals=arrivals,
+        near=arrivals.count("near-duplicate"),
+        copies=_rows(others[others["finding"] == "exact copy"]),
+        alone=_rows(others[others["finding"] == "none"]),
+        rejected=_rows(refused.assign(why=refused["finding"])),
+        left=_skipped(occasion.left),
+        waiting=_skipped(occasion.waiting),
+        doubtful=[card for card in cards if card["look"]],
+        certain=[card for card in cards if not card["look"]],
+        hidden=_count_related(arrivals) - len(cards),
+        changes=[(title, _changes(arrivals, kind)) for kind, title in CHANGED.items() if _changes(arrivals, kind)],
+    )
+
+
+_KEY = ["file", "page"]
+
+
+def _related(arrivals: Arrivals) -> pd.DataFrame:
+    """The pairs that the page shows with pictures: all of each new image, those first that want a look."""
+    rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)]
+    firsts = rows[_KEY].drop_duplicates().head(MOST_SHOWN)
+    return firsts.merge(rows, on=_KEY)
+
+
+def _count_related(arrivals: Arrivals) -> int:
+    return len(arrivals.pairs.loc[arrivals.pairs["finding"].isin(NEAR), _KEY].drop_duplicates())
+
+
+def _card(
+    rows: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail], captions: Mapping[str, str]
+) -> dict[str, Any]:
+    first = rows[0]
+    beside = [
+        {
+            "file": row["other_file"],
+            "page": row["other_page"],
+            "picture": picture(thumbnails[row["other_id"]].page, "webp"),
+            "similarity": None if pd.isna(row["similarity"]) else row["similarity"],
+            "together": row["finding"] == "near-duplicate",
+            "look": row["look"],
+            "caption": captions.get(row["other_id"]),
+        }
+        for row in rows[:MOST_BESIDE]
+    ]
+    return {
+        "file": first["file"],
+        "page": first["page"],
+        "picture": picture(thumbnails[first["image_id"]].page, "webp"),
+        "caption": captions.get(first["image_id"]),
+        "group": first["group"],
+        "group_id": first["group_id"],
+        "look": any(row["look"] for row in rows),
+        "beside": beside,
+        "more": len(rows) - len(beside),
+    }
+
+
+def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(row) for row in rows.to_dict("records")]
+
+
+def _skipped(files: Sequence[Skipped]) -> list[dict[str, Any]]:
+    return [{"file": one.path, "page": 1, "why": one.reason} for one in files]
+
+
+def _changes(arrivals: Arrivals, kind: str) -> list[dict[str, Any]]:
+    return _rows(arrivals.groups[arrivals.groups["change"] == kind])
+
+
+def write_arrivals_csv(path: Path, arrivals: Arrivals) -> None:
+    """All pairs, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
+    table = arrivals.pairs[PAIRS].copy()
+    table["look"] = table["look"].map({True: "yes", False: ""})
+    for column in ("page", "other_page"):
+        table[column] = table[column].astype("Int64")
+    for column in ("file", "accession", "finding", "other_file", "other_accession"):
+        table[column] = table[column].map(as_text, na_action="ignore")
+    with writing(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+
+
+def in_a_sentence(arrivals: Arrivals) -> str:
+    """The counts."""
+    copies = _of(arrivals.count("exact copy"), "exact copy", "exact copies")
+    return (
+        f"{_of(arrivals.files, 'new image')}: {arrivals.count('near-duplicate')} with near-duplicates, {copies}, "
+        f"{arrivals.rejected} rejected; {_of(arrivals.doubtful, 'pair')} to look at"
+    )
+
+
+def _of(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def as_markdown_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> str:
+    """The summary for a page that shows Markdown."""
+    lines = [f"# {occasion.name}", "", in_a_sentence(arrivals) + ".", ""]
+    rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)].head(30)
+    if len(rows):
+        lines += ["| new | like | similarity | |", "|---|---|---|---|"]
+    for row in rows.to_dict("records"):
+        look = "look" if row["look"] else ""
+        lines.append(
+            f"| {as_markdown(row['file'])} | {as_markdown(row['other_file'])} | {_number(row['similarity'])} | {look} |"
+        )
+    return "\n".join([*lines, "", f"All of it: {report}"])
+
+
+def _number(similarity: float) -> str:
+    return "" if pd.isna(similarity) else f"{similarity:.3f}"
+
+
+def as_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> dict[str, Any]:
+    """The summary for programs: counts, and the pairs, ``MOST_TOLD`` of them at most; values that JSON can hold."""
+    rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)].head(MOST_TOLD)
+    pairs = [
+        {
+            "file": row["file"],
+            "other_file": row["other_file"],
+            "similarity": None if pd.isna(row["similarity"]) else round(float(row["similarity"]), 4),
+            "look": bool(row["look"]),
+            "together": row["finding"] == "near-duplicate",
+        }
+        for row in rows.to_dict("records")
+    ]
+    return {
+        "accession": occasion.name,
+        "new_images": arrivals.files,
+        "near_duplicates": arrivals.count("near-duplicate"),
+        "exact_copies": arrivals.count("exact copy"),
+        "rejected": arrivals.rejected,
+        "to_look_at": arrivals.doubtful,
+        "pairs": pairs,
+        "left": [asdict(one) for one in occasion.left[:MOST_TOLD]],
+        "waiting": [asdict(one) for one in occasion.waiting[:MOST_TOLD]],
+        "report": str(report),
+    }

@@ -1,0 +1,124 @@
+"""What lies in a folder of images that are to be brought in: which files are images, what is left there, and why."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cbir.archive.listing import left_out
+from cbir.images.formats import IMAGE_SUFFIXES
+from cbir.images.reading import UnreadableImage, open_image
+
+HIDDEN = "hidden, or left behind by a file manager"
+NO_IMAGE = "no image"
+NO_UTF8 = "its name is not valid UTF-8"
+OUTWARD_LINK = "a link that leads out of the folder"
+FOLDER_LINK = "a link to a folder"
+SPECIAL = "no regular file"
+UNREADABLE = "cannot be read"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder (relative to the source) that was left where it is, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A regular file that can be read.
+
+    Attributes:
+        file: the path that opens it, links followed.
+        path: relative to the source, POSIX.
+        size, mtime, inode: bytes, nanoseconds, number: while they stay, so does the content.
+        changed: nanoseconds; when its content or name was last changed by the file system's clock, which no copying
+            program sets back.
+    """
+
+    file: Path
+    path: str
+    size: int
+    mtime: int
+    inode: int
+    changed: int
+
+    @property
+    def facts(self) -> tuple[int, int, int]:
+        return self.size, self.mtime, self.inode
+
+
+def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
+    """The images below a folder (an absolute path without links), by path, and what is left out."""
+    files: list[SourceFile] = []
+    skipped: list[Skipped] = []
+    for path in walk(source):
+        result = examine(path, source)
+        if isinstance(result, SourceFile) and is_image(result.file):
+            files.append(result)
+        else:
+            skipped.append(Skipped(relative(path, source), result if isinstance(result, str) else NO_IMAGE))
+    return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
+
+
+def walk(source: Path) -> Iterator[Path]:
+    """All that is no folder, any depth below, and the folders that are hidden, links, or cannot be read."""
+    todo = [source]
+    while todo:
+        folder = todo.pop()
+        try:
+            with os.scandir(folder) as found:
+                items = list(found)
+        except OSError:
+            yield folder
+            continue
+        for item in items:
+            if not left_out(item.name) and item.is_dir(follow_symlinks=False):
+                todo.append(Path(item.path))
+            else:
+                yield Path(item.path)
+
+
+def relative(path: Path, source: Path) -> str:
+    """The path below the source; bytes that are no UTF-8 are written as ``\\xNN``."""
+    return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")
+
+
+def examine(path: Path, source: Path) -> SourceFile | str:
+    """A file that may be brought in if it is an image, or the reason why it is left out."""
+    if left_out(path.name):
+        return HIDDEN
+    target = path.resolve()
+    if path.is_symlink():
+        if not target.is_relative_to(source):
+            return OUTWARD_LINK
+        if target.is_dir():
+            return FOLDER_LINK
+    try:
+        facts = target.stat()
+    except OSError:
+        return UNREADABLE
+    if stat.S_ISDIR(facts.st_mode):
+        return UNREADABLE
+    if not stat.S_ISREG(facts.st_mode):
+        return SPECIAL
+    name = path.relative_to(source).as_posix()
+    if relative(path, source) != name:
+        return NO_UTF8
+    if not os.access(target, os.R_OK):
+        return UNREADABLE
+    return SourceFile(target, name, facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its extension or by its first bytes."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with open_image(path):
+            return True
+    except UnreadableImage:
+        return False

@@ -1,0 +1,128 @@
+"""The gate: whether a newly trained encoder is measurably better than the one in service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cbir.comparison.paired import compare
+from cbir.errors import UserError
+
+GUARDED = "recall_at_p90"
+_ROUNDED = 1e-9  # a fall of just the tolerance is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """When an encoder is promoted; the names are those of the section ``promotion`` of params.yaml.
+
+    Attributes:
+        metric: of the per-query tables; must be better.
+        significance: what the p-value of the paired bootstrap over groups must be below.
+        tolerance: how much recall_at_p90 may fall.
+
+    Raises:
+        UserError: a value out of its range.
+    """
+
+    metric: str
+    significance: float
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.significance <= 1:
+            raise UserError(
+                f"promotion.significance must be above 0 and at most 1, is {self.significance:g}: it is a probability"
+            )
+        if self.tolerance < 0:
+            raise UserError(f"promotion.tolerance must be 0 or more, is {self.tolerance:g}")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An encoder's metrics.json and its per-query table, on an archive."""
+
+    metrics: Mapping[str, Any]
+    per_query: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to promote, the reason in a sentence, and the numbers that decided, by name."""
+
+    promoted: bool
+    reason: str
+    numbers: dict[str, float]
+
+
+def require_metric(measured: Measured, gate: Gate) -> None:
+    """Raise UserError where the gate's metric is none of the per-query table: before anything is trained for it."""
+    if gate.metric not in measured.per_query:
+        numbers = measured.per_query.select_dtypes("float").columns
+        raise UserError(
+            f"promotion.metric is {gate.metric!r}, which is no metric of the queries; there are {', '.join(numbers)}"
+        )
+
+
+def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
+    """Hold a challenger against the encoder in service, on the same queries in the same gallery.
+
+    Promoted when the metric's mean is better, the paired bootstrap over groups gives a p-value below the significance
+    (:func:`cbir.comparison.paired.compare`), and recall_at_p90 falls by no more than the tolerance.
+
+    Raises:
+        UserError: the tables lack the metric.
+    """
+    for measured in (challenger, champion):
+        require_metric(measured, gate)
+    if difference := _different_protocol(challenger, champion):
+        return Decision(False, difference, {})
+    found = compare(challenger.per_query, champion.per_query, metric=gate.metric)
+    if found.difference is None or found.interval is None or found.p_value is None:
+        return Decision(False, f"not enough to tell: {found.queries} queries, of fewer than two groups", {})
+    numbers = {
+        gate.metric: float(challenger.per_query[gate.metric].mean()),
+        f"{gate.metric}_in_service": float(champion.per_query[gate.metric].mean()),
+        "difference": found.difference,
+        "low": found.interval[0],
+        "high": found.interval[1],
+        "p_value": found.p_value,
+        "queries": float(found.queries),
+        **_guarded(challenger, champion),
+    }
+    promoted, reason = _judge(numbers, gate)
+    return Decision(promoted, reason, numbers)
+
+
+def _judge(numbers: Mapping[str, float], gate: Gate) -> tuple[bool, str]:
+    words = (
+        f"{gate.metric} {numbers[gate.metric]:.3f}, in service {numbers[f'{gate.metric}_in_service']:.3f}: "
+        f"{numbers['difference']:+.3f} ({numbers['low']:+.3f} to {numbers['high']:+.3f}), "
+        f"p = {numbers['p_value']:.4f} on {numbers['queries']:.0f} queries"
+    )
+    if numbers["difference"] <= 0:
+        return False, f"not better: {words}"
+    if numbers["p_value"] >= gate.significance:
+        return False, f"the gain may be chance: {words}, to be below {gate.significance:g}"
+    fall = numbers.get(f"{GUARDED}_in_service", 0.0) - numbers.get(GUARDED, 0.0)
+    if fall > gate.tolerance + _ROUNDED:
+        return False, f"{GUARDED} falls by {fall:.3f}, more than {gate.tolerance:g}; {words}"
+    return True, f"better: {words}"
+
+
+def _guarded(challenger: Measured, champion: Measured) -> dict[str, float]:
+    values = {GUARDED: challenger.metrics.get(GUARDED), f"{GUARDED}_in_service": champion.metrics.get(GUARDED)}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _different_protocol(challenger: Measured, champion: Measured) -> str | None:
+    """Why the two cannot be compared; None where they can."""
+    for name in ("images", "gallery", "queries", "true_pairs"):
+        one, other = (each.metrics["counts"].get(name) for each in (challenger, champion))
+        if one != other:
+            return f"not measured alike: {one} {name.replace('_', ' ')}, of the encoder in service {other}"
+    mine, others = (set(each.per_query["query_id"]) for each in (challenger, champion))
+    if mine != others:
+        return f"not measured alike: {len(mine ^ others)} queries that only one of the two encoders was asked"
+    return None

@@ -1,0 +1,55 @@
+"""A backbone by the name of its library and its own, from scratch or from weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cbir.encoders.backbones.hashes import build_hash
+from cbir.encoders.backbones.open_clip_models import build_open_clip
+from cbir.encoders.backbones.timm_models import build_timm
+from cbir.encoders.backbones.torchvision_models import build_torchvision
+from cbir.encoders.backbones.towers import Towers
+from cbir.errors import UserError
+
+
+def build_towers(
+    backbone: str,
+    options: Mapping[str, Any],
+    *,
+    native: bool,
+    weights: str = "none",
+    text: bool = True,
+    text_folder: Path | None = None,
+) -> Towers:
+    """A backbone without its classifier, and the text tower that shares its space where there is one.
+
+    Args:
+        backbone: ``timm/NAME[.TAG]``, ``torchvision/NAME[:TAG]``, ``open_clip/NAME[:TAG]``, ``imagehash/phash`` or
+            ``imagehash/dhash``. A tag names one of the library's pretrained weights: its preprocessing is the tag's,
+            and its weights are, where ``weights`` says so.
+        options: keyword arguments of the model's constructor; of open_clip the overrides that its ``create_model``
+            takes (embed_dim, vision_cfg, text_cfg).
+        native: pool as the model itself does, instead of giving its feature map. CLIP's own pooling projects into the
+            space that it shares with texts.
+        weights: ``none`` (from scratch, with torch's global generator), ``pretrained`` (the library's own, downloaded
+            once) or the path of a .safetensors file.
+        text: with the text tower, where there is one; without it neither its weights nor its tokenizer are needed.
+        text_folder: where `TextTower.save` wrote its files; None: where the configuration says.
+
+    Raises:
+        UserError: an unknown name, tag or option, weights that cannot be had or are another architecture's.
+    """
+    library, _, name = backbone.partition("/")
+    if name:
+        match library:
+            case "timm":
+                return Towers(build_timm(name, options, native=native, weights=weights))
+            case "torchvision":
+                return Towers(build_torchvision(name, options, native=native, weights=weights))
+            case "imagehash":
+                return Towers(build_hash(name, options, native=native, weights=weights))
+            case "open_clip":
+                return build_open_clip(
+                    name, options, native=native, weights=weights, text=text, text_folder=text_folder
+                )
+    raise UserError(f"backbone must be timm/NAME, torchvision/NAME, open_clip/NAME or imagehash/NAME, is {backbone!r}")

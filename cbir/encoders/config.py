@@ -1,0 +1,89 @@
+"""The configuration of an encoder: all that decides an embedding beside the weights, to and from a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cbir.encoders.layers import Head, Pooling, WhiteningKind
+from cbir.encoders.preprocess import Preparation, Resize, Scaling
+from cbir.errors import UserError
+
+SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Everything that is needed to embed one image, except the weights.
+
+    Args:
+        backbone: as :func:`cbir.encoders.backbones.build.build_towers` takes it.
+        backbone_options: keyword arguments of its constructor.
+        image_size: side of the square that the backbone sees, in px.
+        resize: ``stretch`` to the square, ``letterbox``: keep the proportions and pad with grey, or ``model``: as the
+            model's own evaluation does.
+        greyscale: images are read as one channel.
+        mean, std: of the three input channels, in 0..1.
+        pooling: ``gem``, ``avg`` or ``native``.
+        whitening: ``none``, ``centre`` or ``pca``.
+        dimension: of the embedding.
+        scaling: what ``resize: model`` does; else None.
+        head: of a network that was trained on top of each tower; None: there is none.
+        training: facts about how the weights came to be; they change nothing.
+    """
+
+    backbone: str
+    backbone_options: Mapping[str, Any]
+    image_size: int
+    resize: Resize
+    greyscale: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pooling: Pooling
+    whitening: WhiteningKind
+    dimension: int
+    scaling: Scaling | None = None
+    head: Head | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_config(path: Path) -> EncoderConfig:
+    """What :meth:`cbir.encoders.encoder.Encoder.save` wrote.
+
+    Raises:
+        OSError, ValueError, TypeError, KeyError: it is not there, or no such configuration.
+    """
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if scaling := values.get("scaling"):
+        values["scaling"] = Scaling(**{**scaling, "fill": tuple(scaling["fill"])})
+    if head := values.get("head"):
+        values["head"] = Head(**head)
+    return EncoderConfig(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+def choose_size(given: int, *, backbone: str, own: Preparation) -> int:
+    """Side of the square, px: as given, or where that is 0 the backbone's own.
+
+    Raises:
+        UserError: it is too small, or the backbone's own is no square.
+    """
+    if given == 0 and own.size == 0:
+        raise UserError(f"image_size 0 takes the size of {backbone}, which is no square; give a number of px")
+    if (size := given or own.size) < SMALLEST_IMAGE:
+        raise UserError(f"image_size must be at least {SMALLEST_IMAGE} px, or 0: the backbone's own; it is {size}")
+    return size
+
+
+def channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
+    """Three numbers, one a channel: as given, or where there are none the backbone's own.
+
+    Raises:
+        UserError: another number of them, or one that is out of range.
+    """
+    values = tuple(float(value) for value in given) or own
+    if len(values) not in (1, 3):
+        raise UserError(f"{name} must hold 1 or 3 numbers, one a channel, or none; it holds {len(values)}")
+    if not all(0 <= value <= 1 for value in values) or (name == "std" and min(values) <= 0):
+        raise UserError(f"{name} must be of values in 0..1{' above 0' * (name == 'std')}, is {list(values)}")
+    return values * 3 if len(values) == 1 else values

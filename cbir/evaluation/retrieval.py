@@ -1,0 +1,262 @@
+"""The evaluation of a retrieval: metrics with intervals, the learned threshold, and what lies behind, by query."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cbir.evaluation import metrics, threshold
+from cbir.evaluation.bootstrap import intervals
+from cbir.evaluation.metrics import Bools, Floats
+from cbir.evaluation.pairs import Pairs, neighbour_pairs
+from cbir.evaluation.ranking import RankedLists, ranked_lists
+from cbir.evaluation.relevance import Positions, RetrievalTask
+from cbir.evaluation.threshold import Reading, Rule, Threshold
+
+_SHOWN = max(metrics.CUTOFFS)  # what a person looks at; right images behind it are called missed
+_DIGITS = 6  # of the numbers in metrics.json
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        task: what counts as right.
+        lists: of the queries.
+        pairs: of the queries' lists.
+        values: per query, every ranked metric by name, (Q,) each.
+        metrics: every metric of metrics.json by name, None where it is undefined.
+        intervals: 95 %, (low, high) by name; a metric without one is not in it.
+        threshold: learned on the validation groups.
+        published: of the published rules, each with its reading on the test groups.
+    """
+
+    task: RetrievalTask
+    lists: RankedLists
+    pairs: Pairs
+    values: Mapping[str, Floats]
+    metrics: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float]]
+    threshold: Threshold
+    published: Mapping[str, tuple[float, Reading]]
+
+    @property
+    def hits(self) -> Bools:
+        """(Q, L), whether the neighbour at that rank is right."""
+        return hits(self.task, self.lists)
+
+
+def evaluate_retrieval(
+    task: RetrievalTask,
+    vectors: NDArray[np.float32] | None,
+    neighbours: pd.DataFrame,
+    *,
+    queries: str,
+    rule: Rule,
+    target_precision: float,
+    default_threshold: float,
+    resamples: int,
+    seed: int,
+) -> Evaluation:
+    """Evaluate as DESIGN.md §7 says.
+
+    Whatever the queries of the ranked metrics are, the threshold is learned on the validation groups and read on the
+    test groups alone: ``threshold_precision``, ``threshold_recall`` and ``threshold_f1`` are figures of test. Their
+    intervals resample the test groups at the learned threshold; the threshold's own resamples the validation groups.
+
+    Args:
+        vectors: (n, d), L2-normalised, in the order of the task's ids; None for a system without embeddings, of which
+            the neighbours are all that is known.
+        neighbours: the index's lists: query_id, rank, neighbour_id, similarity.
+        queries: ``test``, the images of test groups, or ``all`` labelled images.
+    """
+    lists = ranked_lists(task, task.queries(), neighbours, vectors)
+    asked = lists if queries == "all" else lists.of(task.queries("test"))
+    pairs, val, test = (
+        neighbour_pairs(task, some) for some in (asked, *(lists.of(task.queries(s)) for s in ("val", "test")))
+    )
+    learned = threshold.learn(val, rule=rule, target_precision=target_precision, default=default_threshold)
+    reading = threshold.read(test, learned.value)
+    values = metrics.per_query(hits(task, asked), task.relevant(asked.queries))
+    several = {"resamples": resamples, "seed": seed}
+    return Evaluation(
+        task=task,
+        lists=asked,
+        pairs=pairs,
+        values=values,
+        metrics=_summary(values, pairs)
+        | {"threshold": learned.value, **{f"threshold_{name}": value for name, value in asdict(reading).items()}},
+        intervals=_query_intervals(task, values, pairs, **several)
+        | _threshold_interval(task, val, learned, target_precision=target_precision, **several)
+        | _reading_intervals(task, test, learned.value, **several),
+        threshold=learned,
+        published={name: (value, threshold.read(test, value)) for name, value in _published(neighbours).items()},
+    )
+
+
+def hits(task: RetrievalTask, lists: RankedLists) -> Bools:
+    """(Q, L), whether the neighbour at that rank is right; false behind the end of a list."""
+    label = np.where(lists.neighbours >= 0, task.label[lists.neighbours], -1)
+    return label == task.label[lists.queries][:, None]
+
+
+def metrics_document(evaluation: Evaluation) -> dict[str, Any]:
+    """The content of metrics.json: metrics by name, their intervals, what was counted, the published thresholds."""
+    task, queries = evaluation.task, evaluation.lists.queries
+    labelled = int((task.label >= 0).sum())
+    counts = {
+        "images": len(task.ids),
+        "labelled": labelled,
+        "groups": len(task.names),
+        "gallery": len(task.gallery),
+        "distractors": len(task.gallery) - labelled,
+        "queries": len(queries),
+        "query_groups": len(np.unique(task.label[queries])),
+        "true_pairs": round(evaluation.pairs.total),
+        "list_length": evaluation.lists.neighbours.shape[1],
+    }
+    between = {name: dict(zip(("low", "high"), bounds, strict=True)) for name, bounds in evaluation.intervals.items()}
+    return _rounded(
+        dict(evaluation.metrics)
+        | {"ci95": {name: between.get(name, {"low": None, "high": None}) for name in evaluation.metrics}}
+        | {"counts": counts, "relevance": task.relevance}
+        | {"published_thresholds": {k: {"threshold": v, **asdict(r)} for k, (v, r) in evaluation.published.items()}}
+    )
+
+
+def query_table(evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> pd.DataFrame:
+    """One row a query, sorted by query_id: what there was to find, what was found and missed, every ranked metric.
+
+    ``best_missed`` is the most similar right image that is not among the first 10 neighbours; its rank is null where
+    the query's list does not hold it. Without embeddings only the lists can tell of one.
+    """
+    task, lists, found = evaluation.task, evaluation.lists, evaluation.hits
+    queries = lists.queries
+    first = metrics.first_rank(found)
+    missed, similarity = _listed_late(lists, found) if vectors is None else _best_missed(task, lists, vectors)
+    rank = _rank_of(lists, missed)
+    names = np.asarray(task.names, dtype=object)
+    return pd.DataFrame(
+        {
+            "query_id": pd.array(task.ids[queries], dtype="str"),
+            {"group": "group_id", "class": "class"}[task.relevance]: pd.array(names[task.label[queries]], dtype="str"),
+            "split": pd.array(task.split[queries], dtype="str"),
+            "relevant": task.relevant(queries),
+            "found": found[:, :_SHOWN].sum(axis=1),
+            "first_relevant_rank": pd.array(np.where(first > 0, first, np.nan), dtype="Int64"),
+            "best_missed": pd.array([task.ids[p] if p >= 0 else None for p in missed], dtype="str"),
+            "best_missed_rank": pd.array(np.where(rank > 0, rank, np.nan), dtype="Int64"),
+            "best_missed_similarity": similarity,
+            **evaluation.values,
+        }
+    )
+
+
+def _summary(values: Mapping[str, Floats], pairs: Pairs) -> dict[str, float | None]:
+    if not len(pairs.queries):
+        return dict.fromkeys([*values, "micro_ap", "recall_at_p90"])
+    curve = pairs.curve()
+    means: dict[str, float | None] = {name: float(each.mean()) for name, each in values.items()}
+    return means | {
+        "micro_ap": float(metrics.micro_ap(curve)),
+        "recall_at_p90": float(metrics.recall_at_precision(curve, 0.9)),
+    }
+
+
+def _query_intervals(
+    task: RetrievalTask, values: Mapping[str, Floats], pairs: Pairs, *, resamples: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    table = np.stack(list(values.values()), axis=1)
+
+    def statistics(weight: Floats) -> dict[str, Floats]:
+        means = weight @ table / weight.sum(axis=1, keepdims=True)
+        curve = pairs.resampled(weight)
+        return dict(zip(values, means.T, strict=True)) | {
+            "micro_ap": metrics.micro_ap(curve),
+            "recall_at_p90": metrics.recall_at_precision(curve, 0.9),
+        }
+
+    units = task.unit[pairs.queries]
+    return intervals(statistics, units, resamples=resamples, seed=seed, width=len(pairs.similarity))
+
+
+def _threshold_interval(
+    task: RetrievalTask, val: Pairs, learned: Threshold, *, target_precision: float, resamples: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    rule = learned.rule
+    if rule == "default":
+        return {}
+
+    def statistics(weight: Floats) -> dict[str, Floats]:
+        chosen = threshold.choose(val.resampled(weight), rule=rule, target_precision=target_precision)
+        return {"threshold": chosen}
+
+    units = task.unit[val.queries]
+    return intervals(statistics, units, resamples=resamples, seed=seed, width=len(val.similarity))
+
+
+def _reading_intervals(
+    task: RetrievalTask, test: Pairs, value: float, *, resamples: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    accepted = test.similarity >= value
+    shares = np.stack([test.shares(accepted), test.shares(accepted & test.true), test.total_share], axis=1)
+
+    def statistics(weight: Floats) -> dict[str, Floats]:
+        count, found, total = (weight @ shares).T
+        precision = np.divide(found, count, out=np.full(len(weight), np.nan), where=count > 0)
+        recall, f1 = found / total, 2 * found / (count + total)
+        return {"threshold_precision": precision, "threshold_recall": recall, "threshold_f1": f1}
+
+    return intervals(statistics, task.unit[test.queries], resamples=resamples, seed=seed)
+
+
+def _published(neighbours: pd.DataFrame) -> dict[str, float]:
+    near = neighbours["rank"] <= threshold.PUBLISHED_NEIGHBOURS
+    return threshold.published(neighbours["similarity"][near].to_numpy(dtype=float))
+
+
+def _best_missed(task: RetrievalTask, lists: RankedLists, vectors: NDArray[np.float32]) -> tuple[Positions, Floats]:
+    """The most similar right image that is not among the first ones, -1 and NaN where none is missed."""
+    missed = np.full(len(lists.queries), -1, dtype=np.int64)
+    similarity = np.full(len(lists.queries), np.nan)
+    label = task.label[lists.queries]
+    for number in np.unique(label):
+        rows = np.flatnonzero(label == number)
+        members = np.flatnonzero(task.label == number)
+        cosine = vectors[lists.queries[rows]] @ vectors[members].T
+        cosine[members[None, :] == lists.queries[rows, None]] = -np.inf
+        for rank in range(min(_SHOWN, lists.neighbours.shape[1])):
+            cosine[members[None, :] == lists.neighbours[rows, rank, None]] = -np.inf
+        best = cosine.argmax(axis=1)
+        value = cosine[np.arange(len(rows)), best]
+        there = np.isfinite(value)
+        missed[rows[there]], similarity[rows[there]] = members[best[there]], value[there]
+    return missed, similarity
+
+
+def _listed_late(lists: RankedLists, found: Bools) -> tuple[Positions, Floats]:
+    """The first right image behind the first ones in each list, as ``_best_missed`` gives it."""
+    rank = metrics.first_rank(found & (np.arange(found.shape[1]) >= _SHOWN))
+    late = np.flatnonzero(rank)
+    missed, similarity = np.full(len(rank), -1, dtype=np.int64), np.full(len(rank), np.nan)
+    missed[late] = lists.neighbours[late, rank[late] - 1]
+    similarity[late] = lists.similarities[late, rank[late] - 1]
+    return missed, similarity
+
+
+def _rank_of(lists: RankedLists, images: Positions) -> Positions:
+    """The rank from 1 of one image in each list, 0 where it is not in it."""
+    if not lists.neighbours.shape[1]:
+        return np.zeros(len(images), dtype=np.int64)
+    there = (lists.neighbours == images[:, None]) & (images[:, None] >= 0)
+    return metrics.first_rank(there)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return round(value, _DIGITS) if isinstance(value, float) else value

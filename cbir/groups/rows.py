@@ -1,0 +1,104 @@
+"""What the reports say: one row a file of a group, and what was found in a few figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cbir.files import writing
+from cbir.spreadsheet import as_text
+
+COLUMNS = [
+    "group",  # number, the largest group first; changes as the archive grows
+    "group_id",  # stays
+    "file",
+    "page",  # from 1
+    "accession",
+    "representative",
+    "similarity",
+    "evidence",
+    "width",
+    "height",
+    "caption",
+    "caption_en",
+    "known_group",
+    "split",
+]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found in an archive: files are counted as files, images by their identity (exact copies once).
+
+    Attributes:
+        threshold: mean cosine from which images were put together.
+        rule: how the threshold was found and what it promises, one sentence.
+    """
+
+    files: int
+    rejected: int
+    images: int
+    groups: int
+    images_in_groups: int
+    files_in_groups: int
+    groups_across_accessions: int
+    threshold: float
+    rule: str
+
+
+def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame) -> pd.DataFrame:
+    """One row a file (a page of a file) of a group, exact copies too.
+
+    Args:
+        groups: as ``cbir.groups.linkage.group_images`` gives it.
+        manifest: as ``cbir.archive.manifest.read_manifest`` gives it.
+        groundtruth: image_id, group_id, split, caption, caption_en of what is known.
+
+    Returns:
+        ``COLUMNS`` and image_id, format. The group with most images first, then most files, then by group_id; in a
+        group the representative first, then the nearest to the others; the copies of an image behind it, with the
+        evidence ``exact copy``.
+    """
+    files = manifest.loc[manifest["status"] == "ok"]
+    files = files[["image_id", "path", "page", "accession", "width", "height", "format"]]
+    known = groundtruth.rename(columns={"group_id": "known_group"})
+    known = known[["image_id", "known_group", "split", "caption", "caption_en"]]
+    rows = groups.merge(files, on="image_id").merge(known, on="image_id", how="left")
+    rows = rows.rename(columns={"path": "file"})
+    rows["page"] = rows["page"].astype("int64") + 1
+    by_group = rows.groupby("group_id")
+    rows["images"], rows["files"] = by_group["image_id"].transform("nunique"), by_group["file"].transform("size")
+    rows = rows.sort_values(
+        ["images", "files", "group_id", "representative", "similarity", "image_id", "accession", "file", "page"],
+        ascending=[False, False, True, False, False, True, True, True, True],
+        ignore_index=True,
+    )
+    rows["group"] = rows["group_id"].ne(rows["group_id"].shift()).cumsum()
+    rows.loc[rows.duplicated("image_id"), "evidence"] = "exact copy"
+    return rows[[*COLUMNS, "image_id", "format"]]
+
+
+def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str) -> Summary:
+    """Count what the manifest and the rows of ``report_rows`` hold."""
+    usable = manifest["status"] == "ok"
+    return Summary(
+        files=manifest["path"].nunique(),
+        rejected=manifest.loc[~usable, "path"].nunique(),
+        images=manifest.loc[usable, "image_id"].nunique(),
+        groups=rows["group_id"].nunique(),
+        images_in_groups=rows["image_id"].nunique(),
+        files_in_groups=rows["file"].nunique(),
+        groups_across_accessions=int((rows.groupby("group_id")["accession"].nunique() > 1).sum()),
+        threshold=threshold,
+        rule=rule,
+    )
+
+
+def write_csv(path: Path, rows: pd.DataFrame) -> None:
+    """All rows, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
+    table = rows[COLUMNS].copy()
+    table["representative"] = table["representative"].map({True: "yes", False: ""})
+    for column in ("file", "accession", "caption", "caption_en", "known_group", "split"):
+        table[column] = table[column].map(as_text, na_action="ignore")
+    with writing(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")

@@ -1,0 +1,44 @@
+"""reports/threshold.json: the cosine similarity from which on two images count as near-duplicates."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
+    """The threshold and, in a sentence, what it rests on.
+
+    Args:
+        file: reports/threshold.json.
+        chosen: `group.threshold` of params.yaml, a cosine; 0: the learned one.
+    """
+    if chosen:
+        return chosen, "Chosen by hand (group.threshold in params.yaml)."
+    learned = json.loads(file.read_text(encoding="utf-8"))
+    return float(learned["threshold"]), explain_threshold(learned)
+
+
+def explain_threshold(learned: Mapping[str, Any]) -> str:
+    """What a threshold rests on and what it promises, one sentence, from the content of threshold.json."""
+    if learned["rule"] == "default":
+        return "The default: there is no ground truth to learn it from, so look through the groups with care."
+    rules = {
+        "f1": "Learned: the best balance (F1) between pairs that are right and pairs that are found",
+        "precision": f"Learned: the lowest that keeps a precision of {_percent(learned.get('target_precision'))}",
+    }
+    sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
+    if learned.get("target_kept") is False:
+        target = _percent(learned.get("target_precision"))
+        sentence = f"No threshold kept a precision of {target}; this is the most precise one"
+    if learned.get("precision") is None or learned.get("recall") is None:
+        return f"{sentence}."
+    right, found = _percent(learned["precision"]), _percent(learned["recall"])
+    return (
+        f"{sentence}. On the validation groups {right} of the pairs above it are right, "
+        f"and {found} of the right pairs are found."
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,74 @@
+"""The store of reduced images, which every stage reads in place of the scans: decoded once, lossless, fast to read."""
+
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from cbir.images.identity import image_ids
+from cbir.images.reading import DECODERS, UnreadableImage, read_image
+from cbir.store import Store
+
+VERSION = 1  # to be raised with any change of the code that decides the pixels
+_HEADER = struct.Struct("<III")  # height, width, channels
+
+
+class ReducedImages:
+    """Images of an archive, shrunk so that the longest side is at most ``longest_side`` px.
+
+    Can be pickled, so that worker processes read by themselves.
+
+    Args:
+        store: folder of the stores; the images are in its ``images.sqlite``.
+        archive: folder that the paths of the manifest are relative to.
+        longest_side: px; smaller images stay as they are.
+    """
+
+    def __init__(self, store: Path, archive: Path, *, longest_side: int) -> None:
+        self._entries = Store(store / "images.sqlite")
+        self._archive = archive
+        self._longest_side = longest_side
+
+    def read(self, image_id: str, path: str, page: int) -> np.ndarray:
+        """The pixels of one image, from the store; what is not there is decoded from the archive and stored.
+
+        Returns:
+            uint8, (H, W) for grey or (H, W, 3) RGB, upright.
+
+        Raises:
+            UnreadableImage: the file is gone, holds another image than this identity, or cannot be read.
+        """
+        value = self._entries.get(self.key(image_id))
+        if value is not None:
+            return _unpack(value)
+        file = self._archive / path
+        try:
+            identity = image_ids(file, pages=page + 1)[page]
+        except OSError as error:
+            raise UnreadableImage(file, f"the file cannot be read: {error.strerror}", "corrupt") from error
+        if identity != image_id:
+            raise UnreadableImage(file, "the file has changed since the stage clean; run clean again", "corrupt")
+        # Whatever is in the manifest has passed the limit of pixels that the stage clean was given.
+        pixels = read_image(file, page=page, longest_side=self._longest_side, max_pixels=sys.maxsize)
+        self.put(image_id, pixels)
+        return pixels
+
+    def put(self, image_id: str, pixels: np.ndarray) -> None:
+        """Store the pixels of an image that was decoded at this size; one that is there stays as it is."""
+        self._entries.put_many([(self.key(image_id), _pack(pixels))])
+
+    def key(self, image_id: str) -> str:
+        """What the pixels of an image are stored under: all that decides them."""
+        return f"{image_id}/{self._longest_side}/{VERSION}/{DECODERS}"
+
+
+def _pack(pixels: np.ndarray) -> bytes:
+    height, width, *channels = pixels.shape
+    return _HEADER.pack(height, width, channels[0] if channels else 1) + pixels.tobytes()
+
+
+def _unpack(value: bytes) -> np.ndarray:
+    height, width, channels = _HEADER.unpack_from(value)
+    pixels = np.frombuffer(bytearray(value), np.uint8, offset=_HEADER.size)
+    return pixels.reshape((height, width) if channels == 1 else (height, width, channels))

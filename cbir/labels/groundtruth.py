@@ -1,0 +1,247 @@
+"""Joins what is known of the images: groups of the same picture, classes, splits and captions."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from cbir.archive.manifest import in_order
+from cbir.labels.layouts import Mention, Reading
+from cbir.labels.names import Match, NameIndex, compose, unaccented
+from cbir.labels.notes import Note, note_of, suggest_names
+from cbir.labels.splits import SplitBy, split_of
+
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("group_id", pa.string()),  # image_id of the group's first member by accession and path; null: unlabelled
+        ("split", pa.string()),  # train, val or test; null: unlabelled
+        ("class", pa.string()),
+        ("caption", pa.string()),
+        ("caption_language", pa.string()),  # ISO 639-1 code; null where it does not show
+        ("caption_en", pa.string()),  # the caption where it is English; null where there is no translation
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of image_ids, each with at least two; no image is in two of them."""
+
+    members: tuple[tuple[str, ...], ...]
+    notes: tuple[Note, ...] = ()
+    matched: int = 0  # names that were read and meant an image
+
+    @property
+    def images(self) -> int:
+        return sum(map(len, self.members))
+
+
+def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
+    """The images that a ground truth's names mean, groups that share one united, groups of one left out.
+
+    Args:
+        file: the ground truth's name, for the notes.
+    """
+    match = functools.cache(index.match)
+    notes = [Note(file, fault.row, fault.text, fault.problem, advice="complete the row") for fault in reading.faults]
+    written: list[list[tuple[Mention, str]]] = []
+    for group in reading.groups:
+        found = [(mention, match(mention.name)) for mention in group]
+        written.append([(mention, result.image_id) for mention, result in found if result.image_id])
+    mentions = [mention for group in (*reading.groups, *reading.apart) for mention in group]
+    for mention in mentions:
+        if match(mention.name).problem:
+            notes.append(note_of(match(mention.name), file=file, mention=mention))
+    united = unite([identity for _, identity in group] for group in written)
+    if reading.layout != "pairs":
+        notes += _oddities(written, united, file)
+    notes += _contradictions(reading, united, match, file)
+    matched = sum(match(mention.name).problem is None for mention in mentions)
+    return Groups(tuple(map(tuple, united)), suggest_names(sorted(set(notes)), index), matched)
+
+
+def unite(groups: Iterable[Iterable[str]]) -> list[list[str]]:
+    """The connected components of groups that share members, those of one member left out; all sorted."""
+    parent: dict[str, str] = {}
+
+    def root(member: str) -> str:
+        while parent.setdefault(member, member) != member:
+            parent[member] = parent[parent[member]]
+            member = parent[member]
+        return member
+
+    for group in groups:
+        members = list(group)
+        for member in members:
+            parent[root(member)] = root(members[0])
+    components: dict[str, list[str]] = {}
+    for member in parent:
+        components.setdefault(root(member), []).append(member)
+    return sorted(sorted(component) for component in components.values() if len(component) > 1)
+
+
+def _oddities(
+    written: Sequence[Sequence[tuple[Mention, str]]], united: Sequence[Sequence[str]], file: str
+) -> list[Note]:
+    """Groups of one, images that stand in several groups, and twice in the same."""
+    grouped = {identity for group in united for identity in group}
+    places: dict[str, list[Mention]] = {}
+    notes: list[Note] = []
+    for group in written:
+        first: dict[str, Mention] = {}
+        for mention, identity in group:
+            if identity in first:
+                twin = first[identity]
+                what = "twice in its group" if twin.name == mention.name else f"the same image as {twin.name}"
+                text = f"{what} (row {twin.row})"
+                notes.append(Note(file, mention.row, mention.name, text, advice="nothing: it counts once"))
+            else:
+                first[identity] = mention
+                places.setdefault(identity, []).append(mention)
+        if len(first) == 1 and not grouped.intersection(first):
+            mention = next(iter(first.values()))
+            advice = "nothing: without a second image it stays unlabelled, a distractor"
+            notes.append(Note(file, mention.row, mention.name, "alone in its group", advice=advice))
+    for mentions in places.values():
+        if len(mentions) > 1:
+            rows = ", ".join(str(mention.row) for mention in mentions)
+            text = f"in several groups (rows {rows})"
+            advice = "nothing, if they show the same picture: they were united"
+            notes.append(Note(file, mentions[0].row, mentions[0].name, text, advice=advice))
+    return notes
+
+
+def _contradictions(
+    reading: Reading, united: Sequence[Sequence[str]], match: Callable[[str], Match], file: str
+) -> list[Note]:
+    """Pairs that are labelled different although other pairs make them the same."""
+    group_of = {identity: number for number, group in enumerate(united) for identity in group}
+    notes: list[Note] = []
+    for one, other in reading.apart:
+        identities = [match(mention.name).image_id for mention in (one, other)]
+        numbers = {group_of.get(identity or "", -1) for identity in identities}
+        if identities[0] and (identities[0] == identities[1] or (len(numbers) == 1 and -1 not in numbers)):
+            text = "labelled different, but the same by other rows or by their content"
+            notes.append(Note(file, one.row, f"{one.name} | {other.name}", text, advice="correct one of the labels"))
+    return notes
+
+
+def folder_classes(manifest: pd.DataFrame, *, unlabelled: Iterable[str]) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """The class of each image: the name (NFC) of the folder that holds the file, inside its accession.
+
+    Files at the top of an accession have none. An image whose copies lie in folders of several classes has none
+    either, and a note says so; a copy in a folder that names no class changes nothing.
+
+    Args:
+        unlabelled: folders that name no class, without regard to case and accents.
+    """
+    ignored = {unaccented(name) for name in unlabelled}
+    usable = in_order(manifest[manifest["status"] == "ok"])
+    seen: dict[str, dict[str, str]] = {}  # image_id: class: the first path
+    for identity, path in zip(usable["image_id"], usable["path"], strict=True):
+        folders = path.split("/")[1:-1]
+        if folders and unaccented(folders[-1]) not in ignored:
+            seen.setdefault(identity, {}).setdefault(compose(folders[-1]), path)
+    classes = {identity: next(iter(found)) for identity, found in seen.items() if len(found) == 1}
+    notes = [
+        Note(
+            "", 0, next(iter(found.values())), "copies in several classes", tuple(found.values()), "keep the right one"
+        )
+        for found in seen.values()
+        if len(found) > 1
+    ]
+    return classes, tuple(sorted(notes))
+
+
+def label_images(
+    images: pd.DataFrame,
+    *,
+    groups: Iterable[Sequence[str]] = (),
+    classes: Mapping[str, str] | None = None,
+    captions: Mapping[str, str] | None = None,
+    split_by: SplitBy = "group",
+    languages: Mapping[str, str] | None = None,
+    english: Mapping[str, str] | None = None,
+    train: float,
+    val: float,
+    seed: int,
+) -> pd.DataFrame:
+    """One row an image with what is known of it, by image_id: the columns of `SCHEMA`, then path, page, accession.
+
+    Args:
+        images: as `cbir.archive.manifest.unique_images` gives them.
+        groups: disjoint groups of image_ids.
+        split_by: ``group``: a group goes whole into one split, by the hash of its id; an image with a class but no
+            group by the hash of its own. So the metrics say how well pictures are found that no training has seen.
+            ``image``: the images of a group (or class) are split one by one, each by the hash of its own id; the first
+            by accession and path always trains, so that there is no scene that was never trained on. So a classifier
+            can be tested on the scenes that it knows, and the metrics of retrieval say how well new pictures of known
+            scenes are found: more than can be promised for new scenes.
+        classes, captions: by image_id.
+        languages, english: by caption.
+    """
+    classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
+    order = in_order(images)["image_id"]
+    position = {identity: number for number, identity in enumerate(order)}
+    group_of = {identity: min(group, key=position.__getitem__) for group in groups for identity in group}
+    table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
+    identities = table["image_id"].tolist()
+    labels = [group_of.get(identity) or (identity if identity in classes else None) for identity in identities]
+    unit = {"group": labels, "image": identities}[split_by]
+    first = _first_of_scene(order, group_of, classes) if split_by == "image" else set()
+    splits = [
+        label and ("train" if identity in first else split_of(one, train=train, val=val, seed=seed))
+        for identity, label, one in zip(identities, labels, unit, strict=True)
+    ]
+    texts = [captions.get(identity) for identity in identities]
+    columns: dict[str, list[str | None]] = {
+        "group_id": [group_of.get(identity) for identity in identities],
+        "split": splits,
+        "class": [classes.get(identity) for identity in identities],
+        "caption": texts,
+        "caption_language": [languages.get(text) if text else None for text in texts],
+        "caption_en": [english.get(text) if text else None for text in texts],
+    }
+    known = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in columns.items()})
+    return pd.concat([table[["image_id"]], known, table[["path", "page", "accession"]]], axis="columns")
+
+
+def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: Mapping[str, str]) -> set[str]:
+    """The first image of each class, and of each group of images without one."""
+    first: dict[tuple[str, str], str] = {}
+    for identity in order:
+        if identity in classes:
+            first.setdefault(("class", classes[identity]), identity)
+        elif identity in group_of:
+            first.setdefault(("group", group_of[identity]), identity)
+    return set(first.values())
+
+
+def keep_splits(labelled: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
+    """The same table, its groups in the split in which an encoder has seen members of theirs.
+
+    A group's split follows from its first member, so it moves only where what arrives later joins two groups. What
+    was trained on (or chosen by) must not be tested on: such a group is ``train`` where a member of it was trained on,
+    else ``val`` where one was validated on.
+
+    Args:
+        labelled: as :func:`label_images` gives it, of the whole archive.
+        training: the same for the images that the encoder was trained on.
+    """
+    seen = labelled["image_id"].map(training.set_index("image_id")["split"])
+    kept = labelled["split"].copy()
+    for split in ("val", "train"):
+        groups = labelled.loc[seen == split, "group_id"].dropna()
+        kept[labelled["group_id"].isin(groups)] = split
+    return labelled.assign(split=kept)
+
+
+def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Groups and images by split."""
+    images = Counter(labelled["split"].dropna())
+    groups = Counter(labelled.dropna(subset=["group_id"]).drop_duplicates("group_id")["split"])
+    return {split: (groups[split], images[split]) for split in images}

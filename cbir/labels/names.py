@@ -1,0 +1,248 @@
+"""Finds the files that a person's list of names means, although the list spells them in another way."""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+from rapidfuzz import fuzz, process
+
+from cbir.images.formats import IMAGE_SUFFIXES
+
+_FORMAT_CHARACTERS = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_SEPARATORS = re.compile(r"[\s_\-‐‑‒–—―−]+")
+_AROUND_BRACKETS = re.compile(r" ?([()\[\]{}]) ?")
+_QUOTES = str.maketrans("’‘‛ʼ`´“”„«»", "''''''" + '"' * 5)
+_UNDECOMPOSED = str.maketrans(
+    {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i"}
+)
+_PAGE = re.compile(r"(?:#(?:page=)?|[\s_,.-]+p(?:age|\.)?[\s_.]*)(\d{1,5})$", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+_LEAST_LIKENESS = 70  # of rapidfuzz's 100; names below it share little but their length
+
+
+class Problem(StrEnum):
+    """Why a name gave no image."""
+
+    UNMATCHED = "no such file"
+    AMBIGUOUS = "several files"
+    REJECTED = "file rejected"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a name was found to mean: an image, or a problem with the files concerned."""
+
+    image_id: str | None = None
+    problem: Problem | None = None
+    candidates: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    accession: str
+    reason: str  # why its first page was rejected; empty where it was not
+    page_ids: tuple[str | None, ...]
+
+
+def compose(text: str) -> str:
+    """Unicode's composed form (NFC) without outer space: what one sees, whichever system wrote it."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def plain(text: str) -> str:
+    """As `compose`, with case, kinds of spaces, underscores, hyphens and quotes made alike."""
+    if not text.isascii():
+        text = _FORMAT_CHARACTERS.sub("", text)
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold()
+        text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
+    text = _SEPARATORS.sub(" ", text.lower())
+    return _AROUND_BRACKETS.sub(r"\1", text).strip()
+
+
+def unaccented(text: str) -> str:
+    """As `plain`, without accents and other marks; ligatures are taken apart."""
+    text = plain(text)
+    if text.isascii():
+        return text
+    bare = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return plain(unicodedata.normalize("NFC", bare.translate(_UNDECOMPOSED)))
+
+
+def without_suffix(name: str) -> str:
+    """A file's name without its extension, where that is one of images (``a.1914`` stays as it is)."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f".{suffix.strip().lower()}" in IMAGE_SUFFIXES and dot else name
+
+
+class NameIndex:
+    """Finds the images that names mean among the files of a manifest.
+
+    A name is looked up from strict to loose, and the first stage that finds a file wins: as it is written (NFC and NFD
+    are one), then without regard to case, spaces, underscores and hyphens, then without accents. In each stage the name
+    with its extension goes before the name without, and that before the name with another extension.
+
+    Folders before the name must agree with the file's, from the end as far as both go (the path inside the accession
+    is enough). Of several files those that share most folders with the name are meant. Files with one image_id are one
+    image; several image_ids are ambiguous, which is reported and never guessed.
+
+    A name means the first page of a file; ``album.tif#3``, ``album p3`` and ``album, page 3`` mean its third.
+
+    Args:
+        manifest: with the columns image_id, path, page, accession, status and reason.
+    """
+
+    def __init__(self, manifest: pd.DataFrame) -> None:
+        self._files = _files(manifest)
+        self._by_stem: dict[Callable[[str], str], dict[str, list[_File]]] = {}
+
+    def match(self, name: str) -> Match:
+        """The image that a name means, or why there is none."""
+        found = self._match(name, page=0)
+        page = _PAGE.search(name.strip())
+        if found.problem is Problem.UNMATCHED and page and int(page[1]) > 0:
+            of_page = self._match(name.strip()[: page.start()], page=int(page[1]) - 1)
+            return found if of_page.problem is Problem.UNMATCHED else of_page
+        return found
+
+    def nearest(self, name: str, *, limit: int = 3) -> tuple[str, ...]:
+        """Paths of the files whose names are most like one that matched none, best first.
+
+        First come files of that very name in other folders, then those that differ in leading zeros or separators only,
+        then those that share most of their letters.
+        """
+        base = unaccented(without_suffix("/".join(_parts(name)[-1:])))
+        if not base:
+            return ()
+        stems = self._stems(unaccented)
+        found = [base, *self._by_number.get(_number_key(base), ())]
+        alike = process.extract(
+            base, self._distinct_stems, scorer=fuzz.ratio, limit=limit, score_cutoff=_LEAST_LIKENESS
+        )
+        found += [stem for stem, _, _ in alike]
+        paths = [file.path for stem in dict.fromkeys(found) for file in stems.get(stem, ())]
+        return tuple(paths[:limit])
+
+    def _match(self, name: str, *, page: int) -> Match:
+        parts = _parts(name)
+        if not parts:
+            return Match(problem=Problem.UNMATCHED)
+        *folders, base = parts
+        for form in (compose, plain, unaccented):
+            wanted = form(base)
+            stems = self._stems(form)
+            files = {
+                file.path: file for key in (wanted, form(without_suffix(base))) if key for file in stems.get(key, ())
+            }
+            fitting = [file for file in files.values() if _agree(folders, file) and page < len(file.page_ids)]
+            ranks = [_rank(base, wanted, form, file) for file in fitting]
+            if ranks:
+                best = [file for file, rank in zip(fitting, ranks, strict=True) if rank == min(ranks)]
+                return _decide(best, folders, base, page=page)
+        return Match(problem=Problem.UNMATCHED)
+
+    def _stems(self, form: Callable[[str], str]) -> dict[str, list[_File]]:
+        if form not in self._by_stem:
+            stems: dict[str, list[_File]] = {}
+            for file in self._files:
+                stems.setdefault(form(without_suffix(file.path.rpartition("/")[2])), []).append(file)
+            self._by_stem[form] = stems
+        return self._by_stem[form]
+
+    @functools.cached_property
+    def _distinct_stems(self) -> list[str]:
+        return list(self._stems(unaccented))
+
+    @functools.cached_property
+    def _by_number(self) -> dict[str, list[str]]:
+        keys: dict[str, list[str]] = {}
+        for stem in self._distinct_stems:
+            keys.setdefault(_number_key(stem), []).append(stem)
+        return keys
+
+
+def _files(manifest: pd.DataFrame) -> list[_File]:
+    """One entry a file, by path, its pages in order."""
+    columns = ["path", "page", "accession", "image_id", "status", "reason"]
+    rows = manifest[columns].sort_values(["path", "page"], kind="stable")
+    files: list[_File] = []
+    for path, page, accession, image_id, status, reason in zip(
+        *(rows[column].tolist() for column in columns), strict=True
+    ):
+        usable = image_id if status == "ok" else None
+        if files and files[-1].path == path:
+            first = files.pop()
+            gap = (None,) * (page - len(first.page_ids))
+            files.append(_File(path, accession, first.reason, (*first.page_ids, *gap, usable)))
+        else:
+            why = "" if status == "ok" else f"{status}: {reason}" if isinstance(reason, str) and reason else str(status)
+            files.append(_File(path, accession, why, (usable,) * (page + 1)))  # page 0 may be a preview
+    return files
+
+
+def _parts(name: str) -> list[str]:
+    parts = name.strip().replace("\\", "/").split("/")
+    return [part for part in parts if part.strip() not in ("", ".", "..")]
+
+
+def _number_key(stem: str) -> str:
+    return _DIGITS.sub(lambda digits: digits[0].lstrip("0") or "0", stem).replace(" ", "")
+
+
+def _rank(base: str, wanted: str, form: Callable[[str], str], file: _File) -> int:
+    """How closely a name means a file whose stem fits: 0 to the letter, 1 with its extension, 2 without, 3 another."""
+    on_disk = file.path.rpartition("/")[2]
+    if on_disk == base:
+        return 0
+    if form(on_disk) == wanted:
+        return 1
+    return 2 if form(without_suffix(on_disk)) == wanted else 3
+
+
+def _folders(file: _File) -> tuple[list[str], list[str]]:
+    """Folded folder names of a file: all, and those inside its accession."""
+    whole = [unaccented(folder) for folder in file.path.split("/")[:-1]]
+    return whole, whole[1:]
+
+
+def _agree(folders: Iterable[str], file: _File) -> bool:
+    named = [unaccented(folder) for folder in folders]
+    return not named or any(_common_end(named, real) == min(len(named), len(real)) for real in _folders(file))
+
+
+def _common_end(some: list[str], others: list[str]) -> int:
+    count = 0
+    for one, other in zip(reversed(some), reversed(others), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _decide(files: list[_File], folders: list[str], base: str, *, page: int) -> Match:
+    usable = [file for file in files if file.page_ids[page] is not None]
+    if not usable:
+        reasons = "; ".join(dict.fromkeys(file.reason or "its page was rejected" for file in files))
+        return Match(problem=Problem.REJECTED, candidates=tuple(file.path for file in files), reason=reasons)
+    if folders:
+        usable = _closest(usable, folders, base)
+    identities = {file.page_ids[page] for file in usable}
+    if len(identities) > 1:
+        return Match(problem=Problem.AMBIGUOUS, candidates=tuple(file.path for file in usable))
+    return Match(image_id=identities.pop(), candidates=tuple(file.path for file in usable))
+
+
+def _closest(files: list[_File], folders: list[str], base: str) -> list[_File]:
+    """Those files whose folders are most like the named ones, the whole path going before any part of it."""
+    literal = "/".join([*folders, base])
+    for whole in (lambda file: file.path, lambda file: file.path.partition("/")[2]):
+        if exact := [file for file in files if whole(file) == literal]:
+            return exact
+    named = [unaccented(folder) for folder in folders]
+    shared = [_common_end(named, _folders(file)[0]) for file in files]
+    return [file for file, count in zip(files, shared, strict=True) if count == max(shared)]

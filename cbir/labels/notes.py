@@ -1,0 +1,62 @@
+"""The report on names that came to nothing, in words for the person who keeps the list."""
+
+import csv
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cbir.files import writing
+from cbir.labels.layouts import Mention
+from cbir.labels.names import Match, NameIndex, Problem
+from cbir.spreadsheet import as_text
+
+_SHOWN = 5  # candidates in a cell of the report
+_SUGGESTED = 1000
+_ADVICE = {
+    Problem.UNMATCHED: "correct the name, or bring the file in",
+    Problem.AMBIGUOUS: "write the folder before the name, and the extension behind it",
+    Problem.REJECTED: "mend or replace the file; reports/cleaning.csv has it too",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Note:
+    """A line of the report: why a name of a ground-truth or captions file gave nothing, or what is odd about it."""
+
+    file: str
+    row: int
+    name: str
+    problem: str
+    candidates: tuple[str, ...] = ()
+    advice: str = ""
+
+
+def note_of(match: Match, *, file: str, mention: Mention) -> Note:
+    """The report's line for a name that meant no image."""
+    assert match.problem is not None
+    problem = f"{match.problem} ({match.reason})" if match.reason else str(match.problem)
+    return Note(file, mention.row, mention.name, problem, match.candidates, _ADVICE[match.problem])
+
+
+def suggest_names(notes: Iterable[Note], index: NameIndex) -> tuple[Note, ...]:
+    """The notes, with the nearest names for the first thousand that matched nothing: more are no slips."""
+    notes = tuple(notes)
+    names = dict.fromkeys(note.name for note in notes if note.problem == Problem.UNMATCHED)
+    nearest = {name: index.nearest(name) for name in itertools.islice(names, _SUGGESTED)}
+    return tuple(
+        replace(note, candidates=nearest.get(note.name, ())) if note.problem == Problem.UNMATCHED else note
+        for note in notes
+    )
+
+
+def write_notes(path: Path, notes: Iterable[Note]) -> None:
+    """Write the report, a CSV that spreadsheet programs open with the right accents."""
+    with writing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "row", "name", "problem", "candidates", "what to do"])
+        for note in notes:
+            shown = " | ".join(note.candidates[:_SHOWN])
+            more = f" | and {len(note.candidates) - _SHOWN} more" if len(note.candidates) > _SHOWN else ""
+            cells = (note.file, str(note.row or ""), note.name, note.problem, shown + more, note.advice)
+            writer.writerow([as_text(cell) for cell in cells])

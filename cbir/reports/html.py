@@ -1,0 +1,52 @@
+"""HTML pages that open from disk: no server, no network, everything that they show is inside."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cbir.files import writing
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_html(path: Path, template: str, *, styles: Sequence[str], script: str | None = None, **values: Any) -> None:
+    """Write a page; texts among ``values`` are escaped.
+
+    The template finds the style sheets as ``style`` and the script as ``script``, each with the digest by which the
+    page's Content-Security-Policy lets it and no other run (``style_digest``, ``script_digest``).
+
+    Args:
+        template, styles, script: names of files in cbir/reports/templates.
+    """
+    texts = {"style": "".join(_read(name) for name in styles), "script": _read(script) if script else ""}
+    digests = {f"{name}_digest": _digest(text) for name, text in texts.items()}
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    as_they_are = {name: Markup(text) for name, text in texts.items()}  # files of this package
+    page = environment.get_template(template).render(**as_they_are, **digests, **values)
+    with writing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def picture(content: bytes, kind: str) -> str:
+    """The address under which a page holds a picture itself; ``kind`` is png, webp or jpeg."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

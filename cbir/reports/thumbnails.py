@@ -1,0 +1,133 @@
+"""Small pictures for reports: reduced images, shrunk once more and compressed."""
+
+import io
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import PIL
+from PIL import Image
+
+from cbir.images.reduced import ReducedImages
+from cbir.progress import Progress, silent
+from cbir.store import Store
+
+VERSION = 1  # to be raised with any change of the code that decides a thumbnail
+
+PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in 2 s
+_BYTES_PER_SQUARE = 0.14  # of a WebP, by its longest side squared; measured on old photographs (0.10 at 512 px)
+_WEBP_QUALITY = 65
+_JPEG_QUALITY = 80
+_AHEAD = 64  # pictures that are made while the others wait
+_HEADER = struct.Struct("<III")  # bytes for the page, width and height for the sheet
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """One picture in the two forms that reports hold.
+
+    Attributes:
+        page: WebP, for a web page, where it can be enlarged.
+        sheet: JPEG, for a spreadsheet.
+        width, height: of ``sheet``, px.
+    """
+
+    page: bytes
+    sheet: bytes
+    width: int
+    height: int
+
+
+def page_side(count: int, *, least: int, most: int) -> int:
+    """The longest side, in px, at which ``count`` pictures stay within ``PAGE_BYTES``, but at least ``least``."""
+    fitting = math.sqrt(PAGE_BYTES / max(count, 1) / _BYTES_PER_SQUARE)
+    return max(least, min(most, int(fitting) // 32 * 32))
+
+
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """A uint8 image (H, W) or (H, W, 3) whose longest side is at most ``side`` px, proportions kept."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def thumbnail(image: np.ndarray, *, page_side: int, sheet_side: int) -> Thumbnail:
+    """The thumbnail of a uint8 image (H, W) or (H, W, 3) RGB."""
+    on_page, on_sheet = shrink(image, page_side), shrink(image, sheet_side)
+    return Thumbnail(
+        page=_encode(on_page, "WEBP", quality=_WEBP_QUALITY, method=2),
+        sheet=_encode(on_sheet, "JPEG", quality=_JPEG_QUALITY),
+        width=on_sheet.shape[1],
+        height=on_sheet.shape[0],
+    )
+
+
+def read_thumbnails(
+    images: ReducedImages,
+    wanted: Iterable[tuple[str, str, int]],
+    *,
+    page_side: int,
+    sheet_side: int,
+    store: Store | None = None,
+    progress: Progress = silent,
+) -> dict[str, Thumbnail]:
+    """The thumbnails of images, by image_id.
+
+    Args:
+        wanted: image_id, path and page of each.
+        store: where thumbnails are kept, so that only those of new images are made.
+
+    Raises:
+        UnreadableImage: an image is neither in the store nor, unchanged, in the archive.
+    """
+
+    def make(image: tuple[str, str, int]) -> Thumbnail:
+        return thumbnail(images.read(*image), page_side=page_side, sheet_side=sheet_side)
+
+    asked = list(wanted)
+    keys = {image[0]: f"{images.key(image[0])}/{recipe(page_side, sheet_side)}" for image in asked}
+    stored = store.get_many(list(keys.values())) if store else {}
+    found = {image_id: _unpack(stored[key]) for image_id, key in keys.items() if key in stored}
+    todo = [image for image in asked if image[0] not in found]
+    made = progress(_in_threads(make, todo), total=len(todo), desc="thumbnails", unit="image")
+    new = {image_id: one for (image_id, _, _), one in zip(todo, made, strict=True)}
+    if store and new:
+        store.put_many((keys[image_id], _pack(one)) for image_id, one in new.items())
+    return found | new
+
+
+def recipe(*sides: int) -> str:
+    """All that decides thumbnails of given pixels, for the key of a store."""
+    return "/".join(map(str, (*sides, VERSION, PIL.__version__, cv2.__version__)))
+
+
+def _pack(one: Thumbnail) -> bytes:
+    return _HEADER.pack(len(one.page), one.width, one.height) + one.page + one.sheet
+
+
+def _unpack(value: bytes) -> Thumbnail:
+    size, width, height = _HEADER.unpack_from(value)
+    start = _HEADER.size + size
+    return Thumbnail(value[_HEADER.size : start], value[start:], width, height)
+
+
+def _in_threads(
+    make: Callable[[tuple[str, str, int]], Thumbnail], todo: Sequence[tuple[str, str, int]]
+) -> Iterator[Thumbnail]:
+    """Decoders and encoders let other threads run; a few images at a time, so that progress is seen."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(todo), _AHEAD):
+            yield from pool.map(make, todo[start : start + _AHEAD])
+
+
+def _encode(image: np.ndarray, form: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, **options)
+    return file.getvalue()

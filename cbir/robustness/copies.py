@@ -1,0 +1,88 @@
+"""Altered copies of the images of an archive, and their vectors; what was embedded once is kept in the store."""
+
+import hashlib
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cbir.embedding.inference import Images, compute, plan, ready
+from cbir.embedding.vectors import StoredVectors
+from cbir.encoders.devices import Precision
+from cbir.encoders.encoder import load_encoder
+from cbir.progress import Progress, silent
+from cbir.robustness.alterations import KINDS, altered
+
+# Whatever has a part in altering an image: an edit in any of these may give other copies.
+PACKAGE = Path(__file__).parents[1]
+CODE = [
+    PACKAGE / "robustness/alterations.py",
+    PACKAGE / "encoders/devices.py",
+    PACKAGE / "errors.py",
+    *sorted((PACKAGE / "reprints").glob("[!_]*.py")),
+]
+_LIBRARIES = ("matplotlib", "numpy", "opencv-python-headless", "pillow", "torch")
+
+
+class Copies:
+    """Altered copies of the images of a source, made whenever they are read: ``<image_id>/<kind>`` is one's id."""
+
+    def __init__(self, source: Images, *, seed: int) -> None:
+        self._source, self._seed = source, seed
+
+    def read(self, image_id: str, path: str, page: int) -> NDArray[np.uint8]:
+        """The pixels of a copy; the archive around its image has no part in them."""
+        original, _, kind = image_id.partition("/")
+        return altered(self._source.read(original, path, page), kind, key=f"{self._seed}/{original}")
+
+    @property
+    def recipe(self) -> str:
+        """All that decides copies of given pixels, for the key of a store."""
+        return f"{self._seed}/{code_digest()}"
+
+
+@cache
+def code_digest() -> str:
+    """A digest of the code that alters images, and of the libraries that it calls."""
+    digest = hashlib.sha256(repr([version(name) for name in _LIBRARIES]).encode())
+    for path in CODE:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def copy_vectors(
+    images: pd.DataFrame,
+    copies: Copies,
+    encoder_folder: Path,
+    store: Path,
+    *,
+    longest_side: int,
+    batch_size: int,
+    precision: Precision,
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """The vectors of every kind of copy of Q images: (Q, kinds, d), in the order of ``KINDS``.
+
+    The same, whether they were in the store or are computed now; the encoder is loaded where some have to be.
+
+    Args:
+        images: image_id, path, page.
+        store: folder of the stores; the vectors are in its ``embeddings.sqlite``.
+        longest_side: px, of the reduced images that the copies are made of.
+    """
+    names = pd.Series([f"{image_id}/{kind}" for image_id in images["image_id"] for kind in KINDS], dtype=object)
+    recipe = plan(encoder_folder, device="auto", precision=precision, batch_size=batch_size, longest_side=longest_side)
+    vectors = StoredVectors(store, replace(recipe, source=copies.recipe))
+    missing = ~vectors.known(names)
+    if missing.any():
+        encoder = ready(load_encoder(encoder_folder), recipe)
+        wanted = images.loc[images.index.repeat(len(KINDS)), ["image_id", "path", "page"]]
+        wanted = wanted.assign(image_id=names.to_numpy())[missing]
+        for batch in compute(wanted, copies, encoder, recipe, progress=progress):
+            vectors.put(*batch)
+    found = np.concatenate([some for _, some in vectors.stream(names)])
+    return found.reshape(len(images), len(KINDS), -1)

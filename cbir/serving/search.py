@@ -1,0 +1,130 @@
+"""Search: the images of the archive that are nearest to a picture, which may be of the archive or not, or to a text."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cbir.embedding.files import read_vectors
+from cbir.encoders.devices import Precision, choose_device
+from cbir.encoders.encoder import Encoder, load_encoder
+from cbir.encoders.files import encoder_digest
+from cbir.errors import UserError
+from cbir.images.identity import image_ids
+from cbir.images.reading import read_image
+from cbir.index.faiss_index import Index, load_index
+from cbir.index.nearest import candidates
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An image that was found.
+
+    Attributes:
+        rank: from 1.
+        image_id: of the image found.
+        similarity: cosine.
+        same_file: it is the searched file itself, or an exact copy of it.
+    """
+
+    rank: int
+    image_id: str
+    similarity: float
+    same_file: bool
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """An encoder and the index that was made with it; made by :meth:`open`, used for any number of searches."""
+
+    encoder: Encoder
+    index: Index
+    embeddings: Path
+    longest_side: int
+    precision: Precision
+
+    @classmethod
+    def open(
+        cls,
+        encoder: Path,
+        index: Path,
+        embeddings: Path,
+        *,
+        longest_side: int,
+        precision: Precision = "auto",
+        text: bool = False,
+    ) -> "Searcher":
+        """Load what searches need.
+
+        Args:
+            encoder, index, embeddings: the folders that the stages train, index and embed wrote.
+            longest_side: px, of the reduced images that the archive was embedded from.
+            precision: in which the encoder computes.
+            text: with the text tower, for :meth:`search_text`.
+
+        Raises:
+            UserError: one is not there, or the index was made with another encoder.
+        """
+        loaded = load_encoder(encoder, text=text).to(choose_device())
+        there = load_index(index)
+        if there.encoder_digest != encoder_digest(encoder):
+            raise UserError(
+                f"{index} was made with another encoder than {encoder}; run the stages embed and index again"
+            )
+        return cls(loaded, there, embeddings, longest_side, precision)
+
+    def search(self, image: Path, *, page: int = 0, k: int = 10) -> list[Hit]:
+        """The k images of the archive most similar to one page (from 0) of a file, nearest first.
+
+        Raises:
+            UserError: the file is no image that can be read, or k is below 1.
+        """
+        pixels = read_image(image, page=page, longest_side=self.longest_side)
+        own = image_ids(image, pages=page + 1)[page]
+        return self._hits(self.encoder.embed([pixels], batch_size=1, precision=self.precision), k, own=own)
+
+    def search_text(self, text: str, *, k: int = 10) -> list[Hit]:
+        """The k images of the archive nearest to a text, nearest first.
+
+        Cosines of a text with images are lower than those of images with each other: the threshold of near-duplicates
+        says nothing of them.
+
+        Raises:
+            UserError: the encoder has no text tower, the text holds no words, or k is below 1.
+        """
+        return self._hits(self.encoder.embed_texts([text], batch_size=1), k)
+
+    def _hits(self, vector: np.ndarray, k: int, *, own: str = "") -> list[Hit]:
+        if k < 1:
+            raise UserError(f"k must be at least 1, is {k}")
+        rows, similarity = self._nearest(vector, k)
+        order = np.lexsort((rows, -similarity))[:k]  # rows are sorted by image_id
+        found = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)
+        return [Hit(rank, str(name), value, name == own) for rank, (name, value) in enumerate(found, start=1)]
+
+    def _nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the index, more than k where there are, and their cosines with ``vector`` (1, d)."""
+        width = min(candidates(self.index.kind, k), len(self.index.ids))
+        similarity, rows = (found[0] for found in self.index.faiss.search(vector, width))
+        rows, similarity = rows[rows >= 0], similarity[rows >= 0]
+        if self.index.kind == "ivfpq":  # its similarities are those of codes
+            similarity = np.vecdot(read_vectors(self.embeddings, self.index.ids[rows].tolist()), vector)
+        return rows, similarity.clip(-1, 1)
+
+
+def locate(hits: list[Hit], manifest: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """Where the images found are: a row a file, so that exact copies are listed too.
+
+    Args:
+        manifest: as :func:`cbir.archive.manifest.read_manifest` gives it.
+        groups: columns image_id and group_id, of the images that are in a group.
+
+    Returns:
+        Columns rank, similarity, same_file, image_id, path, page, group_id (missing: in no group).
+    """
+    found = pd.DataFrame([asdict(hit) for hit in hits], columns=["rank", "image_id", "similarity", "same_file"])
+    files = manifest.loc[manifest["status"] == "ok", ["image_id", "path", "page"]]
+    rows = found.merge(files, on="image_id").merge(groups[["image_id", "group_id"]], on="image_id", how="left")
+    columns = ["rank", "similarity", "same_file", "image_id", "path", "page", "group_id"]
+    return rows.sort_values(["rank", "path", "page"], ignore_index=True)[columns]

@@ -1,0 +1,67 @@
+"""Where a training is kept so that it can go on when it was killed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from cbir.files import writing
+
+NAME = "last"  # of the checkpoint's file, without its ending
+
+_CODE = [Path(__file__).parents[1] / name for name in ("encoders", "images", "reprints", "training")]
+_LIBRARIES = (
+    "torch",
+    "timm",
+    "torchvision",
+    "open_clip_torch",
+    "transformers",
+    "peft",
+    "lightly",
+    "kornia",
+    "pytorch-lightning",
+    "numpy",
+    "opencv-python-headless",
+)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Lightning's checkpoints, written so that a kill leaves the one before whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Put a checkpoint in the place of the one before."""
+        with writing(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+def checkpoint_path(folder: Path) -> Path:
+    """The checkpoint of a training that has this folder to itself."""
+    return folder / f"{NAME}.ckpt"
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The checkpoint in a folder, None where there is none; nothing but tensors and plain values is unpickled."""
+    path = checkpoint_path(folder)
+    return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+
+
+def checkpoint_key(facts: Mapping[str, Any], *files: Path) -> str:
+    """32 hex characters of everything that decides how a training goes.
+
+    Args:
+        facts: its parameters, plain values.
+        files: what it reads; the bytes count, not the paths.
+
+    Returns:
+        A hash of those, of the code that a training runs, and of the versions of the libraries that compute.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update(json.dumps({name: version(name) for name in _LIBRARIES}).encode())
+    for path in (*files, *sorted(path for folder in _CODE for path in folder.rglob("*.py"))):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:32]

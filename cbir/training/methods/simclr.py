@@ -1,0 +1,58 @@
+"""SimCLR: two views of an image attract each other, views of different images repel.
+
+Source: Chen, Kornblith, Norouzi and Hinton, A Simple Framework for Contrastive Learning of Visual Representations, ICML
+2020. The KoLeo term, which spreads the embeddings evenly: Sablayrolles, Douze, Schmid and Jégou, Spreading Vectors for
+Similarity Search, ICLR 2019; with a contrastive loss as in Pizzi et al., A Self-Supervised Descriptor for Image Copy
+Detection, CVPR 2022.
+"""
+
+import pandas as pd
+import torch
+from lightly.loss.koleo_loss import KoLeoLoss
+from lightly.loss.ntx_ent_loss import NTXentLoss
+from lightly.models.modules.heads import SimCLRProjectionHead
+from torch import Tensor
+
+from cbir.encoders.encoder import Encoder
+from cbir.errors import UserError
+from cbir.training.batches import Batch
+from cbir.training.objective import Objective
+from cbir.training.settings import Settings
+from cbir.training.views import build_view
+
+
+class SimCLR(Objective):
+    """Its parameters are those of the projection head, which is thrown away after training."""
+
+    def __init__(self, encoder: Encoder, settings: Settings) -> None:
+        super().__init__(settings)
+        if settings.augmentation == "none":
+            raise UserError(
+                "train.augmentation is none, but train.method simclr compares two different views of an image; "
+                "set press, simclr, mild or crops"
+            )
+        width = encoder.dimension
+        self.head = SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)
+        self.contrast = NTXentLoss(temperature=settings.temperature, gather_distributed=True)
+        self.spread = KoLeoLoss()
+        self.koleo = settings.koleo
+        size = encoder.config.image_size
+        self.view = build_view(settings.augmentation, image_size=size, clean=settings.clean_views)
+
+    def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
+        """Of images (B, C, S, S), float in 0..1, each seen in two views."""
+        images = batch["images"]
+        views = torch.cat([self.view(images, generator), self.view(images, generator)])
+        features = encoder.features(views)
+        projections = self.head(features)
+        with torch.autocast(features.device.type, enabled=False):  # similarities need more digits than bfloat16 has
+            first, second = projections.float().chunk(2)
+            loss = self.contrast(first, second)
+            if self.koleo:
+                loss = loss + self.koleo * sum(self.spread(view) for view in features.chunk(2)) / 2
+        return loss
+
+
+def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> SimCLR:
+    """The contrastive loss and its projection head."""
+    return SimCLR(encoder, settings)

@@ -1,0 +1,88 @@
+"""What a training method is: its settings, and the objective that it minimises."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+import cbir.training.methods
+from cbir.encoders.encoder import Encoder
+from cbir.errors import UserError
+from cbir.images.reduced import ReducedImages
+from cbir.training.batches import Batch, Batches, SpreadBatches, split_images
+from cbir.training.settings import Settings
+
+PREDICTIONS = pa.schema(
+    [("image_id", pa.string()), ("split", pa.string()), ("label", pa.string()), ("predicted", pa.string())]
+)
+
+
+class Objective(nn.Module, ABC):
+    """What a method minimises; its own parameters (a projection head, say) are trained beside the encoder's."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def select(self, images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The images to train on and those to validate on.
+
+        Raises:
+            UserError: there are too few.
+        """
+        return split_images(images, seed=self.settings.seed)
+
+    def batches(self, images: pd.DataFrame, *, validates: bool) -> Batches:
+        """Which of the selected images make which batch."""
+        size, seed = self.settings.batch_size, self.settings.seed
+        return SpreadBatches.of(images, batch_size=size, seed=seed, validates=validates, ranks=self.settings.ranks)
+
+    def describe(self, images: pd.DataFrame) -> Batch:
+        """What a batch carries of each image beside its pixels: tensors (n, …) by name, a row an image."""
+        return {}
+
+    @abstractmethod
+    def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
+        """A scalar.
+
+        Args:
+            batch: ``images``, (B, C, S, S) float in 0..1, and what :meth:`describe` gives of them.
+            generator: the only source of chance beside dropout.
+        """
+
+    def predictions(self, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> pa.Table:
+        """What the trained method says of images of val and test, with the columns of :data:`PREDICTIONS`."""
+        return PREDICTIONS.empty_table()
+
+    def finish(self, encoder: Encoder) -> None:
+        """Leave nothing in the trained encoder that only training needed."""
+
+
+def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, settings: Settings) -> Objective | None:
+    """The objective of the method of that name in ``cbir/training/methods``; None when there is nothing to train.
+
+    Args:
+        encoder: is prepared for what the method trains of it.
+        images: that there are, as in data/training.parquet.
+
+    Raises:
+        UserError: there is no such method, it cannot learn from these images, or the backbone has nothing to train.
+    """
+    known = sorted(module.name for module in pkgutil.iter_modules(cbir.training.methods.__path__))
+    if method not in known:
+        raise UserError(f"train.method must be one of {', '.join(known)}, is {method!r}")
+    if settings.tune != "full" and method != "clip":
+        raise UserError(
+            f"train.tune {settings.tune} is for train.method clip alone, is set with {method}; set train.tune: full"
+        )
+    module = importlib.import_module(f"cbir.training.methods.{method}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        objective = module.objective(encoder, images, settings)
+    if objective is not None and next(encoder.backbone.parameters(), None) is None:
+        raise UserError(f"backbone {encoder.config.backbone} has nothing to train; set train.method: none")
+    return objective

@@ -1,0 +1,351 @@
+"""One trainer for every method: optimiser, schedule, history, early stopping, and checkpoints to resume from."""
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import BatchSampler
+
+from cbir.encoders.devices import choose_device, choose_precision
+from cbir.encoders.encoder import Encoder, to_images, whiten
+from cbir.encoders.layers import WhiteningKind
+from cbir.errors import UserError
+from cbir.images.reduced import ReducedImages
+from cbir.progress import Progress, silent
+from cbir.training.batches import Batch, Samples, Squares, load_batches, trainable
+from cbir.training.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint
+from cbir.training.objective import PREDICTIONS, Objective, build_objective
+from cbir.training.optimisers import build_optimizer, part_of_rate, set_rates, start_afresh
+from cbir.training.ranks import HelperDone, is_helper, part, place
+from cbir.training.settings import Settings
+
+HISTORY = pa.schema(
+    [("epoch", pa.int32()), ("split", pa.string()), ("loss", pa.float64()), ("learning_rate", pa.float64())]
+)
+MOST_FOR_WHITENING = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training went.
+
+    Attributes:
+        history: the table of :data:`HISTORY`, a row a split and epoch (from 1).
+        predictions: the table of :data:`cbir.training.objective.PREDICTIONS`, empty for a method that predicts nothing.
+        epochs: how many were run.
+        best_epoch: whose weights the encoder has; 0 when nothing was trained.
+        images: how many it was trained on.
+        validation_images: how many chose the best epoch.
+    """
+
+    history: pa.Table
+    predictions: pa.Table
+    epochs: int
+    best_epoch: int
+    images: int
+    validation_images: int
+
+
+def train_encoder(
+    encoder: Encoder,
+    images: pd.DataFrame,
+    reduced: ReducedImages,
+    *,
+    method: str,
+    settings: Settings,
+    checkpoints: Path,
+    progress: Progress = silent,
+) -> Trained:
+    """Train an encoder in place; it ends with the weights of the epoch that had the smallest validation loss.
+
+    A training that was killed goes on after its last whole epoch when it is called again with the same arguments; the
+    result is that of one that was never killed, on the CPU number for number.
+
+    Args:
+        images: as in data/training.parquet.
+        checkpoints: folder of this training alone; the caller removes it when the result is safe.
+
+    Raises:
+        UserError: no such method, too few images, or a loss that is not a number.
+        KeyboardInterrupt: the user stopped it.
+        HelperDone: this process helped another one, which has the result; nothing may be written.
+    """
+    objective = build_objective(method, encoder, images, settings)
+    if objective is None:
+        return Trained(
+            HISTORY.empty_table(), PREDICTIONS.empty_table(), epochs=0, best_epoch=0, images=0, validation_images=0
+        )
+    training, validation = objective.select(images)
+    _log.info("training on %d images, validating on %d", len(training), len(validation))
+    batches = objective.batches(training, validates=False), objective.batches(validation, validates=True)
+    loaders = [
+        load_batches(
+            Samples(Squares(some, reduced, encoder.preprocess), objective.describe(some)),
+            order,
+            workers=settings.workers,
+        )
+        for some, order in zip((training, validation), batches, strict=True)
+    ]
+    task, record = _Task(encoder, objective, settings), _Record(settings.patience)
+    _fit(task, loaders, record, settings, checkpoints, progress)
+    task.load_state_dict(record.best)
+    predictions = objective.predictions(encoder, images, reduced)
+    objective.finish(encoder)
+    encoder.cpu().eval()
+    return Trained(
+        pa.Table.from_pylist(record.rows, schema=HISTORY),
+        predictions,
+        epochs=record.epochs,
+        best_epoch=record.best_epoch,
+        images=len(training),
+        validation_images=len(validation),
+    )
+
+
+def fit_whitening(
+    encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages, *, kind: WhiteningKind, settings: Settings
+) -> None:
+    """Learn the encoder's whitening on the images that it may learn from, 10,000 at most."""
+    if kind == "none":
+        return
+    learnable = images[trainable(images)].sort_values("image_id").head(MOST_FOR_WHITENING)  # ids are hashes: a sample
+    squares = Squares(learnable, reduced, encoder.preprocess)
+    rows = BatchSampler(range(len(squares)), settings.batch_size, drop_last=False)
+    encoder.to(choose_device())
+    vectors = [
+        encoder.embed_preprocessed(batch.numpy(), batch_size=settings.batch_size, precision=settings.precision)
+        for batch in load_batches(squares, rows, workers=settings.workers)
+    ]
+    encoder.cpu()
+    whiten(encoder, np.concatenate([np.empty((0, encoder.dimension), np.float32), *vectors]), kind)
+
+
+class _Task(pl.LightningModule):
+    """What Lightning trains: the encoder's body and the objective's head, each with its learning rate."""
+
+    def __init__(self, encoder: Encoder, objective: Objective, settings: Settings) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+        self.settings = settings
+
+    def train(self, mode: bool = True) -> "_Task":
+        super().train(mode)
+        for module in self.encoder.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                frozen = module.affine and not module.weight.requires_grad
+                if frozen or self.settings.freeze_batch_norm:
+                    module.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(_derive(self.settings.seed, self.current_epoch, *_helper()))  # for dropout
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = self._loss(batch, 0, self.current_epoch, index)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["images"]), sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        # The same views each epoch, so that losses of different epochs compare.
+        loss = self._loss(batch, 1, 0, index)
+        self.log("val_loss", loss, on_epoch=True, batch_size=len(batch["images"]), sync_dist=True)
+
+    def _loss(self, batch: Batch, *place: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place, *_helper()))
+        batch = batch | {"images": to_images(batch["images"])}
+        return self.objective.loss(self.encoder, batch, generator=generator)
+
+    def configure_optimizers(self) -> Optimizer:
+        return build_optimizer(self.encoder, self.objective, self.settings)
+
+
+class _Pace(pl.Callback):
+    """Sets the learning rate of each step, and starts the optimiser afresh where the settings say so."""
+
+    def __init__(self, record: "_Record", settings: Settings, *, steps: int) -> None:
+        self.record, self.settings, self.steps = record, settings, steps
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch in self.settings.restarts:
+            start_afresh(trainer.optimizers[0])
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.current_epoch * self.steps + batch_idx
+        part = part_of_rate(self.settings, step=step, steps=self.steps, losses=self.record.losses)
+        set_rates(trainer.optimizers[0], part)
+
+
+class _Record(pl.Callback):
+    """The history and the best weights so far; both are part of the checkpoint."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch = 0
+        self.rate = 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        losses = {split: float(trainer.callback_metrics[f"{split}_loss"]) for split in ("train", "val")}
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise UserError(
+                f"the loss is no number any more in epoch {epoch}; lower train.learning_rate, now {self.rate:g}"
+            )
+        if losses["val"] < min(self.losses, default=math.inf):
+            state = pl_module.state_dict()
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+            self.best_epoch = epoch
+        for split, loss in losses.items():
+            self.rows.append({"epoch": epoch, "split": split, "loss": loss, "learning_rate": self.rate})
+        _log.info("epoch %d: training loss %.4f, validation loss %.4f", epoch, losses["train"], losses["val"])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.best = state_dict["rows"], state_dict["best"]
+        self.best_epoch = state_dict["best_epoch"]
+
+    @property
+    def losses(self) -> list[float]:
+        """Validation losses, one an epoch."""
+        return [row["loss"] for row in self.rows if row["split"] == "val"]
+
+    @property
+    def stopped(self) -> bool:
+        """No better validation loss for ``patience`` epochs."""
+        return self.epochs - self.best_epoch >= self.patience
+
+    @property
+    def epochs(self) -> int:
+        """How many were run."""
+        return self.rows[-1]["epoch"] if self.rows else 0
+
+
+class _Bar(pl.Callback):
+    """Moves the caller's progress bar on, a step a batch."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self.steps = iter(progress(range(steps), total=steps, desc="train", unit="step"))
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for _ in range(trainer.global_step + 1):
+            next(self.steps, None)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        next(self.steps, None)
+
+
+def _fit(
+    task: _Task, loaders: Sequence[Any], record: _Record, settings: Settings, checkpoints: Path, progress: Progress
+) -> None:
+    if state := read_checkpoint(checkpoints):
+        record.load_state_dict(state["callbacks"][record.state_key])
+        _log.info("going on after epoch %d of a training that was stopped", record.epochs)
+    if record.epochs == settings.epochs or record.stopped:
+        return
+    device = choose_device()
+    _require_devices(device, settings)
+    half = choose_precision(settings.precision, device) == torch.bfloat16
+    with _quiet(), _unfilled():
+        trainer = pl.Trainer(
+            accelerator=device.type,
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            strategy=settings.strategy,
+            precision="bf16-mixed" if half else "32-true",
+            max_epochs=settings.epochs,
+            gradient_clip_val=settings.clip_norm or None,
+            deterministic="warn",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            use_distributed_sampler=False,
+            default_root_dir=checkpoints,
+            plugins=[AtomicCheckpoints(), LightningEnvironment()],
+            callbacks=[
+                record,
+                _Pace(record, settings, steps=len(loaders[0])),
+                _Bar(silent if is_helper() else progress, len(loaders[0]) * settings.epochs),
+                EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
+                ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
+            ],
+        )
+        task.train()  # Lightning leaves each module in the mode that it finds
+        try:
+            path = checkpoint_path(checkpoints) if state else None
+            trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from error
+    rank = place()[0]
+    part()
+    if rank:
+        raise HelperDone(0)
+
+
+def _require_devices(device: torch.device, settings: Settings) -> None:
+    if device.type != "cpu" and settings.devices > torch.accelerator.device_count():
+        raise UserError(
+            f"train.devices is {settings.devices}, and this machine has {torch.accelerator.device_count()}; lower it"
+        )
+
+
+def _helper() -> list[int]:
+    """The rank of a process that helps another one to train, for the seeds of its own views; empty in the first one."""
+    rank, _ = place()
+    return [rank] if rank else []
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice is not for the user of this program."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\.")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@contextmanager
+def _unfilled() -> Iterator[None]:
+    """Deterministic algorithms do not need fresh memory filled with NaN, which shows defects and costs a quarter."""
+    options: Any = torch.utils.deterministic
+    before = options.fill_uninitialized_memory
+    options.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        options.fill_uninitialized_memory = before
+
+
+def _derive(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,78 @@
+"""Which parts of a CLIP model are trained."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from cbir.encoders.encoder import Encoder, attach_heads
+from cbir.encoders.layers import Head
+from cbir.encoders.text import TextTower
+from cbir.errors import UserError
+from cbir.training.lora import add_adapters, merge_adapters
+from cbir.training.settings import Settings
+
+PROJECTIONS = ("proj", "text_projection")  # what stands behind the blocks of open_clip's towers, but is no module
+
+
+def prepare_towers(encoder: Encoder, text: TextTower, settings: Settings) -> None:
+    """Freeze what ``settings.tune`` does not train and add what it trains; the temperature is always trained.
+
+    ``full``: nothing is frozen. ``last_blocks``: the last blocks of each tower are trained with what stands behind
+    them; of a tower that trains 0 blocks, nothing. ``heads``: a new head on each tower. ``lora``: adapters.
+
+    Raises:
+        UserError: a tower is not made of blocks.
+    """
+    if settings.tune == "full":
+        return
+    for tower, blocks in zip(_towers(encoder, text), (settings.image_blocks, settings.text_blocks), strict=True):
+        tower.requires_grad_(False)
+        if settings.tune == "last_blocks" and blocks:
+            _train_last(tower, blocks)
+        if settings.tune == "lora":
+            add_adapters(tower, rank=settings.lora_rank, alpha=settings.lora_alpha, dropout=settings.lora_dropout)
+    if settings.tune == "heads":
+        attach_heads(encoder, Head(settings.head_width, settings.head_dropout))
+
+
+def finish_towers(encoder: Encoder, text: TextTower) -> None:
+    """Make one model of what was frozen and what was trained."""
+    for tower in _towers(encoder, text):
+        merge_adapters(tower)
+        tower.requires_grad_(True)
+
+
+def _towers(encoder: Encoder, text: TextTower) -> tuple[nn.Module, nn.Module]:
+    image: Any = encoder.backbone
+    return image.model, text.model
+
+
+def _train_last(tower: nn.Module, blocks: int) -> None:
+    found = list(_rows_of_blocks(tower))
+    if len(found) != 1:
+        raise UserError(
+            "train.tune last_blocks needs towers that are one row of blocks, the backbone has another; "
+            "set train.tune: full or heads, or train.backbone: open_clip/ViT-B-32"
+        )
+    (name,) = found
+    for block in list(tower.get_submodule(name).children())[-blocks:]:
+        block.requires_grad_(True)
+    names = [one for one, _ in tower.named_modules()]
+    last = max(at for at, one in enumerate(names) if one == name or one.startswith(f"{name}."))
+    for one in names[last + 1 :]:
+        tower.get_submodule(one).requires_grad_(True)
+    for one, parameter in tower.named_parameters(recurse=False):
+        if one in PROJECTIONS:
+            parameter.requires_grad_(True)
+
+
+def _rows_of_blocks(tower: nn.Module) -> Iterator[str]:
+    """Names of the lists of two and more modules of one class that lie in no other such list."""
+    inside: tuple[str, ...] = ()
+    for name, module in tower.named_modules():
+        children = list(module.children())
+        is_list = isinstance(module, nn.ModuleList | nn.Sequential) and len(children) > 1
+        if is_list and not name.startswith(inside) and len({type(child) for child in children}) == 1:
+            inside = (*inside, f"{name}.")
+            yield name

@@ -1,0 +1,299 @@
+"""Stages of dvc.yaml brought up to date one by one: DVC decides and records, a process of its own does the work.
+
+DVC alone knows whether a stage is up to date, can be restored, or has to run; `dvc repro` on the same files comes to
+the same result. The names used here that DVC does not document are why pyproject.toml pins its version.
+"""
+
+import json
+import logging
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from dvc.dependency import ParamsDependency
+from dvc.exceptions import CheckoutError, DvcException
+from dvc.repo import lock_repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.stage import PipelineStage, Stage
+from dvc.stage.cache import RunCacheNotFoundError
+from dvc.stage.decorators import unlocked_repo
+
+from cbir.errors import UserError
+from flows.processes import start as processes
+from flows.processes.stopping import stop_all
+from flows.repository.opening import key_of, open_repository, patiently, record
+from tasks.harness.settings import GRAPH, HERE
+from tasks.harness.stage import TEMPORARY
+from tasks.tracking.findings import Data, data_read, flatten
+
+logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
+
+Tell = Callable[[int, str], None]
+GRACE = 2  # seconds that a stage has to end by itself
+_running: set[processes.Process] = set()
+
+
+class StageError(Exception):
+    """A stage ended badly; the message is the one sentence that says what failed.
+
+    ``seconds`` is for how long it ran; None where it did not.
+    """
+
+    def __init__(self, message: str, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class StageInterruptedError(StageError):
+    """Something outside broke (a network folder, a device): the same stage may well succeed when tried again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
+
+    ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache goes by it). Of a stage that
+    ran, ``measured`` is what it told of its run, with the seconds that it took, and ``data`` what it read.
+    """
+
+    name: str
+    ran: bool
+    reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
+    seconds: float
+    key: str
+    measured: Mapping[str, float] = field(default_factory=dict)
+    data: Sequence[Data] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has before it.
+
+    Attributes:
+        needs: the stages of dvc.yaml in an order in which they can run, each with those that it waits for.
+        unchanged: stages that are up to date and not to be forced, as is all that comes before them.
+    """
+
+    needs: dict[str, list[str]]
+    unchanged: dict[str, Outcome]
+
+
+def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
+    """Read dvc.yaml, once for the whole run, and see what is up to date.
+
+    The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
+    is restored; each is told of. While another process works on the files this waits.
+
+    Args:
+        force: stages to run even when they are up to date.
+        tell: takes level and text.
+        root: the workspace.
+        targets: only these stages and what they need; none: all.
+
+    Raises:
+        UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
+    """
+    try:
+        return patiently(lambda: _plan(force, tell, root, targets), tell)
+    except DvcException as error:
+        raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
+
+
+def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) -> Plan:
+    with open_repository(root) as repo, lock_repo(repo):
+        for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
+            _record(source)
+            tell(logging.INFO, f"{', '.join(map(str, source.outs))} was edited: DVC has it as it is now")
+        graph = get_active_graph(repo.index.graph)
+        wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
+        order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
+        needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
+        _require_known(force, needs)
+        unchanged: dict[str, Outcome] = {}
+        for stage in order:
+            if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
+                unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
+        return Plan(needs, unchanged)
+
+
+def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
+    for name in force:
+        if name not in stages:
+            raise UserError(f"--force {name}: there is no such stage; there are {', '.join(stages)}")
+
+
+def _record(source: Stage) -> None:
+    """Bring a .dvc file up to date, or restore its data where some is missing."""
+    if all(out.exists for out in source.outs):
+        source.reproduce()
+        source.dump()
+    else:
+        source.checkout(force=True)
+
+
+def bring_up_to_date(
+    name: str,
+    *,
+    root: Path = HERE,
+    force: bool = False,
+    hold: bool = False,
+    tell: Tell,
+    prepare: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
+
+    While another process (a `dvc repro`, another flow) works on the stage's files this waits, and then finds the stage
+    up to date.
+
+    Args:
+        root: the workspace.
+        force: run it even when it is up to date.
+        hold: never run it; it may be restored.
+        tell: takes level and text of each line that the stage logs, while it runs.
+        prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
+
+    Raises:
+        StageError: the stage's process failed, or the stage would have to run and is held.
+    """
+    run = partial(_reproduce, prepare=prepare, tell=tell)
+    return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, run=run), tell)
+
+
+def _bring_up_to_date(
+    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], dict[str, float]]
+) -> Outcome:
+    with open_repository(root) as repo, lock_repo(repo):
+        stage = repo.stage.load_one(str(root / GRAPH), name)
+        reason = None if force else _restore(stage)
+        if reason == "unchanged":
+            return Outcome(name, False, reason, 0.0, key_of(stage))
+        if hold and reason is None:
+            # Anew, for looking into the run cache has put the present hashes in the place of the recorded ones.
+            raise StageError(_refusal(repo.stage.load_one(str(root / GRAPH), name)))
+        started = time.monotonic()
+        measured: dict[str, float] = {}
+        if reason:
+            stage.save()
+            stage.commit()
+        else:
+            measured = run(stage)
+        locked = record(stage)
+        seconds = time.monotonic() - started
+        if reason is None:
+            measured = {"seconds": seconds, **measured}
+            return Outcome(name, True, "ran", seconds, key_of(stage), measured, data_read(name, root, locked))
+        return Outcome(name, False, reason, seconds, key_of(stage))
+
+
+def _refusal(stage: PipelineStage) -> str:
+    """Why a stage that is held would have to run."""
+    names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
+    return (
+        f"{stage.name} would have to run, for {', '.join([*names[:3], *(['…'] if len(names) > 3 else [])])} changed, "
+        "and nothing may be trained here: `cbir run` trains"
+    )
+
+
+def _what(dep: Any) -> str:
+    """What has changed of a dependency: the file, or the names of params."""
+    if not isinstance(dep, ParamsDependency):
+        return str(dep)
+    before, now = (dict(flatten(values or {})) for values in (dep.hash_info.value, dep.read_params()))
+    return ", ".join(sorted(name for name in {**before, **now} if before.get(name) != now.get(name)))
+
+
+def _restore(
+    stage: PipelineStage,
+) -> Literal["unchanged", "restored from the cache", "restored from the run cache"] | None:
+    """How this stage came to be up to date without running; None when it has to run."""
+    if not stage.changed():
+        return "unchanged"
+    if stage.changed_stage() or stage.changed_deps():
+        with suppress(RunCacheNotFoundError):  # these inputs may have been seen before
+            stage.repo.stage_cache.restore(stage)
+            return "restored from the run cache"
+        return None
+    with suppress(CheckoutError, RunCacheNotFoundError):  # only outputs are missing or altered
+        if not stage.already_cached():
+            raise RunCacheNotFoundError(stage)
+        stage.checkout(force=True)
+        return "restored from the cache"
+    return None
+
+
+def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
+    """Run the stage; returns what it measured of its run.
+
+    Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
+
+    Only the shell command is replaced; like DVC's own it runs with the lock on the repository released.
+    """
+    measured: dict[str, float] = {}
+
+    def run_stage(*_: Any, **__: Any) -> None:
+        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell)))(stage)
+
+    stage._run_stage = run_stage
+    stage.reproduce(force=True)
+    return measured
+
+
+def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
+    prepare()
+    started = time.monotonic()
+    read, write = os.pipe()
+    process = processes.start(_command(stage), stage.wdir, write)
+    os.close(write)
+    _running.add(process)
+    failure = None
+    measured: dict[str, float] = {}
+    with os.fdopen(read) as lines:
+        for line in lines:
+            record = json.loads(line)
+            measured |= record.get("measured", {})
+            tell(record["level"], record["message"])
+            if record["level"] >= logging.ERROR:
+                failure = record["message"].splitlines()[0]
+    code = process.wait()
+    _running.discard(process)
+    if code == 0:
+        return measured
+    if code < 0:
+        failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
+    raise (StageInterruptedError if code == TEMPORARY else StageError)(
+        f"{stage.name}: {failure or f'it ended with exit code {code}'}", time.monotonic() - started
+    )
+
+
+def stop_running() -> None:
+    """End the processes of the stages that run in this process's flows; what they had written to stores stays.
+
+    They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
+    """
+    stop_all()
+    _send(signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while _running and time.monotonic() < end:
+        time.sleep(0.05)
+    _send(signal.SIGKILL)  # no harm: a stage survives it at any moment; Lightning would train on until its epoch ends
+    processes.end_starter()
+
+
+def _send(number: signal.Signals) -> None:
+    for process in list(_running):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def _command(stage: PipelineStage) -> list[str]:
+    """The stage's command, run by the interpreter of this process, not whichever `python` is on the path."""
+    program, *rest = shlex.split(stage.cmd)
+    return [sys.executable if program in ("python", "python3") else program, *rest]

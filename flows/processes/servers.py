@@ -1,0 +1,183 @@
+"""Local servers as child processes: started on a free port, out of Ctrl-C's reach, and stopped in order."""
+
+import atexit
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cbir.errors import UserError
+
+HOST = "127.0.0.1"
+START_TIMEOUT = 180  # seconds; on a busy machine MLflow takes most of a minute
+STOP_TIMEOUT = 15  # seconds from TERM to KILL
+ERROR_LINE = re.compile(r"error|exception|errno", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to start a server, and the address that answers once it is ready."""
+
+    name: str
+    command: Sequence[str]
+    environment: dict[str, str]
+    address: str
+    health: str
+    log: Path
+
+
+def prefect_server(port: int, log: Path) -> Server:
+    """Prefect's server on the runs in PREFECT_HOME."""
+    api = f"http://{HOST}:{port}/api"
+    command = ["uvicorn", "--factory", "flows.processes.prefect_app:create_app", "--host", HOST, "--port", str(port)]
+    return Server(
+        name="Prefect",
+        command=[sys.executable, "-m", *command],
+        environment={
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_API_HOST": HOST,
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        },
+        address=f"http://{HOST}:{port}",
+        health=f"{api}/health",
+        log=log,
+    )
+
+
+def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
+    """See to Prefect's API for this process: the server that PREFECT_API_URL names, or one of its own until it exits.
+
+    Prefect would start one too, but in the terminal's process group, where Ctrl-C ends it before the flow can tell it
+    how the run ended. It is stopped after Prefect's own exit handlers, which send what logs are left; so this has to
+    be called before Prefect is imported.
+
+    Args:
+        preferred: port of that server, where it is free; 0: any.
+
+    Raises:
+        UserError: the server does not start.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    server = prefect_server(choose_port("Prefect", None, preferred=preferred), log)
+    until_exit = ExitStack()
+    atexit.register(until_exit.close)
+    wait_until_ready(server, until_exit.enter_context(started(server)))
+    os.environ["PREFECT_API_URL"] = server.environment["PREFECT_API_URL"]
+
+
+def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
+    """Return when the server answers.
+
+    Raises:
+        UserError: it ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + START_TIMEOUT
+    while not answers(server.health):
+        require_alive(server, process)
+        if time.monotonic() > deadline:
+            raise UserError(f"{server.name} did not answer in {START_TIMEOUT} s; see {server.log}")
+        time.sleep(0.1)
+
+
+def require_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
+    """Raise UserError with the server's last words when it has ended."""
+    if process.poll() is not None:
+        code = process.returncode
+        raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
+
+
+def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
+    """The given port, or else the preferred one, or else any that is free.
+
+    Raises:
+        UserError: the given port is taken or cannot be used.
+    """
+    if given is not None:
+        reason = "the other server has it" if given in taken else _why_not(given)
+        if reason:
+            raise UserError(f"port {given} cannot be used for {name} ({reason}): give another one, or none")
+        return given
+    if preferred not in taken and _why_not(preferred) is None:
+        return preferred
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        return int(free.getsockname()[1])
+
+
+def _why_not(port: int) -> str | None:
+    """Why no server can listen on the port; None where one can."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: one that just ended is no obstacle
+        try:
+            trial.bind((HOST, port))
+        except OverflowError:
+            return "ports go from 1 to 65535"
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None if port else "ports go from 1 to 65535"
+
+
+@contextmanager
+def started(server: Server) -> Iterator[subprocess.Popen[bytes]]:
+    """The server's process; on leaving, it and all that it started are told to end, and killed where they do not."""
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            server.command,
+            env={**os.environ, **server.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops both in order
+        )
+    try:
+        yield process
+    finally:
+        _signal_group(process, signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def answers(url: str) -> bool:
+    try:
+        with open_local(url) as answer:
+            return answer.status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def open_local(url: str) -> http.client.HTTPResponse:
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({})
+    )  # a proxy knows nothing of this machine's ports
+    return opener.open(url, timeout=5)
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that speaks of an error, or else the last line."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if ERROR_LINE.search(line)] or lines or ["it said nothing"]
+    return telling[-1][:300]

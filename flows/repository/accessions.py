@@ -1,0 +1,40 @@
+"""Accessions and checkpoints under DVC's care, each with a .dvc file of its own."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+
+from cbir.errors import UserError
+from flows.repository.opening import open_repository, patiently
+
+log = logging.getLogger("flows")
+
+
+def tell_dvc(paths: Sequence[Path]) -> None:
+    """Put files and folders under DVC's care, each with a .dvc file of its own.
+
+    Raises:
+        UserError: DVC will not take one.
+    """
+    try:
+        patiently(lambda: _add(paths), log.log)
+    except DvcException as error:
+        raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
+
+
+def _add(paths: Sequence[Path]) -> None:
+    with open_repository(Path()) as repo:
+        repo.scm_context.quiet = True  # no advice on git for each
+        repo.add([str(path) for path in paths])
+
+
+def adopt(archive: Path, weights: Path) -> None:
+    """Tell DVC of what it does not know yet: accessions put there by hand or by an import cut off, and checkpoints."""
+    there = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    there += sorted(weights.glob("*.safetensors"))
+    unknown = [path for path in there if not path.with_name(f"{path.name}.dvc").exists()]
+    if unknown:
+        log.info("new to DVC: %s", ", ".join(map(str, unknown)))
+        tell_dvc(unknown)

@@ -1,0 +1,233 @@
+"""Versions of runs: what a run changed goes to git as one commit of its own, and the data to DVC's remote."""
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.config import NoRemoteError
+from dvc.exceptions import UploadError
+
+from cbir.errors import UserError
+from flows.processes.programs import run_limited
+from flows.repository.opening import open_repository
+from flows.workspace.settings import present, with_values
+from tasks.harness.settings import GRAPH, HERE, PARAMS, dependencies, load_paths, read_yaml
+
+LOCK = "dvc.lock"
+IGNORED = ".gitignore"
+OWN = ("train.accessions",)  # what runs themselves set in params.yaml
+PATIENCE = 120.0  # seconds for git, with the hooks that it runs
+
+_NAMED = 5  # files that a sentence names
+_UNDER_WAY = {
+    "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "BISECT_LOG": "a bisection",
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What became of a run's commit: its hash, or a sentence why there is none; neither where nothing had changed."""
+
+    hash: str = ""
+    reason: str = ""
+
+
+class _NoCommitError(Exception):
+    """Git would not; the message is a sentence."""
+
+
+def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
+    """Files that decide what the stages do and are not as the last commit has them: another machine would differ.
+
+    These are params.yaml, dvc.yaml, and the code and the reference files that dvc.yaml names, where DVC does not follow
+    them. Ask before a run changes params.yaml.
+
+    Args:
+        root: the workspace.
+        own: values of params.yaml (``section.key``, or a section) that runs set themselves: they are nobody's edits.
+    """
+    try:
+        return _edited(root, own)
+    except (_NoCommitError, UserError):
+        return []  # `commit` says why
+
+
+def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: Sequence[str] = OWN) -> Commit:
+    """Commit what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC wrote beside them.
+
+    What else is edited, staged or not, stays as it is. Nothing is raised: a run does not fail for want of a commit.
+
+    Args:
+        message: the commit's.
+        root: the workspace.
+        edits: what `edited` found when the run began; with any there is no commit.
+        own: as of `edited`, with what this run set.
+    """
+    try:
+        _require_branch(root)
+        if found := sorted({*edits, *_edited(root, own)}):
+            raise _NoCommitError(
+                "not committed, because a checkout would not be up to date without what is edited in "
+                f"{_in_short(found)}; commit that first"
+            )
+        changes = [(state, path) for state, path in _changes(root, _written(root)) if _is_ours(path, root)]
+        if not changes:
+            return Commit()
+        _commit(root, message, changes)
+        return Commit(hash=_git(root, "rev-parse", "HEAD").strip())
+    except (_NoCommitError, UserError) as error:
+        return Commit(reason=str(error))
+
+
+def push(root: Path = HERE) -> str:
+    """Push the workspace's data to DVC's default remote; a sentence where that failed, empty where it did not."""
+    try:
+        with open_repository(root) as repo:
+            repo.push()
+    except NoRemoteError:
+        return "not pushed, because DVC has no default remote; name one with `dvc remote add -d NAME URL`"
+    except UploadError as error:
+        return f"not all was pushed to DVC's remote: {' '.join(str(error).split())}; the next run tries again"
+    except Exception as error:  # a remote's library may raise anything, and no run is to fail for it
+        told = " ".join(str(error).split()) or type(error).__name__
+        return f"nothing was pushed to DVC's remote: {told}; the next run tries again"
+    return ""
+
+
+def _edited(root: Path, own: Sequence[str]) -> list[str]:
+    changed = [path for _, path in _changes(root, _sources(root)) if not path.endswith((".dvc", IGNORED))]
+    if str(PARAMS) in changed and _differs_only_in(own, root):
+        changed.remove(str(PARAMS))
+    return changed
+
+
+def _in_short(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(files[:_NAMED]) + more
+
+
+def _require_branch(root: Path) -> None:
+    """See whether this is a moment at which git takes a commit."""
+    folder = Path(_git(root, "rev-parse", "--absolute-git-dir").strip())
+    for name, what in _UNDER_WAY.items():
+        if (folder / name).exists():
+            raise _NoCommitError(f"not committed, because {what} is under way in git; end it first")
+    try:
+        _git(root, "symbolic-ref", "--quiet", "HEAD")
+    except _NoCommitError as error:
+        raise _NoCommitError(
+            "not committed, because no branch is checked out (HEAD is detached); check one out first"
+        ) from error
+
+
+def _sources(root: Path) -> list[str]:
+    """Patterns of params.yaml, dvc.yaml, and what dvc.yaml names, but for accessions and checkpoints: DVC has those."""
+    paths = load_paths(read_yaml(root / PARAMS))
+    named = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
+    named = {path for path in named - {paths.raw, paths.weights} if not path.is_absolute()}
+    patterns = [glob.escape(str(path)) + ("/**" if (root / path).is_dir() else "") for path in named]
+    return [str(PARAMS), str(GRAPH), *sorted(patterns)]
+
+
+def _written(root: Path) -> list[str]:
+    """Patterns of what runs, imports and DVC write and git follows."""
+    paths = load_paths(read_yaml(root / PARAMS))
+    sources = [path for path in (paths.raw, paths.reference, paths.weights) if not path.is_absolute()]
+    folders = {*sources, *(path.parent for path in _outputs(root))}
+    ignored = sorted(glob.escape(str(folder / IGNORED)) for folder in folders)
+    return [LOCK, str(PARAMS), *(f"{glob.escape(str(folder))}/*.dvc" for folder in sources), *ignored]
+
+
+def _outputs(root: Path) -> set[Path]:
+    """What the stages have written, as dvc.lock has it."""
+    stages = read_yaml(root / LOCK).get("stages", {}) if (root / LOCK).exists() else {}
+    return {Path(out["path"]) for described in stages.values() for out in described.get("outs", [])}
+
+
+def _is_ours(path: str, root: Path) -> bool:
+    """Whether DVC alone changed a .gitignore: by lines that each name what it follows, or follows no more."""
+    file = root / path
+    if file.name != IGNORED:
+        return True
+    followed = _outputs(root)
+    now = set(file.read_text(encoding="utf-8").splitlines()) if file.exists() else set()
+    before = set(_committed(path, root).splitlines())
+    for line in now ^ before:
+        named = Path(path).parent / line.removeprefix("/")
+        is_followed = named in followed or (root / f"{named}.dvc").exists()
+        if not line.startswith("/") or is_followed != (line in now):
+            return False
+    return True
+
+
+def _differs_only_in(own: Sequence[str], root: Path) -> bool:
+    """Whether params.yaml is as the last commit has it, but for the values that runs set."""
+    params = read_yaml(root / PARAMS)
+    names = [name for name in own if "." in name]
+    names += [f"{section}.{key}" for section in own if "." not in section for key in params.get(section, {})]
+    try:
+        text = with_values(_committed(str(PARAMS), root), {name: present(name, params) for name in names})[0]
+    except (UserError, TypeError):  # a value that the committed file does not have, or no such file
+        return False
+    return text == (root / PARAMS).read_text(encoding="utf-8")
+
+
+def _committed(path: str, root: Path) -> str:
+    """A file's text in the last commit; empty where it is not in there."""
+    try:
+        return _git(root, "show", f"HEAD:./{path}")
+    except _NoCommitError:
+        return ""
+
+
+def _changes(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
+    """What differs from the last commit or is new to git: its two letters of state, and its path in the workspace."""
+    prefix = _git(root, "rev-parse", "--show-prefix").strip()
+    specs = [f":(glob){pattern}" for pattern in patterns]
+    listed = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *specs)
+    return [(entry[:2], entry[3:].removeprefix(prefix)) for entry in listed.split("\0") if entry]
+
+
+def _commit(root: Path, message: str, changes: Sequence[tuple[str, str]]) -> None:
+    """Commit these files as they are on disk, and nothing else that git's index holds."""
+    paths = [f":(literal){path}" for _, path in changes]
+    new = [f":(literal){path}" for state, path in changes if state == "??"]
+    if new:
+        _git(root, "add", "--intent-to-add", "--", *new)
+    try:
+        _git(root, *_identity(root), "commit", "--quiet", f"--message={message}", "--only", "--", *paths)
+    except _NoCommitError:
+        if new:
+            _git(root, "reset", "--quiet", "--", *new)
+        raise
+
+
+def _identity(root: Path) -> list[str]:
+    """Options that name an author where none is configured: a service's user seldom has one."""
+    try:
+        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+            _git(root, "-c", "user.useConfigOnly=true", "var", name)
+    except _NoCommitError:
+        return ["-c", "user.name=cbir", "-c", "user.email=cbir@localhost"]
+    return []
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git prints; it asks nobody anything and takes no lock that it can do without."""
+    quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = run_limited(["git", *words], timeout=PATIENCE, folder=root, environment=quiet)
+    except FileNotFoundError as error:
+        raise _NoCommitError("not committed, because git is not installed") from error
+    except (OSError, TimeoutError) as error:
+        raise _NoCommitError(f"not committed: git did not answer ({error})") from error
+    if done.code:
+        told = " ".join((done.errors or done.output).split()) or f"exit code {done.code}"
+        raise _NoCommitError(f"not committed: git says {told}")
+    return done.output

@@ -1,0 +1,182 @@
+"""Presets: published systems as settings, in presets/<name>.yaml, each only what differs from presets/default.yaml.
+
+A preset means the same whatever was selected before it: every setting that some preset names stands in default.yaml
+too, goes back to that value first, and then takes the preset's. What default.yaml does not name is the user's own.
+"""
+
+import difflib
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from cbir.errors import UserError
+from flows.workspace.settings import present
+from tasks.harness.settings import PARAMS, read_yaml
+
+FOLDER = Path("presets")
+QUICK = FOLDER / "quick/rules.yaml"
+DEFAULT = "default"
+ENTRIES = ("description", "published", "params", "quick", "stage")
+# Where things lie, what the archive is, and how it is lived with: no matter of a method.
+FIXED = (
+    "paths",
+    "images",
+    "clean",
+    "tracking",
+    "landing",
+    "arrivals",
+    "schedule",
+    "promotion",
+    "version",
+    "notify",
+    "shards",
+)
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z][\w/.-]*", re.IGNORECASE)
+Values = dict[str, Any]  # by name: section.key
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published system.
+
+    Attributes:
+        name: of its file.
+        description: one line.
+        params: values by name (``section.key``), only what differs from the default.
+        published: metrics as its own report gives them, by their names in metrics.json.
+        quick: values that `--quick` takes beside its rules.
+        graph: stages, as dvc.yaml has them, in place of those that write the same files; such a preset is for studies.
+    """
+
+    name: str
+    description: str
+    params: Values
+    published: dict[str, float]
+    quick: Values
+    graph: dict[str, Any] = field(default_factory=dict)
+
+
+def preset_names() -> list[str]:
+    """The names of all presets, the default first."""
+    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def load_preset(name: str) -> Preset:
+    """A preset by its name.
+
+    Raises:
+        UserError: there is none of this name, or its file is not as it must be.
+    """
+    names = preset_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
+        raise UserError(f"there is no preset {name!r} in {FOLDER}; {hint}")
+    path = FOLDER / f"{name}.yaml"
+    entries = read_yaml(path)
+    if unknown := [entry for entry in entries if entry not in ENTRIES]:
+        raise UserError(f"{path}: {unknown[0]} is no part of a preset; its parts are {', '.join(ENTRIES)}")
+    description = entries.get("description")
+    if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
+        raise UserError(f"{path}: description must be a line of text, is {description!r}")
+    return Preset(
+        name=name,
+        description=description.strip(),
+        params=_flat(entries.get("params"), f"{path}: params"),
+        published=_numbers(entries.get("published"), f"{path}: published"),
+        quick=_flat(entries.get("quick"), f"{path}: quick"),
+        graph=_stages(entries.get("stage"), path),
+    )
+
+
+def _stages(name: Any, preset: Path) -> dict[str, Any]:
+    there = {path.stem: path for path in sorted((FOLDER / "stages").glob("*.yaml"))}
+    if name is not None and name not in there:
+        raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(there) or 'none'}")
+    return read_yaml(there[name])["stages"] if name else {}
+
+
+def _flat(sections: Any, where: str) -> Values:
+    """Values by section and key as values by ``section.key``, each a parameter that a preset may change."""
+    sections = {} if sections is None else sections
+    if not isinstance(sections, dict) or not all(isinstance(values, dict) for values in sections.values()):
+        raise UserError(f"{where} must hold sections of settings as params.yaml does, is {sections!r}")
+    params = read_yaml(PARAMS)
+    flat = {f"{section}.{key}": value for section, values in sections.items() for key, value in values.items()}
+    for name in flat:
+        if name.partition(".")[0] in FIXED:
+            raise UserError(f"{where}: {name} is not for a preset to change; it may change none of {', '.join(FIXED)}")
+        try:
+            present(name, params)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+    return flat
+
+
+def _numbers(values: Any, where: str) -> dict[str, float]:
+    values = {} if values is None else values
+    if not isinstance(values, dict) or not all(type(value) in (int, float) for value in values.values()):
+        raise UserError(f"{where} must hold numbers by the names of metrics, is {values!r}")
+    return {str(name): float(value) for name, value in values.items()}
+
+
+def preset_values(preset: Preset) -> Values:
+    """All values that selecting a preset sets: the default's, and in their place its own.
+
+    Raises:
+        UserError: it changes what default.yaml does not name, and no other preset could take back.
+    """
+    default = load_preset(DEFAULT).params
+    if unknown := [name for name in preset.params if name not in default]:
+        raise UserError(
+            f"{FOLDER}/{preset.name}.yaml: {unknown[0]} is not in {FOLDER}/{DEFAULT}.yaml; "
+            "add it there with its default, so that the next preset can take it back"
+        )
+    return {**default, **preset.params}
+
+
+def quick_values(preset: Preset) -> Values:
+    """What `--quick` sets over a preset's values: the rules for all, for its backbone's kind, and its own ``quick``.
+
+    Raises:
+        UserError: the rules are not as they must be.
+    """
+    rules = read_yaml(QUICK)
+    backbone = preset_values(preset)["train.backbone"]
+    kinds = [pattern for pattern in rules.get("backbones", {}) if fnmatchcase(backbone, pattern)]
+    if not kinds:
+        raise UserError(f"{QUICK}: no pattern under backbones fits {backbone!r}, the backbone of {preset.name}")
+    kind = _flat(rules["backbones"][kinds[0]], f"{QUICK}: {kinds[0]}")
+    return {**_flat(rules.get("all"), f"{QUICK}: all"), **kind, **preset.quick}
+
+
+def experiment_command(values: Mapping[str, Any]) -> str:
+    """The `dvc exp run` command, quoted for the shell, that runs the pipeline with these values.
+
+    A mapping is taken away first: Hydra, which DVC reads the values with, would only merge the new one into it.
+    """
+    words = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            words += [f"~{name}", f"+{name}={_hydra(value)}"]
+        else:
+            words.append(f"{name}={_hydra(value)}")
+    return " ".join(["dvc exp run", *(f"-S {shlex.quote(word)}" for word in words)])
+
+
+def _hydra(value: Any) -> str:
+    """A value in Hydra's grammar of overrides."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_hydra(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_hydra, value)) + "]"
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        return "'" + value.replace("'", "\\'") + "'"
+    return str(value)

@@ -1,0 +1,124 @@
+"""The Prefect flow of a study: the pipeline once a preset, each in a workspace of its own, and one table of all."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from cbir.comparison.report import write_study
+from cbir.comparison.study import Pace, Row
+from cbir.comparison.study import study as compare
+from cbir.errors import UserError
+from flows.pipeline.flow import pipeline
+from flows.pipeline.measured import recall
+from flows.pipeline.results import keep, result_of
+from flows.pipeline.stages import Outcome
+from flows.studies.plans import Plan
+from flows.workspace.copies import archive_stages, make_workspace, measured_stages
+from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
+from tasks.harness.stage import track
+from tasks.tracking.study import Member, Study
+
+QUICK = (
+    "Made with --quick: small networks without pretrained weights, few epochs. "
+    "The figures show the workings, not how good the systems are."
+)
+log = logging.getLogger("flows")
+
+
+@flow(name="study", validate_parameters=False)
+def study(plans: Sequence[Plan]) -> State[Any]:
+    """Run every plan, compare their results, and write the table; a plan that fails becomes a row that says why."""
+    began, paths = time.time(), load_paths(read_yaml(PARAMS))
+    shared = pipeline.with_options(flow_run_name="archive")(targets=archive_stages(paths), return_state=True)
+    if not shared.is_completed():
+        keep(UserError(str(shared.message)))
+        return Failed(message=shared.message)
+    finished = [_finish(plan, paths) for plan in plans]
+    done = compare([row for row, _ in finished], note=_note(plans))
+    write_study(paths.reports, done)
+    whole = Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths))
+    track("the study", "tasks.tracking.study", log=log, text=whole.to_json())
+    failed = [row.preset for row in done.rows if row.failure]
+    words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
+    keep(list(done.rows))
+    return Completed(message=words)
+
+
+def _note(plans: Sequence[Plan]) -> str:
+    """What is the same for all rows and not as the systems are: readers must not take it for them."""
+    words = [QUICK] if plans[0].quick else []
+    if plans[0].assignments:
+        words.append(f"Set over every preset: {', '.join(plans[0].assignments)}.")
+    return " ".join(words)
+
+
+def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
+    """Bring the workspace of a plan up to date; the row of it, and what MLflow is told."""
+    root = plan.root(paths)
+    outcomes: list[Outcome] = []
+    try:
+        make_workspace(root, plan.values, plan.assignments, plan.preset.graph, paths)
+        state = pipeline.with_options(flow_run_name=plan.name)(
+            root=root,
+            targets=measured_stages(root),
+            prefix=f"{plan.name}/",
+            recorded=False,
+            return_state=True,
+        )
+        result = result_of(state)
+        outcomes = result if isinstance(result, list) else []
+        failure = None if state.is_completed() else str(state.message)
+    except UserError as error:
+        failure = str(error)
+    if failure:
+        log.error("%s: %s", plan.name, failure)
+    measured = {outcome.name: recall(root, outcome) for outcome in outcomes}
+    return _row(plan, root, measured, failure), _member(plan, root, measured, failure)
+
+
+def _row(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure: str | None) -> Row:
+    row = partial(
+        Row,
+        preset=plan.name,
+        description=plan.preset.description,
+        command=plan.command,
+        published=plan.preset.published,
+        training=_pace(measured.get("train")),
+        embedding=_pace(next((measured[name] for name in ("embed", *plan.preset.graph) if name in measured), None)),
+    )
+    if failure:
+        return row(failure=failure)
+    reports = root / load_paths(read_yaml(root / PARAMS)).reports
+    queries = reports / "per_query.parquet"
+    return row(
+        metrics=_read_json(reports / "metrics.json"),
+        robustness=_read_json(reports / "robustness.json"),
+        per_query=pd.read_parquet(queries) if queries.exists() else None,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _pace(measured: dict[str, float] | None) -> Pace | None:
+    return Pace(measured["seconds"], measured.get("images_per_second")) if measured else None
+
+
+def _member(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure: str | None) -> Member:
+    stage, _, sentence = (failure or "").partition(": ")
+    seconds = {name: facts.get("seconds", 0.0) for name, facts in measured.items()}
+    return Member(plan.name, str(root), seconds, failed=(stage, sentence) if failure else None)
+
+
+def _reports(paths: Paths) -> list[str]:
+    return [str(path) for path in sorted(paths.reports.glob("study.*"))]

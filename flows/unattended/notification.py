@@ -1,0 +1,98 @@
+"""Tells others of a run: a command or a web address gets its summary as JSON, and their failures are warnings."""
+
+import json
+import shlex
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from flows.processes.programs import run_limited
+
+_SHORT = 200  # characters of what a command said of its failure
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses to follow: what was posted would be fetched from the new address instead, and lost."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def notify(summary: Mapping[str, Any], *, command: str, webhook: str, timeout: float) -> list[str]:
+    """Hand a summary to a command, on its standard input, and post it to a web address; nothing is ever raised.
+
+    Args:
+        summary: what is not of JSON's kinds is written as text, and numbers that are none as null.
+        command: split as a shell would, but run without one; empty: none.
+        webhook: an http or https address; empty: none. A redirect counts as a failure.
+        timeout: seconds for each of the two; then the command is killed with all that it started, and the answer of
+            the address no longer awaited.
+
+    Returns:
+        A sentence for each that failed; of the address it names the server alone, the rest often is a secret.
+    """
+    if not command and not webhook:
+        return []
+    try:
+        text = _as_json(summary)
+    except (TypeError, ValueError, RecursionError) as error:
+        return [f"nobody was notified: the summary is no JSON ({error})"]
+    told = [_call(command, text, timeout)] if command else []
+    told += [_post(webhook, text, timeout)] if webhook else []
+    return [sentence for sentence in told if sentence]
+
+
+def _as_json(summary: Mapping[str, Any]) -> str:
+    as_text = json.dumps(dict(summary), default=str)
+    return json.dumps(json.loads(as_text, parse_constant=lambda _: None))
+
+
+def _call(command: str, text: str, timeout: float) -> str:
+    """Run the command; a sentence where that failed, which names the program and leaves its arguments out."""
+    name = f"notify.command {next(iter(command.split()), 'of no word')}"
+    try:
+        done = run_limited(shlex.split(command), timeout=timeout, given=text)
+    except (OSError, ValueError, IndexError) as error:  # TimeoutError is an OSError; a command of spaces has no word
+        return f"{name} failed: {getattr(error, 'strerror', None) or error}"
+    said = " ".join(done.errors.split())[-_SHORT:]
+    return f"{name} ended with exit code {done.code}{said and f': {said}'}" if done.code else ""
+
+
+def _post(webhook: str, text: str, timeout: float) -> str:
+    """Post to the address, in a thread: urllib's own limit is for each wait, which a slow server can draw out."""
+    server = _server_of(webhook)
+    if not server:
+        return "notify.webhook must be an address that begins with http:// or https://; nothing was posted"
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(_answer(webhook, text, timeout)), daemon=True)
+    thread.start()
+    thread.join(timeout)
+    failure = answers[0] if answers else f"did not answer within {timeout:g} s"
+    return f"notify.webhook: {server} {failure}" if failure else ""
+
+
+def _server_of(webhook: str) -> str:
+    """The address up to its server; empty where it is none of the web."""
+    try:
+        address = urllib.parse.urlsplit(webhook)
+    except ValueError:
+        return ""
+    return f"{address.scheme}://{address.hostname}" if address.scheme in ("http", "https") and address.hostname else ""
+
+
+def _answer(webhook: str, text: str, timeout: float) -> str:
+    """How the server failed; empty where it took the text."""
+    try:
+        request = urllib.request.Request(webhook, text.encode("ascii"), {"Content-Type": "application/json"})
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=timeout):
+            return ""
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"answered {error.code} {error.reason}"
+    except OSError as error:
+        return f"did not get it ({getattr(error, 'reason', None) or error})"
+    except Exception as error:  # of the HTTP library; its text quotes the address
+        return f"did not get it ({type(error).__name__})"

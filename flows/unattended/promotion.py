@@ -1,0 +1,130 @@
+"""What puts an encoder into service: `promote` and `rollback`, and what a retraining does when the gate holds.
+
+The settings of a training that DVC remembers go to params.yaml, and DVC restores what they gave: nothing trains. The
+one moment that decides is when params.yaml takes its new content. A run that is killed before has changed nothing;
+after it the next run of whatever kind goes on to the new encoder.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from cbir.encoders.files import encoder_digest
+from cbir.errors import UserError
+from cbir.files import writing
+from flows.pipeline.flow import pipeline
+from flows.pipeline.stages import Outcome
+from flows.repository.accessions import adopt
+from flows.repository.run_cache import differing_files
+from flows.studies.presets import Values
+from flows.unattended.refresh import catch_up, require_service
+from flows.unattended.registry import describe
+from flows.unattended.run import Done, RunError, tell, unattended
+from flows.workspace.copies import make_workspace
+from flows.workspace.settings import HELD, set_params
+from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
+
+TRIAL = "promotion"
+
+
+@flow(name="promote", validate_parameters=False)
+def put_into_service(version: int | None) -> State[Any]:
+    """Put a version of the registered model into service; None: the one that the present one took the place of."""
+    what = "cbir rollback" if version is None else f"cbir promote {version}"
+    return unattended(what, lambda: _put_into_service(version), wait=True)
+
+
+def _put_into_service(number: int | None) -> Done:
+    paths = load_paths(read_yaml(PARAMS))
+    require_service(paths)
+    adopt(paths.raw, paths.weights)
+    version = describe("previous" if number is None else str(number))
+    if version.digest == encoder_digest(paths.encoder):
+        return Done(f"version {version.number} is in service already", changed=True)
+    outcomes = put_in_place(f"version {version.number}", version.digest, paths, values=version.values)
+    return promoted(f"version {version.number} is in service", outcomes)
+
+
+def promoted(message: str, outcomes: Sequence[Outcome]) -> Done:
+    """What there is to tell when another encoder is in service."""
+    return Done(message, outcomes, news={"promoted": True}, changed=True)
+
+
+def put_in_place(
+    what: str, digest: str, paths: Paths, *, values: Values | None = None, assignments: Sequence[str] = ()
+) -> list[Outcome]:
+    """Set params of a training that DVC remembers, and bring the workspace up to date: its encoder is in service then.
+
+    Args:
+        what: the encoder, for people.
+        digest: its.
+        values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
+
+    Raises:
+        UserError: DVC does not remember it for the present code and ground truth; nothing has changed.
+        RunError: a stage failed; params.yaml is as it was.
+    """
+    _try(what, digest, paths, values or {}, assignments)
+    before = PARAMS.read_text(encoding="utf-8")
+    for change in set_params(assignments, preset=values):
+        tell(logging.INFO, "params.yaml: %s", change)
+    try:
+        return catch_up()
+    except RunError as error:
+        with writing(PARAMS) as temporary:
+            temporary.write_text(before, encoding="utf-8")
+        with suppress(RunError):  # what broke may still be broken
+            catch_up()
+        raise RunError(f"{error}; params.yaml is as it was, and with it the encoder in service") from error
+
+
+def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequence[str]) -> None:
+    """Restore an encoder in a workspace of its own, so that the user's stays as it is where that is not possible."""
+    root = paths.store.absolute() / TRIAL
+    try:
+        make_workspace(root, values, assignments, {}, paths)
+        run_in(root, targets=["train"], name=TRIAL, hold=HELD)
+    except UserError as error:
+        raise UserError(f"{what} cannot be restored: {error}") from error
+    except RunError as error:
+        raise UserError(f"{what} cannot be restored: {_why_not(root, str(error))}") from error
+    if encoder_digest(root / paths.encoder) != digest:
+        raise UserError(f"{what} cannot be restored: with its settings DVC remembers another encoder by now")
+
+
+def _why_not(root: Path, failure: str) -> str:
+    """Why the stage train of a workspace could not be restored."""
+    train = HELD[0]
+    if not failure.startswith(f"{TRIAL}: {train} would have to run"):
+        return failure
+    differing = differing_files(train, root=root)
+    if differing is None:
+        return "DVC remembers no training with its settings; `dvc pull --run-cache` may bring it"
+    if not differing:
+        return "its files are not in DVC's cache any more; `dvc pull --run-cache` may bring them"
+    some = ", ".join(differing[:3]) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+    return f"{some} changed since it was trained; check out the commit that its MLflow run names"
+
+
+def run_in(root: Path, *, targets: Sequence[str], name: str, hold: Sequence[str] = ()) -> None:
+    """Bring stages of another workspace up to date.
+
+    Raises:
+        RunError: one failed, or is held and would have to run.
+    """
+    state = pipeline.with_options(flow_run_name=name)(
+        root=root,
+        targets=targets,
+        hold=hold,
+        prefix=f"{name}/",
+        key=f"{flow_run.id}:{name}",
+        return_state=True,
+    )
+    if not state.is_completed():
+        raise RunError(f"{name}: {state.message}")

@@ -1,0 +1,167 @@
+"""The Prefect flow `refresh`: what has landed becomes an accession whose near-duplicates are found; nothing trains."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+from prefect.states import State
+
+from cbir.archive.manifest import accessions_of, read_manifest
+from cbir.arrivals.intake import Intake, take_in
+from cbir.arrivals.landing import Look, look
+from cbir.encoders.files import CONFIG_FILE
+from cbir.errors import UserError
+from flows.pipeline.flow import pipeline
+from flows.pipeline.results import result_of
+from flows.pipeline.stages import Outcome, plan_stages
+from flows.repository.accessions import adopt
+from flows.repository.opening import undisturbed
+from flows.unattended.run import Done, RunError, tell, unattended
+from flows.workspace.settings import HELD, set_params
+from tasks.arrivals import is_reported, mark_reported, prepare_baseline, report_arrivals
+from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
+
+LOCK = Path("dvc.lock")
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The section ``landing`` of params.yaml."""
+
+    settle: float
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The section ``arrivals`` of params.yaml."""
+
+    margin: float
+
+
+@flow(name="refresh", validate_parameters=False)
+def refresh(wait: bool = True) -> State[Any]:
+    """Bring in what has landed, find its near-duplicates with the encoder in service, and tell of them.
+
+    Args:
+        wait: for another run of this workspace to end; else this one is skipped.
+    """
+    return unattended("cbir refresh", _refresh, wait=wait, settled=_mark_reported)
+
+
+def _mark_reported() -> None:
+    paths = load_paths(read_yaml(PARAMS))
+    if paths.groups.exists():
+        mark_reported(paths)
+
+
+def _refresh() -> Done:
+    params = read_yaml(PARAMS)
+    paths = load_paths(params)
+    require_service(paths)
+    paths.landing.mkdir(parents=True, exist_ok=True)
+    found = look(paths.landing, settle=load_section("landing", Landing, params).settle)
+    landed = _take_in(found, paths)
+    adopt(paths.raw, paths.weights)
+    if not landed.arrivals and _is_up_to_date() and is_reported(paths):
+        return Done(_nothing_landed(found))
+    outcomes = catch_up()
+    return _report(paths, landed, outcomes)
+
+
+def require_service(paths: Paths) -> None:
+    """See that there is an encoder in service, with all that the stages have made of the archive with it.
+
+    DVC removes what a stage wrote before it runs again: a run that was killed may have left gaps, which are filled.
+
+    Raises:
+        UserError: no encoder is in service yet.
+    """
+    done = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
+    missing = [name for name in ("clean", *HELD, "group") if name not in done]
+    if missing:
+        raise UserError(f"the stage {missing[0]} never ran, so no encoder is in service yet: `cbir run` makes one")
+    if all(path.exists() for path in (paths.manifest, paths.encoder / CONFIG_FILE, paths.groups)):
+        return
+    tell(logging.INFO, "an earlier run was cut off; it is brought to its end first")
+    if not paths.manifest.exists():
+        _run(targets=["clean"])
+    pin_training(paths)
+    catch_up()
+
+
+def _take_in(found: Look, paths: Paths) -> Intake:
+    prepare_baseline(paths)
+    pin_training(paths)
+    landed = take_in(found, paths.landing, paths.raw, now=datetime.now(UTC), guard=lambda: undisturbed(paths.raw, HERE))
+    for arrival in landed.arrivals:
+        tell(logging.INFO, "landed as %s: %d files, %.1f MB", arrival.name, arrival.files, arrival.bytes / 1e6)
+    return landed
+
+
+def pin_training(paths: Paths) -> None:
+    """Name the accessions that the encoder in service was trained on, so that what lands changes nothing for it.
+
+    They are those of the manifest: where none is named, that was all. One that has no image of its own is named too,
+    for the ground truth may call an image by the name of a copy.
+    """
+    if read_yaml(PARAMS)["train"]["accessions"]:
+        return
+    names = accessions_of(read_manifest(paths.manifest)["path"])
+    for change in set_params([f"train.accessions={json.dumps(names, ensure_ascii=False)}"]):
+        tell(logging.INFO, "params.yaml: %s", change)
+
+
+def _is_up_to_date() -> bool:
+    plan = plan_stages((), tell)
+    return plan.unchanged.keys() == plan.needs.keys()
+
+
+def catch_up() -> list[Outcome]:
+    """Bring all stages up to date without training.
+
+    Raises:
+        RunError: a stage failed, or the encoder would have to be trained.
+    """
+    return _run(hold=HELD)
+
+
+def _run(**options: Any) -> list[Outcome]:
+    state = pipeline(**options, key=str(flow_run.id), return_state=True)
+    outcomes = result_of(state)
+    if isinstance(outcomes, UserError):
+        raise outcomes
+    if not state.is_completed() or not isinstance(outcomes, list):
+        raise RunError(str(state.message))
+    return outcomes
+
+
+def _nothing_landed(found: Look) -> str:
+    parts = [f"still on their way: {len(found.waiting)}"] if found.waiting else []
+    parts += [f"left in the landing folder, for they are no images: {len(found.left)}"] if found.left else []
+    return "; ".join(["nothing landed", *parts])
+
+
+def _report(paths: Paths, landed: Intake, outcomes: Sequence[Outcome]) -> Done:
+    params = read_yaml(PARAMS)
+    arrived = report_arrivals(
+        paths,
+        chosen_threshold=params["group"]["threshold"],
+        margin=load_section("arrivals", Arrivals, params).margin,
+        longest_side=params["images"]["longest_side"],
+        thumbnail_side=params["group"]["thumbnail_side"],
+        left=landed.left,
+        waiting=landed.waiting,
+    )
+    if arrived is None:
+        return Done("nothing new", outcomes, [arrival.name for arrival in landed.arrivals], changed=True)
+    create_markdown_artifact(arrived.markdown, key="arrivals")
+    message = f"{arrived.sentence}; {arrived.files[0]}"
+    news = arrived.summary if arrived.news else None
+    return Done(message, outcomes, (arrived.summary["accession"],), news, tuple(map(str, arrived.files)), changed=True)

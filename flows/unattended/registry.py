@@ -1,0 +1,103 @@
+"""Questions to the model registry, and what it is told of the encoder in service."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cbir.comparison.gate import Decision
+from cbir.encoders.files import encoder_digest
+from cbir.errors import UserError
+from cbir.files import writing
+from flows.pipeline.recorder import RecorderError, recorder
+from tasks.harness.settings import PARAMS, is_tracked, load_paths, read_yaml
+
+TOLD = "in_service"  # the file of the store that says what the registry was told last
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered encoder: number, digest, and the settings that made it by name (``section.key``)."""
+
+    number: int
+    digest: str
+    values: dict[str, Any]
+
+
+def describe(number: str) -> Version:
+    """A version, or with ``previous`` the one that the encoder in service took the place of.
+
+    Raises:
+        UserError: there is none, or it cannot be made again.
+    """
+    found = json.loads(_ask("describe", number=number))
+    values = {f"{section}.{key}": value for section in ("images", "train") for key, value in found[section].items()}
+    return Version(found["version"], found["digest"], values)
+
+
+def note_decision(root: Path, decision: Decision) -> int | None:
+    """Put a decision and its numbers on the version of the encoder of a workspace, as tags.
+
+    Returns:
+        The version; None where nothing is tracked, so that there are no versions.
+
+    Raises:
+        UserError: the registry cannot be reached.
+    """
+    if not is_tracked():
+        return None
+    return int(_ask("decide", root=str(root.absolute()), decision=asdict(decision)))
+
+
+def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:
+    """Have the alias follow the encoder on disk, and an MLflow run keep files; where it cannot, that is a warning.
+
+    Args:
+        run: key of the pipeline run that the files belong to.
+    """
+    if not is_tracked():
+        return
+    told, now = _told()
+    try:
+        said = _ask("sync", run=run, reports=list(reports))
+    except UserError as error:
+        tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
+        return
+    with writing(told) as temporary:
+        temporary.write_text(now, encoding="utf-8")
+    if said:
+        tell(logging.INFO, "%s", said)
+
+
+def is_reconciled() -> bool:
+    """Whether the registry was told of the encoder on disk, or nothing is tracked; asks no registry.
+
+    It was not where a run was killed before its end, where `dvc repro` trained, or where there was no answer.
+    """
+    if not is_tracked():
+        return True
+    told, now = _told()
+    return told.exists() and told.read_text(encoding="utf-8") == now
+
+
+def _told() -> tuple[Path, str]:
+    """The file of what the registry was told last, and what it says where that was of the present encoder.
+
+    The text changes with the encoder and with the registry that is to know of it; no password can be read in it.
+    """
+    params = read_yaml(PARAMS)
+    paths, digest = load_paths(params), ""
+    with suppress(FileNotFoundError):
+        digest = encoder_digest(paths.encoder)
+    return paths.store / TOLD, hashlib.sha256(json.dumps([params["tracking"], digest]).encode()).hexdigest()
+
+
+def _ask(command: str, **arguments: Any) -> str:
+    try:
+        return recorder().ask({"registry": {"command": command, **arguments}}).result()
+    except RecorderError as error:
+        raise UserError(f"the model registry did not answer: {error}") from error

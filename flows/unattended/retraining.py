@@ -1,0 +1,78 @@
+"""The Prefect flow `retrain`: a challenger is trained on all that is there, and promoted only if measurably better."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow
+from prefect.states import State
+
+from cbir.archive.manifest import accessions_of, read_manifest
+from cbir.comparison.gate import Gate, Measured, decide, require_metric
+from cbir.encoders.files import encoder_digest
+from flows.repository.accessions import adopt
+from flows.unattended.promotion import promoted, put_in_place, run_in
+from flows.unattended.refresh import catch_up, pin_training, require_service
+from flows.unattended.registry import note_decision
+from flows.unattended.run import Done, RunError, tell, unattended
+from flows.workspace.copies import make_workspace
+from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
+
+CHALLENGER = "challenger"
+
+
+@flow(name="retrain", validate_parameters=False)
+def retrain() -> State[Any]:
+    """Train on all accessions, in a workspace of its own; the encoder in service changes only if the gate holds."""
+    return unattended("cbir retrain", _retrain, wait=True)
+
+
+def _retrain() -> Done:
+    params = read_yaml(PARAMS)
+    paths, gate = load_paths(params), load_section("promotion", Gate, params)
+    require_service(paths)
+    adopt(paths.raw, paths.weights)
+    pin_training(paths)
+    _measure_champion()
+    champion = _measured(HERE)
+    require_metric(champion, gate)
+    names = accessions_of(read_manifest(paths.manifest)["path"])
+    chosen = f"train.accessions={json.dumps(names, ensure_ascii=False)}"
+    root = _train_challenger(paths, chosen)
+    digest = encoder_digest(root / paths.encoder)
+    if digest == encoder_digest(paths.encoder):
+        return Done("nothing new to learn: the training gives the encoder that is in service", changed=True)
+    decision = decide(_measured(root), champion, gate)
+    version = note_decision(root, decision)
+    name = "the challenger" if version is None else f"version {version}"
+    if not decision.promoted:
+        return Done(f"{name} is not promoted, {decision.reason}", changed=True)
+    tell(logging.INFO, "%s is promoted, %s", name, decision.reason)
+    outcomes = put_in_place(name, digest, paths, assignments=[chosen])
+    return promoted(f"{name} is in service, {decision.reason}", outcomes)
+
+
+def _measure_champion() -> None:
+    """Bring the workspace up to date, so that both encoders are measured on the same archive."""
+    try:
+        catch_up()
+    except RunError as error:
+        tell(logging.WARNING, "the encoder in service could not be measured on the present archive: %s", error)
+
+
+def _train_challenger(paths: Paths, chosen: str) -> Path:
+    """The workspace in which the challenger was trained and measured; a training that was killed goes on there."""
+    root = paths.store.absolute() / CHALLENGER
+    make_workspace(root, {}, [chosen], {}, paths)
+    run_in(root, targets=["evaluate"], name=CHALLENGER)
+    return root
+
+
+def _measured(root: Path) -> Measured:
+    reports = root / load_paths(read_yaml(root / PARAMS)).reports
+    return Measured(
+        json.loads((reports / "metrics.json").read_text(encoding="utf-8")),
+        pd.read_parquet(reports / "per_query.parquet"),
+    )

@@ -1,0 +1,130 @@
+"""What every run has around its work that nobody may be watching: one at a time, recorded, versioned, told of."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from cbir.errors import UserError, is_full_disk
+from flows.pipeline.living import announced
+from flows.pipeline.recorder import recorder
+from flows.pipeline.stages import Outcome
+from flows.repository.versioning import OWN, commit, edited, push
+from flows.unattended.notification import notify
+from flows.unattended.registry import reconcile
+from flows.workspace.exclusive import BusyError, hold_workspace
+from tasks.harness.settings import PARAMS, is_tracked, load_section, read_yaml
+from tasks.harness.stage import no_space
+
+PROMOTED = ("images", "train")  # the sections of params.yaml that a promotion sets
+
+terminal = logging.getLogger("flows")
+
+
+@dataclass(frozen=True)
+class Version:
+    """The section ``version`` of params.yaml."""
+
+    commit: bool
+    push: bool
+
+
+@dataclass(frozen=True)
+class Notify:
+    """The section ``notify`` of params.yaml."""
+
+    command: str
+    webhook: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run has done.
+
+    Attributes:
+        message: one sentence for people.
+        outcomes: of its stages.
+        landed: names of the accessions that it brought in.
+        news: what to notify of; None: nothing.
+        reports: files to keep with the MLflow run.
+        changed: whether anything in the workspace may be other than before.
+    """
+
+    message: str
+    outcomes: Sequence[Outcome] = ()
+    landed: Sequence[str] = ()
+    news: Mapping[str, Any] | None = None
+    reports: Sequence[str] = ()
+    changed: bool = False
+
+
+class RunError(Exception):
+    """The run failed; the message is the sentence that says why."""
+
+
+def tell(level: int, text: str, *words: Any) -> None:
+    """A line for the run's page in Prefect and for the terminal."""
+    get_run_logger().log(level, text, *words)
+    terminal.log(level, text, *words)
+
+
+def unattended(
+    what: str, work: Callable[[], Done], *, wait: bool, settled: Callable[[], None] = lambda: None
+) -> State[Any]:
+    """Do the work of the present flow run, alone in this workspace, and see to all that follows from it.
+
+    Args:
+        what: the command that it is.
+        wait: for another run to end; else this one ends at once, as skipped.
+        settled: called when all has been recorded and told of.
+    """
+    try:
+        with hold_workspace(what, wait=wait), announced():
+            if is_tracked():
+                recorder()  # MLflow may begin to load
+            version = load_section("version", Version, read_yaml(PARAMS))
+            before = edited() if version.commit else []
+            done = work()
+            reconcile(tell, run=str(flow_run.id), reports=done.reports)
+            _keep_version(what, done, version, before)
+            if done.news is not None:
+                _notify({"run": what, "message": done.message, **done.news})
+            settled()
+    except BusyError as error:
+        tell(logging.INFO, "skipped: %s", error)
+        return Completed(name="Skipped", message=str(error))
+    except (UserError, RunError) as error:
+        return _failed(what, str(error))
+    except Exception as error:
+        _failed(what, no_space() if is_full_disk(error) else f"{type(error).__name__}: {error}")
+        raise
+    return Completed(message=done.message)
+
+
+def _failed(what: str, sentence: str) -> State[Any]:
+    _notify({"run": what, "failed": sentence})
+    return Failed(message=sentence)
+
+
+def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:
+    if version.commit:
+        landed = f": {', '.join(done.landed)}" if done.landed else ""
+        own = PROMOTED if "promoted" in (done.news or {}) else OWN
+        made = commit(f"{what}{landed}\n\n{done.message}", edits=before, own=own)
+        if made.hash:
+            tell(logging.INFO, "committed as %s", made.hash[:10])
+        elif made.reason:
+            tell(logging.WARNING, "%s", made.reason)
+    if version.push and done.changed and (failed := push()):
+        tell(logging.WARNING, "%s", failed)
+
+
+def _notify(summary: Mapping[str, Any]) -> None:
+    settings = load_section("notify", Notify, read_yaml(PARAMS))
+    for warning in notify(summary, **asdict(settings)):
+        tell(logging.WARNING, "%s", warning)

@@ -1,0 +1,181 @@
+"""Workspaces of a study: one a preset beside the user's own, with its code, its data and its cache, and other settings.
+
+A stage's inputs have the same relative paths there, so that DVC's run cache knows them: what a study has trained is
+restored when the user's own workspace asks for it, and the other way round. The stages that read the archive itself are
+left out; what they wrote is copied from the user's workspace, and so is the code. Code is copied and not linked, so
+that an edit while a study runs reaches no stage of it.
+"""
+
+import filecmp
+import io
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from configobj import ConfigObj
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from cbir.errors import UserError
+from cbir.files import writing
+from flows.workspace.settings import with_values
+from tasks.harness.settings import GRAPH, PARAMS, Paths, dependencies, outputs, read_yaml, written
+
+CODE = {"cbir", "tasks"}  # packages whose folders are dependencies
+SIMPLE_DATABASE = "sqlite:///"
+
+
+def archive_stages(paths: Paths) -> list[str]:
+    """The stages that read the archive and no other stage's output: a study has them run in the user's workspace."""
+    stages = read_yaml(GRAPH)["stages"]
+    made = [path for name in stages for path in outputs(name)]
+    read = {name: dependencies(name)[1] for name in stages}
+    return [name for name in stages if paths.raw in read[name] and not set(made) & set(read[name])]
+
+
+def measured_stages(root: Path) -> list[str]:
+    """The stages that write metrics; a study runs them and what they need."""
+    return [name for name, described in read_yaml(root / GRAPH)["stages"].items() if described.get("metrics")]
+
+
+def make_workspace(
+    root: Path, values: Mapping[str, Any], assignments: Sequence[str], graph: Mapping[str, Any], paths: Paths
+) -> None:
+    """Make or refresh the workspace of a preset; what ran in it before is kept.
+
+    Args:
+        root: its folder.
+        values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
+        graph: stages that the preset has in place of those that write the same files.
+        paths: of the user's workspace, which is the working directory.
+
+    Raises:
+        UserError: a setting that is none, or a path by which the workspaces would write over each other.
+    """
+    shared = archive_stages(paths)
+    stages = read_yaml(GRAPH)["stages"]
+    made = [path for name in stages for path in outputs(name)]
+    _require_separate(made)
+    root.mkdir(parents=True, exist_ok=True)
+    _write_config(root / ".dvc")
+    if Path(".dvcignore").exists():
+        _copy(Path(".dvcignore"), root / ".dvcignore")
+    _write(
+        root / PARAMS,
+        with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths, shared, made)}, assignments)[0],
+    )
+    _write(root / GRAPH, _graph(shared, graph))
+    for path in [path for name in shared for path in outputs(name)]:
+        _mirror(path, root / path)
+    read = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
+    _provide_sources(root, [path for path in read if not any(path.is_relative_to(one) for one in made)])
+
+
+def _require_separate(made: Iterable[Path]) -> None:
+    for path in made:
+        if path.is_absolute() or ".." in path.parts:
+            raise UserError(f"{path} lies outside of this folder, and each preset of a study would write it: "
+                            f"give it a relative path in the section paths of {PARAMS}")  # fmt: skip
+
+
+def _outside(paths: Paths, shared_stages: Iterable[str], made: Iterable[Path]) -> dict[str, str]:
+    """What all workspaces share and DVC follows in none of them, by absolute paths: archive, store, translations."""
+    stages = read_yaml(GRAPH)["stages"]
+    read = {path for name in stages if name not in shared_stages for path in dependencies(name)[1]}
+    shared = {
+        f"paths.{name}": str(path.absolute())
+        for name, path in vars(paths).items()
+        if path not in read and not any(one.is_relative_to(path) for one in made)
+    }
+    uri = (read_yaml(PARAMS).get("tracking") or {}).get("uri") or ""
+    if uri.startswith(SIMPLE_DATABASE):
+        shared["tracking.uri"] = SIMPLE_DATABASE + str(Path(uri.removeprefix(SIMPLE_DATABASE)).absolute())
+    return shared
+
+
+def _write_config(folder: Path) -> None:
+    """DVC's settings, with the cache of the user's workspace and without git."""
+    folder.mkdir(exist_ok=True)
+    with Repo() as repo:
+        cache = repo.cache.local_cache_dir
+    if Path(".dvc/config").exists():
+        _copy(Path(".dvc/config"), folder / "config")
+    config = ConfigObj(
+        ".dvc/config.local" if Path(".dvc/config.local").exists() else None, encoding="utf-8", list_values=False
+    )
+    config.setdefault("cache", {})["dir"] = cache
+    config.setdefault("core", {})["no_scm"] = "true"
+    text = io.BytesIO()
+    config.write(text)
+    _write(folder / "config.local", text.getvalue().decode("utf-8"))
+
+
+def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
+    """dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the same."""
+    graph = read_yaml(GRAPH)
+    taken = {path for described in others.values() for path in written(described)}
+    kept = {name: one for name, one in graph["stages"].items() if name not in shared and taken.isdisjoint(written(one))}
+    graph = {**graph, "stages": {**kept, **others}}
+    text = io.StringIO()
+    YAML(typ="safe").dump(graph, text)
+    return text.getvalue()
+
+
+def _provide_sources(root: Path, files: Iterable[Path]) -> None:
+    """Code is copied, a package whole; folders of data are linked file by file; what is absolute is there already."""
+    relative = [path for path in files if not path.is_absolute()]
+    packages = {path.parts[0] for path in relative if path.suffix == ".py" or path.parts[0] in CODE}
+    for package in packages:
+        _mirror(Path(package), root / package)
+    for folder in [path for path in relative if path.is_dir() and path.parts[0] not in packages]:
+        _mirror(folder, root / folder, link=True)
+    for file in [path for path in relative if path.is_file()]:
+        if not (root / file).exists():
+            _copy(file, root / file)
+
+
+def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
+    """Make a file or folder like another one: files that differ are copied (or linked), those that are no more go."""
+    if source.is_file():
+        _copy(source, target)
+        return
+    wanted = {
+        file.relative_to(source) for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    }
+    for file in [file for file in target.rglob("*") if file.is_file() or file.is_symlink()]:
+        if file.relative_to(target) not in wanted and "__pycache__" not in file.parts:
+            file.unlink()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        (_link if link else _copy)(source / name, target / name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A copy with the source's time, so that DVC and Python know the file again; none where it is there already."""
+    if target.exists() and filecmp.cmp(source, target):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target) as temporary:
+        shutil.copy2(source, temporary)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file at another path: checkpoints and reference files may be large."""
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target) as temporary:
+        try:
+            os.link(source.resolve(), temporary)
+        except OSError:  # another disk, or one without links
+            shutil.copy2(source, temporary)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is not like that yet; one that is keeps its time."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

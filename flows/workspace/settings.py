@@ -1,0 +1,137 @@
+"""The workspace: the folder with dvc.yaml and params.yaml, and settings changed in it with the comments kept."""
+
+import difflib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from cbir.errors import UserError
+from cbir.files import writing
+from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
+
+HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
+
+
+def require_workspace() -> Paths:
+    """The paths of the workspace, which is the working directory.
+
+    Raises:
+        UserError: the working directory is no workspace.
+    """
+    for name in ("dvc.yaml", "params.yaml", ".dvc"):
+        if not Path(name).exists():
+            raise UserError(f"{Path.cwd()} is no workspace, {name} is missing: run cbir in the project's folder")
+    return load_paths(read_yaml(PARAMS))
+
+
+def is_empty(archive: Path) -> bool:
+    """Whether no accession has been brought in yet."""
+    return not archive.is_dir() or not any(entry.is_dir() for entry in archive.iterdir())
+
+
+def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None = None) -> list[str]:
+    """Write the values of a preset, then ``section.key=value`` assignments, to params.yaml; comments and order stay.
+
+    The values of assignments are YAML. All are checked before any is written.
+
+    Returns:
+        A line for each value that changed.
+
+    Raises:
+        UserError: an assignment of another form, an unknown name, or a value of another kind than the present one.
+    """
+    text, changes = with_values(PARAMS.read_text(encoding="utf-8"), preset or {}, assignments)
+    if changes:
+        with writing(PARAMS) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return changes
+
+
+def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """The text of params.yaml with other values by name (``section.key``), and a line for each that changed.
+
+    Raises:
+        UserError: as `set_params`.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1000
+    params = yaml.load(text)
+    wanted = {name: _as_kind_of(present(name, params), value, str(value), name) for name, value in values.items()}
+    wanted |= dict(_parse(assignment, params) for assignment in assignments)
+    changes = []
+    for name, value in wanted.items():
+        section, _, key = name.partition(".")
+        if params[section][key] != value:
+            before, after = ("empty" if one == "" else one for one in (params[section][key], value))
+            changes.append(f"{name}: {before} → {after}")
+            params[section][key] = _in_one_line(value)
+            _move_comment(params[section], key)
+    changed = io.StringIO()
+    yaml.dump(params, changed)
+    return (changed.getvalue() if changes else text), changes
+
+
+def present(name: str, params: dict[str, Any]) -> Any:
+    """The value that a parameter has.
+
+    Raises:
+        UserError: there is none of this name; with the nearest.
+    """
+    names = {
+        f"{one}.{other}": value for one, two in params.items() if isinstance(two, dict) for other, value in two.items()
+    }
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise UserError(f"{name} is no parameter of params.yaml" + (f"; did you mean {near[0]}?" if near else ""))
+    return names[name]
+
+
+def _parse(assignment: str, params: dict[str, Any]) -> tuple[str, Any]:
+    name, equals, text = assignment.partition("=")
+    name = name.strip()
+    if not (equals and "." in name):
+        raise UserError(f"{assignment!r} is no setting: write section.key=value, such as train.epochs=5")
+    before = present(name, params)
+    try:
+        value = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise UserError(f"{name}: {text!r} is no YAML value; put quotes around a text") from error
+    return name, _as_kind_of(before, value, text, name)
+
+
+def _move_comment(section: CommentedMap, key: str) -> None:
+    """The comment behind a value stays one space away, however long the value is; it would stay in its column."""
+    comment = section.ca.items.get(key)
+    if comment and comment[2]:
+        comment[2].column = 0
+
+
+def _in_one_line(value: Any) -> Any:
+    """Lists and mappings as ``[…]`` and ``{…}``, so that a value keeps its line and its comment."""
+    if isinstance(value, dict):
+        inline: Any = CommentedMap({key: _in_one_line(one) for key, one in value.items()})
+    elif isinstance(value, list):
+        inline = CommentedSeq([_in_one_line(one) for one in value])
+    else:
+        return value
+    inline.fa.set_flow_style()
+    return inline
+
+
+def _as_kind_of(before: Any, value: Any, text: str, name: str) -> Any:
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a mapping"}
+    if isinstance(before, str):
+        return text if not isinstance(value, str) else value
+    for kind, words in kinds.items():
+        if isinstance(before, kind):
+            fits = type(value) in (int, float) if kind is float else isinstance(value, kind)
+            if not fits or (kind is int and isinstance(value, bool)):
+                raise UserError(f"{name} must be {words}, is {text!r}")
+            return value
+    return value

@@ -1,0 +1,136 @@
+"""Connects to MLflow, and finds or creates the MLflow run of a pipeline run."""
+
+import importlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+from cbir.errors import UserError
+from tasks.harness.settings import Paths, load_section
+from tasks.tracking.findings import read_commit, without_credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+RUN_LINE = "MLflow run: "  # and the id: the one line on stdout
+
+
+PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
+
+
+ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
+
+
+LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
+
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is down holds a stage up for seconds, not for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """The section ``tracking`` of params.yaml: MLflow's address (empty: off), experiment, registered model, UI."""
+
+    uri: str
+    experiment: str
+    model: str
+    ui: str
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What identifies a pipeline run: its key, the time at which it began at the earliest, the command that it is.
+
+    ``name`` is the MLflow run's, and ``parent`` the id of the MLflow run that it belongs to, where there is one.
+    """
+
+    key: str
+    began: float
+    command: str
+    name: str | None = None
+    parent: str | None = None
+
+
+def load_tracking(params: dict[str, Any]) -> Tracking:
+    """The section ``tracking``, checked."""
+    return load_section("tracking", Tracking, params)
+
+
+def run_url(run_id: str, params: dict[str, Any]) -> str:
+    """Where a browser finds the run: on the tracking server where there is one, else on the local UI."""
+    tracking = load_tracking(params)
+    served = tracking.uri.startswith(("http://", "https://"))
+    return f"{without_credentials(tracking.uri if served else tracking.ui).rstrip('/')}/#/runs/{run_id}"
+
+
+def load_mlflow() -> None:
+    """Spend the seconds that MLflow takes to load."""
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    importlib.import_module("mlflow")
+
+
+@contextmanager
+def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
+    """A client and the experiment's id, under a lock.
+
+    Of two processes that create the database at once one dies, and two that look for the pipeline's run create two.
+    """
+    load_mlflow()
+    database = re.fullmatch(r"sqlite:///(.+)", tracking.uri)
+    path = Path(f"{database[1]}.lock") if database else paths.store / "tracking.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
+            import mlflow
+
+            # An absolute path, for callers may change the working directory.
+            mlflow.set_tracking_uri(f"sqlite:///{Path(database[1]).absolute()}" if database else tracking.uri)
+            experiment = mlflow.set_experiment(tracking.experiment)
+            yield mlflow.MlflowClient(), experiment.experiment_id
+    except filelock.Timeout as error:
+        raise UserError(f"{path} was held by another process for {LOCK_TIMEOUT} s; end it and run again") from error
+
+
+def prepare_database(tracking: Tracking, paths: Paths) -> None:
+    """Create MLflow's database and experiment where they are not there."""
+    with connection(tracking, paths):
+        pass
+
+
+def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, *, began: float) -> "Run":
+    """The MLflow run of the pipeline run.
+
+    A process's number is given again after its end: a run that is older than the process belongs to another one.
+    """
+    since = int((pipeline.began - 5) * 1000)  # clocks are set now and then
+    query = f"tags.{PIPELINE} = '{pipeline.key}' AND attributes.start_time >= {since}"
+    found = client.search_runs([experiment], query, max_results=1)
+    if found:
+        return found[0]
+    tags = {PIPELINE: pipeline.key, "mlflow.source.name": pipeline.command, "mlflow.source.type": "LOCAL"}
+    commit = read_commit()
+    if commit:
+        tags["mlflow.source.git.commit"] = commit.sha
+        tags["mlflow.source.git.branch"] = commit.branch
+        tags["changed_since_commit"] = ", ".join(commit.changed) or "nothing"
+    if pipeline.parent:
+        tags["mlflow.parentRunId"] = pipeline.parent
+    return client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=pipeline.name)
+
+
+def sentence_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
+    return without_credentials(words or type(error).__name__)

@@ -1,0 +1,194 @@
+"""What there is to tell of a stage that ran: the data that it read, and what it found as named numbers."""
+
+import json
+import math
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cbir.archive.manifest import accessions_of
+from tasks.harness.settings import HERE, PARAMS, Paths, dependencies, read_yaml
+
+
+@dataclass(frozen=True)
+class Data:
+    """A file or folder that DVC tracks: its path in the workspace, its hash, and its size where that is known."""
+
+    path: str
+    md5: str
+    size: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A stage that ran.
+
+    Attributes:
+        name: the stage's.
+        root: the workspace.
+        pipeline: the key of the pipeline run; stages with the same key share an MLflow run.
+        seconds: how long it took.
+        data: what it read.
+        failed: the sentence that says why it failed; None where it did not.
+    """
+
+    name: str
+    root: str
+    pipeline: str
+    seconds: float
+    data: tuple[Data, ...] = ()
+    failed: str | None = None
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Ran":
+        """From what JSON makes of one."""
+        return cls(**{**values, "data": tuple(Data(**one) for one in values["data"])})
+
+
+def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = None) -> list[Data]:
+    """The data that a stage reads, imported data and outputs of other stages alike, as .dvc files and dvc.lock have it.
+
+    The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
+
+    Args:
+        stage: of dvc.yaml.
+        root: the workspace.
+        locked: what dvc.lock holds; None: it is read.
+    """
+    _, read = dependencies(stage, root)
+    lock = root / "dvc.lock"
+    if locked is None:
+        locked = read_yaml(lock) if lock.exists() else {}
+    entries: dict[Path, dict[str, Any]] = {}
+    for other, described in locked.get("stages", {}).items():
+        if other != stage:
+            entries |= {Path(out["path"]): out for out in described.get("outs", [])}
+    for file in [file for path in read for file in (Path(f"{path}.dvc"), *_described_in(path, root))]:
+        if (root / file).is_file():
+            entries |= {file.parent / out["path"]: out for out in read_yaml(root / file)["outs"]}
+    return [
+        Data(path.as_posix(), out["md5"], out.get("size"), out.get("nfiles"))
+        for path, out in sorted(entries.items())
+        if "md5" in out and any(path.is_relative_to(one) or one.is_relative_to(path) for one in read)
+    ]
+
+
+def _described_in(folder: Path, root: Path) -> list[Path]:
+    """The .dvc files in a folder of the workspace."""
+    return sorted(file.relative_to(root) for file in (root / folder).glob("*.dvc"))
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit that is checked out, its branch, and the tracked files that differ from it."""
+
+    sha: str
+    branch: str
+    changed: list[str]
+
+
+def read_commit() -> Commit | None:
+    """The state of the code; None where there is no git, or no commit yet.
+
+    dvc.lock does not count as changed: it is, as soon as a stage has run.
+    """
+    sha = _git("rev-parse", "HEAD")
+    if not sha:
+        return None
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
+    return Commit(sha, _git("rev-parse", "--abbrev-ref", "HEAD"), [line[3:] for line in changed.splitlines()])
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.rstrip()
+
+
+def history(path: Path) -> list[tuple[str, float, int]]:
+    """Name (``val/loss``), value and epoch of each number in an encoder's history.parquet."""
+    found = []
+    for row in pq.read_table(path).to_pylist():
+        epoch, split = row.pop("epoch"), row.pop("split")
+        found += [(f"{split}/{name}", float(value), epoch) for name, value in row.items() if _is_number(value)]
+    return found
+
+
+def counts(stage: str, paths: Paths) -> dict[str, float]:
+    """How many images, groups and so on a stage found; of `robustness` all of its numbers, by names of their own."""
+    match stage:
+        case "clean":
+            manifest = pq.read_table(paths.manifest, columns=["status", "duplicate_of"])
+            statuses = pc.value_counts(manifest["status"].cast("string")).to_pylist()
+            copies = len(manifest) - manifest["duplicate_of"].null_count
+            return {"counts/files": len(manifest), "counts/exact_copies": copies} | {
+                f"counts/files_{one['values']}": one["counts"] for one in statuses
+            }
+        case "groundtruth":
+            groups = pq.read_table(paths.groundtruth, columns=["group_id"])["group_id"].drop_null()
+            return {"counts/labelled_images": len(groups), "counts/labelled_groups": len(groups.unique())}
+        case "group":
+            groups = pq.read_table(paths.groups, columns=["group_id"])["group_id"]
+            return {"counts/grouped_images": len(groups), "counts/groups": len(groups.unique())}
+        case "robustness" | "sift":
+            found = evaluation(paths.reports / "robustness.json")
+            return {f"robustness/{name}": value for name, value in found.items()}
+    return {}
+
+
+def evaluation(path: Path) -> dict[str, float]:
+    """The numbers of metrics.json or its like, nested ones with their section before a slash; {} without such a file.
+
+    What could not be measured (null) is left out.
+    """
+    if not path.exists():
+        return {}
+    found: dict[str, float] = {}
+    for name, value in json.loads(path.read_text(encoding="utf-8")).items():
+        pairs = flatten(value, separator="_", prefix=f"{name}/") if isinstance(value, dict) else [(name, value)]
+        found |= {metric_name(one): float(number) for one, number in pairs if _is_number(number)}
+    return found
+
+
+def trained_on(paths: Paths) -> list[str]:
+    """The accessions that the training images are of; where ``train.accessions`` names none, all of the manifest."""
+    named = read_yaml(PARAMS)["train"]["accessions"]
+    return named or accessions_of(pq.read_table(paths.manifest, columns=["path"])["path"].to_pylist())
+
+
+def embedded_by(folder: Path) -> str:
+    """The digest of the encoder that made the embeddings in a folder."""
+    schema = pq.read_schema(min(folder.glob("part-*.parquet")))
+    return schema.metadata[b"encoder_digest"].decode("ascii")
+
+
+def metric_name(name: str) -> str:
+    """``map@10`` as ``map_at_10``: MLflow takes letters, digits and ``_-. /`` alone."""
+    return re.sub(r"[^\w\-. /]", "_", name.replace("@", "_at_"))
+
+
+def flatten(values: dict[str, Any], *, separator: str = ".", prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Pairs of joined name and value of nested mappings; an empty mapping is a value."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(value, separator=separator, prefix=f"{prefix}{name}{separator}")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def without_credentials(text: str) -> str:
+    """The text with user and password taken out of each address."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,90 @@
+"""Logs an encoder as an MLflow model and registers it."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cbir
+from cbir.encoders.files import CONFIG_FILE, encoder_digest
+from tasks.harness.settings import PARAMS, Paths, read_yaml
+from tasks.tracking.connection import ENCODER, PIPELINE, Tracking
+from tasks.tracking.findings import trained_on, without_credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PARAMS_ARTIFACT, ACCESSIONS_ARTIFACT = "params.yaml", "accessions.json"  # how an encoder was made, to come back to
+
+
+REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by loading it
+    "imagehash",
+    "mlflow",
+    "numpy",
+    "open_clip_torch",
+    "opencv-python-headless",
+    "pandas",
+    "pillow",
+    "pyvips",
+    "pyvips-binary",
+    "safetensors",
+    "timm",
+    "torch",
+    "torchvision",
+]
+
+
+def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: str) -> str | None:
+    """Say that the run works with the encoder of this digest; returns the id of its registered model, if it has one."""
+    from mlflow.entities import LoggedModelInput
+
+    client.set_tag(run_id, ENCODER, digest)
+    versions = client.search_model_versions(f"name = '{tracking.model}' AND tags.{ENCODER} = '{digest}'", max_results=1)
+    if not versions:
+        return None
+    model = str(versions[0].source).removeprefix("models:/")  # the version's own field model_id stays empty
+    if versions[0].run_id != run_id:
+        client.log_inputs(run_id, models=[LoggedModelInput(model)])
+    return model
+
+
+def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
+    """Log the encoder as a model that takes images, and register it; one that is registered already is not copied.
+
+    The settings that made it come first: no version is there without them.
+    """
+    from cbir.serving.model import COLUMN
+
+    digest = encoder_digest(paths.encoder)
+    if use_model(client, run_id, tracking, digest):
+        return
+    client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+    client.log_text(run_id, json.dumps(trained_on(paths), ensure_ascii=False), ACCESSIONS_ARTIFACT)
+
+    import mlflow
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    params = read_yaml(PARAMS)
+    dimension = json.loads((paths.encoder / CONFIG_FILE).read_text(encoding="utf-8"))["dimension"]
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, COLUMN)]),
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),
+    )
+    with mlflow.start_run(run_id=run_id):
+        mlflow.pyfunc.log_model(
+            name="encoder",
+            loader_module="cbir.serving.model",
+            data_path=str(paths.encoder),
+            code_paths=[str(Path(cbir.__file__).parent)],
+            model_config={
+                "longest_side": params["images"]["longest_side"],
+                "batch_size": params["embed"]["batch_size"],
+                "precision": params["embed"]["precision"],
+            },
+            signature=signature,
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            registered_model_name=tracking.model,
+            tags={ENCODER: digest, PIPELINE: client.get_run(run_id).data.tags[PIPELINE]},
+        )

@@ -1,0 +1,184 @@
+"""Records a stage that ran in MLflow; `dvc repro` runs ``python -m tasks.tracking.runs STAGE SECONDS``.
+
+All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and all its stages
+are recorded by one process, see :mod:`tasks.tracking.recorder`; under `dvc repro` it is the process of DVC from which
+the stages descend. Nobody knows there which stage is the last, so the MLflow run is ended after each stage and taken
+up again by the next. Where nothing ran nothing is called, and there is no MLflow run.
+"""
+
+import argparse
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tasks.harness.settings import PARAMS, Paths, load_paths, outputs, read_yaml
+from tasks.tracking.connection import (
+    RUN_LINE,
+    Pipeline,
+    Tracking,
+    connection,
+    find_or_create,
+    load_tracking,
+    sentence_of,
+)
+from tasks.tracking.findings import (
+    Data,
+    counts,
+    data_read,
+    embedded_by,
+    evaluation,
+    flatten,
+    history,
+    without_credentials,
+)
+from tasks.tracking.models import register_encoder, use_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+FAILED = "failed."  # and the stage: the tag that holds what went wrong
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
+
+
+def find_pipeline() -> Pipeline:
+    """The pipeline run that this process belongs to; its parent is the stage."""
+    owner, command = psutil.Process().parent() or psutil.Process(), f"python -m {__package__}"
+    if os.environ.get("DVC_STAGE"):
+        owner = next((one for one in owner.parents() if one.name() not in SHELLS), owner)
+        command = "dvc repro"
+    return Pipeline(key=f"{socket.gethostname()}:{owner.pid}", began=owner.create_time(), command=command)
+
+
+def record(
+    stage: str,
+    seconds: float,
+    pipeline: Pipeline,
+    *,
+    failed: str | None = None,
+    data: Sequence[Data] | None = None,
+) -> str:
+    """Record a stage that ran; returns the id of the MLflow run.
+
+    Args:
+        seconds: how long it took.
+        failed: the sentence that says why it failed; None where it did not.
+        data: what it read; None: as DVC has it now.
+    """
+    params = read_yaml(PARAMS)
+    with connection(load_tracking(params), load_paths(params)) as (client, experiment):
+        run = find_or_create(client, experiment, pipeline, began=time.time() - seconds)
+        log_stage(client, run, stage, seconds, failed=failed, data=data)
+    return run.info.run_id
+
+
+def log_stage(
+    client: "MlflowClient",
+    run: "Run",
+    stage: str,
+    seconds: float,
+    *,
+    failed: str | None = None,
+    data: Sequence[Data] | None = None,
+) -> None:
+    """Put a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
+    params = read_yaml(PARAMS)
+    _log_params(client, run, params)
+    _log_stage(client, run, stage, seconds, data_read(stage) if data is None else data)
+    if failed is None:
+        _log_results(client, run.info.run_id, stage, load_paths(params), load_tracking(params))
+    _end(client, run, stage, failed)
+
+
+def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:
+    """Params as they stand when the pipeline run begins; MLflow keeps the first value."""
+    from mlflow.entities import Param
+
+    flat = {name: without_credentials(str(value)) for name, value in flatten(params)}
+    new = [Param(name, value) for name, value in flat.items() if name not in run.data.params]
+    for start in range(0, len(new), 100):  # MLflow's limit of one call
+        client.log_batch(run.info.run_id, params=new[start : start + 100])
+
+
+def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, data: Sequence[Data]) -> None:
+    """That the stage ran, how long it took, and the data that it read, with DVC's hashes."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    ran = [name for name in run.data.tags.get("stages", "").split(", ") if name and name != stage]
+    client.set_tag(run.info.run_id, "stages", ", ".join([*ran, stage]))
+    client.log_metric(run.info.run_id, f"seconds/{stage}", seconds)
+    datasets = []
+    for one in data:
+        source, profile = json.dumps({"uri": one.path}), json.dumps({"bytes": one.size, "files": one.files})
+        dataset = Dataset(one.path, one.md5, source_type="local", source=source, profile=profile)
+        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", stage)]))
+    client.log_inputs(run.info.run_id, datasets)
+
+
+def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, tracking: Tracking) -> None:
+    """The reports that the stage wrote, and what it found."""
+    for path in outputs(stage):
+        if path.is_relative_to(paths.reports) and path.is_dir():
+            client.log_artifacts(run_id, str(path), path.relative_to(paths.reports.parent).as_posix())
+        elif path.is_relative_to(paths.reports) and path.exists():
+            client.log_artifact(run_id, str(path), path.parent.relative_to(paths.reports.parent).as_posix())
+    if stage == "train":
+        _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
+        register_encoder(client, run_id, paths, tracking)
+        return
+    found = counts(stage, paths)
+    if stage in ("evaluate", "group", "sift"):  # a run that only grouped anew can be compared with others all the same
+        found |= evaluation(paths.reports / "metrics.json")
+    model = None
+    if stage in ("embed", "evaluate", "group", "robustness"):
+        model = use_model(client, run_id, tracking, embedded_by(paths.embeddings))
+    _log_metrics(client, run_id, [(name, value, 0) for name, value in found.items()], model=model)
+
+
+def _log_metrics(
+    client: "MlflowClient", run_id: str, values: Iterable[tuple[str, float, int]], *, model: str | None = None
+) -> None:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = [Metric(name, value, now, step, model_id=model) for name, value, step in values]
+    for start in range(0, len(metrics), 1000):  # MLflow's limit of one call
+        client.log_batch(run_id, metrics[start : start + 1000])
+
+
+def _end(client: "MlflowClient", run: "Run", stage: str, failed: str | None) -> None:
+    """End the run, for now: FAILED as long as there is a stage that failed and has not succeeded since."""
+    if failed is not None:
+        client.set_tag(run.info.run_id, FAILED + stage, without_credentials(failed))
+    elif FAILED + stage in run.data.tags:
+        client.delete_tag(run.info.run_id, FAILED + stage)
+    others = [tag for tag in run.data.tags if tag.startswith(FAILED) and tag != FAILED + stage]
+    client.set_terminated(run.info.run_id, "FAILED" if failed is not None or others else "FINISHED")
+
+
+def main() -> None:
+    """The command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.tracking.runs", description="Record a stage that ran in MLflow."
+    )
+    parser.add_argument("stage")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--failed", metavar="SENTENCE", help="why the stage failed")
+    arguments = parser.parse_args()
+    try:
+        with redirect_stdout(sys.stderr):
+            run_id = record(arguments.stage, arguments.seconds, find_pipeline(), failed=arguments.failed)
+    except Exception as error:
+        sys.exit(sentence_of(error))
+    print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the stage
+
+
+if __name__ == "__main__":
+    main()

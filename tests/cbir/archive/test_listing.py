@@ -1,0 +1,93 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from cbir.archive.listing import list_archive
+
+
+def make(path: Path, content: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_files_are_sorted_by_accession_and_path_at_any_depth(tmp_path: Path) -> None:
+    for name in ("b/z.jpg", "b/a/b/c/d.jpg", "a b/x (1).tif", "B/é.png"):
+        make(tmp_path / name)
+    entries = list_archive(tmp_path).entries
+    assert [entry.path for entry in entries] == ["B/é.png", "a b/x (1).tif", "b/a/b/c/d.jpg", "b/z.jpg"]
+    assert [entry.accession for entry in entries] == ["B", "a b", "b", "b"]
+    assert all(entry.readable and not entry.problem and entry.size == 1 for entry in entries)
+
+
+def test_hidden_files_dvc_files_and_what_file_managers_leave_are_left_out(tmp_path: Path) -> None:
+    for name in (".gitignore", "a.dvc", "a/.hidden.jpg", "a/.cache/x.jpg", "a/Thumbs.db", "a/desktop.ini"):
+        make(tmp_path / name)
+    for name in ("a/.DS_Store", "a/._x.jpg", "a/@eaDir/x.jpg", "a/__MACOSX/x.jpg", "a/b.dvc", "a/x.jpg"):
+        make(tmp_path / name)
+    listing = list_archive(tmp_path)
+    assert [entry.path for entry in listing.entries] == ["a/x.jpg"]
+    assert listing.loose == []
+
+
+def test_files_directly_in_the_archive_belong_to_no_accession(tmp_path: Path) -> None:
+    make(tmp_path / "loose.jpg")
+    listing = list_archive(tmp_path)
+    assert (listing.entries, listing.loose) == ([], ["loose.jpg"])
+
+
+def test_a_decomposed_accent_stays_as_it_is_on_disk(tmp_path: Path) -> None:
+    make(tmp_path / "a" / "caf\u0065\u0301.jpg")
+    make(tmp_path / "a" / "caf\u00e9.jpg")
+    assert {entry.path for entry in list_archive(tmp_path).entries} == {"a/cafe\u0301.jpg", "a/caf\u00e9.jpg"}
+
+
+def test_a_name_that_is_no_utf8_costs_one_row(tmp_path: Path) -> None:
+    make(Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/caf\xe9.jpg")))
+    (entry,) = list_archive(tmp_path).entries
+    assert entry.path == "a/caf\\xe9.jpg"
+    assert entry.problem == "its name is not valid UTF-8; rename the file"
+    assert entry.readable and entry.file.read_bytes() == b"x"
+
+
+def test_links_never_lead_out_of_the_archive_nor_to_folders(tmp_path: Path) -> None:
+    archive, outside = tmp_path / "raw", make(tmp_path / "secret" / "s.jpg")
+    inside = make(archive / "a" / "x.jpg")
+    (archive / "a" / "inside.jpg").symlink_to(inside)
+    (archive / "a" / "out.jpg").symlink_to(outside)
+    (archive / "a" / "up.jpg").symlink_to("../../secret/s.jpg")
+    (archive / "a" / "out_folder").symlink_to(outside.parent)
+    (archive / "a" / "cycle").symlink_to(archive)
+    (archive / "a" / "broken.jpg").symlink_to(archive / "a" / "nowhere.jpg")
+    (archive / "linked accession").symlink_to(outside.parent)
+    found = {entry.path: (entry.readable, entry.problem) for entry in list_archive(archive).entries}
+    out = (False, "it is a link that leads out of the archive; put the file itself here")
+    assert found == {
+        "a/x.jpg": (True, ""),
+        "a/inside.jpg": (True, ""),
+        "a/out.jpg": out,
+        "a/up.jpg": out,
+        "a/out_folder": out,
+        "a/cycle": (False, "it is a link to a folder, which is not followed"),
+        "a/broken.jpg": (False, "it cannot be read: No such file or directory"),
+        "linked accession": out,
+    }
+
+
+def test_an_archive_that_is_itself_a_link_is_read(tmp_path: Path) -> None:
+    make(tmp_path / "disk" / "a" / "x.jpg")
+    (tmp_path / "raw").symlink_to(tmp_path / "disk")
+    assert [entry.path for entry in list_archive(tmp_path / "raw").entries] == ["a/x.jpg"]
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    (entry,) = list_archive(tmp_path).entries
+    assert (entry.readable, entry.problem) == (False, "it is no regular file")
+
+
+def test_an_archive_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list_archive(tmp_path / "nowhere")

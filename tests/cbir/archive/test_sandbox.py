@@ -1,0 +1,86 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cbir.archive.sandbox import Lost, run_isolated
+
+
+def act(item: int | str) -> int | str:
+    if item == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if item == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "exit":
+        os._exit(3)
+    if item == "hang":
+        time.sleep(600)
+    if item == "hoard":
+        try:
+            return len(bytearray(psutil.virtual_memory().total * 9 // 10))  # never touched, so that it costs nothing
+        except MemoryError:
+            return "no memory"
+    if item == "defect":
+        raise ZeroDivisionError("a defect")
+    return item
+
+
+def test_an_item_that_crashes_hangs_or_is_killed_costs_itself_only() -> None:
+    items = [1, "crash", 2, "hang", 3, "kill", 4, "exit", "hoard", 5]
+    started = time.monotonic()
+    results = {outcome.item: outcome.result for outcome in run_isolated(act, items, timeout=5, workers=2)}
+    assert time.monotonic() - started < 60
+    assert results == {
+        1: 1,
+        2: 2,
+        3: 3,
+        4: 4,
+        5: 5,
+        "crash": Lost("it crashed the decoder (signal 11)"),
+        "hang": Lost("it took longer than 5 seconds and was given up"),
+        "kill": Lost("its worker process was killed from outside, perhaps for want of memory"),
+        "exit": Lost("it crashed the decoder (exit code 3)"),
+        "hoard": "no memory",
+    }
+
+
+def test_what_the_function_raises_is_a_defect_and_is_raised_here() -> None:
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        list(run_isolated(act, ["defect"], timeout=30, workers=1))
+
+
+def fail_to_start() -> None:
+    raise OSError("no library")
+
+
+def test_workers_that_cannot_start_are_not_taken_for_bad_items() -> None:
+    with pytest.raises(RuntimeError, match="do not start"):
+        list(run_isolated(act, [1], timeout=30, workers=1, prepare=fail_to_start))
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from cbir.archive.sandbox import run_isolated\n"
+        "from test_sandbox import act\n"
+        "if __name__ == '__main__':\n"
+        "    for outcome in run_isolated(act, [1, 'hang'], timeout=600, workers=1):\n"
+        "        print(outcome.item, flush=True)\n"
+    )
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here.parent.parent}{os.pathsep}{here}"}
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment)
+    assert parent.stdout is not None
+    with parent.stdout:
+        assert parent.stdout.readline() == b"1\n"
+        children = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+        parent.wait()
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []

@@ -1,0 +1,136 @@
+"""What new images have to do with an archive, on hand-made cases and by chance."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cbir.archive.manifest import SCHEMA
+from cbir.arrivals.changes import Arrivals, baseline_of, find_arrivals, group_changes
+
+
+def manifest(*files: str, rejected: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Rows of ``accession/file=image_id``; the image_id is the path where none is given."""
+    rows = []
+    for text in (*files, *rejected):
+        path, _, image = text.partition("=")
+        row = dict.fromkeys(SCHEMA.names)
+        row |= {"path": path, "page": 0, "accession": path.partition("/")[0], "image_id": image or path}
+        row |= {"status": "corrupt" if text in rejected else "ok", "reason": "cut off" if text in rejected else None}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=SCHEMA.names)
+
+
+def groups(**members: list[str]) -> pd.DataFrame:
+    rows = [(group, image) for group, images in members.items() for image in images]
+    return pd.DataFrame(rows, columns=["group_id", "image_id"], dtype="str")
+
+
+def neighbours(*pairs: tuple[str, str, float]) -> pd.DataFrame:
+    rows = [pair for one, other, cosine in pairs for pair in ((one, other, cosine), (other, one, cosine))]
+    return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "similarity"])
+
+
+BEFORE = manifest("a/1", "a/2", "a/3")
+
+
+def arrivals(
+    after: pd.DataFrame, now: pd.DataFrame, near: pd.DataFrame, before: pd.DataFrame | None = None
+) -> Arrivals:
+    baseline = baseline_of(BEFORE, groups() if before is None else before)
+    return find_arrivals(baseline, after, now, near, threshold=0.9, margin=0.03)
+
+
+def rows(found: Arrivals) -> list[tuple[str, str, str | None, bool]]:
+    table = found.pairs.astype(object).where(found.pairs.notna(), None)
+    return list(table[["file", "finding", "other_file", "look"]].itertuples(index=False, name=None))
+
+
+def test_a_near_duplicate_is_named_with_similarity_and_the_group_that_it_founds() -> None:
+    after = manifest("a/1", "a/2", "a/3", "b/4")
+    found = arrivals(after, groups(**{"a/1": ["a/1", "b/4"]}), neighbours(("b/4", "a/1", 0.98)))
+    assert rows(found) == [("b/4", "near-duplicate", "a/1", False)]
+    assert found.pairs["similarity"].tolist() == [0.98]
+    assert found.pairs["group"].tolist() == ["founds"]
+    assert found.pairs["page"].tolist() == [1]
+    assert (found.files, found.rejected, found.count("near-duplicate"), found.doubtful) == (1, 0, 1, 0)
+
+
+def test_all_members_of_a_group_are_named_also_those_in_no_list_and_it_joins_the_group_that_was_there() -> None:
+    before, now = groups(**{"a/1": ["a/1", "a/2"]}), groups(**{"a/1": ["a/1", "a/2", "b/4"]})
+    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", 0.98)), before)
+    assert rows(found) == [("b/4", "near-duplicate", "a/1", False), ("b/4", "near-duplicate", "a/2", False)]
+    assert found.pairs["group"].tolist() == ["joins", "joins"]
+
+
+@pytest.mark.parametrize(
+    ("cosine", "together", "look"),
+    [(0.92, True, True), (0.88, False, True), (0.95, False, True), (0.95, True, False), (0.871, False, True)],
+)
+def test_pairs_near_the_threshold_and_above_it_but_apart_want_a_look(cosine: float, together: bool, look: bool) -> None:
+    now = groups(**{"a/1": ["a/1", "b/4"]}) if together else groups()
+    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", cosine)))
+    assert rows(found) == [("b/4", "near-duplicate" if together else "possible", "a/1", look)]
+
+
+def test_pairs_well_below_the_threshold_are_no_relatives() -> None:
+    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), neighbours(("b/4", "a/1", 0.86)))
+    assert rows(found) == [("b/4", "none", None, False)]
+
+
+def test_copies_and_rejected_files_are_named_and_old_pairs_are_not() -> None:
+    after = manifest("a/1", "a/2", "a/3", "b/4=a/2", "b/5=new", "b/6=new", rejected=("b/torn",))
+    found = arrivals(after, groups(), neighbours(("a/1", "a/3", 0.99)))
+    assert sorted(rows(found)) == [
+        ("b/4", "exact copy", "a/2", False),
+        ("b/5", "exact copy", "b/6", False),
+        ("b/6", "exact copy", "b/5", False),
+        ("b/torn", "corrupt: cut off", None, False),
+    ]
+    assert (found.files, found.rejected, found.count("exact copy")) == (4, 1, 3)
+
+
+def test_a_copy_is_named_with_the_near_duplicates_of_what_it_copies_but_brings_no_new_question() -> None:
+    after = manifest("a/1", "a/2", "a/3", "b/4=a/2")
+    now = groups(**{"a/1": ["a/1", "a/2"]})
+    found = arrivals(after, now, neighbours(("a/2", "a/1", 0.91)), now)
+    assert sorted(rows(found)) == [("b/4", "exact copy", "a/2", False), ("b/4", "near-duplicate", "a/1", False)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"1": "12"}, [("new", "1", "", 0, 2)]),
+        ({"1": "12"}, {"1": "123"}, [("grew", "1", "1", 2, 3)]),
+        ({"1": "123"}, {"1": "12"}, [("shrank", "1", "1", 3, 2)]),
+        ({"1": "12", "3": "34"}, {"1": "1234"}, [("merged", "1", "1 3", 4, 4)]),
+        ({"1": "1234"}, {"1": "12", "3": "34"}, [("split", "1", "1", 4, 2), ("split", "3", "1", 4, 2)]),
+        ({"2": "23"}, {"1": "123"}, [("grew", "1", "2", 2, 3)]),
+        ({"2": "23"}, {"3": "23"}, [("renamed", "3", "2", 2, 2)]),
+        ({"1": "12"}, {}, [("dissolved", "1", "1", 2, 0)]),
+        ({"1": "12"}, {"1": "12"}, []),
+    ],
+)
+def test_groups_that_changed_are_told_by_their_members(
+    before: dict[str, str], after: dict[str, str], expected: list[tuple[str, str, str, int, int]]
+) -> None:
+    then = groups(**{name: list(images) for name, images in before.items()})
+    baseline = baseline_of(manifest(*(f"a/{one}={one}" for one in "1234")), then)
+    now = groups(**{name: list(images) for name, images in after.items()})
+    assert list(group_changes(baseline, now).itertuples(index=False, name=None)) == expected
+
+
+def test_every_pair_of_a_new_image_and_another_member_is_named() -> None:
+    chance = np.random.default_rng(0)
+    for _ in range(50):
+        files = [f"a/{number}" for number in range(30)]
+        old = int(chance.integers(3, 29))
+        label = chance.integers(0, 8, len(files))
+        now = groups(**{str(one): [f for f, of in zip(files, label, strict=True) if of == one] for one in range(8)})
+        baseline = baseline_of(manifest(*files[:old]), now[now["image_id"].isin(files[:old])])
+        found = find_arrivals(baseline, manifest(*files), now, neighbours(), threshold=0.9, margin=0.01)
+        named = set(zip(found.pairs["image_id"], found.pairs["other_id"], strict=True))
+        new = [(one, other) for one, other in product(range(old, 30), range(30)) if one != other]
+        expected = {(files[one], files[other]) for one, other in new if label[one] == label[other]}
+        assert {pair for pair in named if pair[1] == pair[1]} == expected

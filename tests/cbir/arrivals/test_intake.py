@@ -1,0 +1,416 @@
+"""What has landed gets into the archive once: whatever is cut off, a plain rerun loses no file and doubles none."""
+
+import errno
+import hashlib
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cbir.archive.listing import list_archive
+from cbir.arrivals import intake, moving
+from cbir.arrivals.intake import Intake, accession_name, take_in
+from cbir.arrivals.landing import Look, look
+from cbir.errors import UserError
+
+NOW = datetime(2026, 11, 25, 5, 10, tzinfo=UTC)
+NAME = "20261125T051000Z"
+FILES = {
+    "a.jpg": b"first",
+    "box/b 1.TIF": b"second",
+    "box/deep/été.png": b"first",  # an exact copy
+    "box/deep/c.jpg": b"third",
+}
+MARKERS = {"box/.done": b"", "a.jpg.done": b""}
+
+
+class Place:
+    """A landing folder beside an archive."""
+
+    def __init__(self, root: Path, *, landing: Path | None = None) -> None:
+        self.landing, self.archive = landing or root / "landing", root / "raw"
+        self.archive.mkdir(parents=True)
+        self.land({})
+
+    def land(self, files: dict[str, bytes]) -> None:
+        self.landing.mkdir(exist_ok=True)
+        for name, content in files.items():
+            (self.landing / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.landing / name).write_bytes(content)
+
+    def look(self) -> Look:
+        return look(self.landing, settle=0, wait=lambda _: None)
+
+    def take_in(self, seen: Look | None = None, **options: Any) -> Intake:
+        return take_in(seen or self.look(), self.landing, self.archive, **{"now": NOW, **options})
+
+    def contents(self) -> Counter[str]:
+        """How often each content is there, wherever that is; markers aside."""
+        paths = [path for folder in (self.landing, self.archive) for path in folder.rglob("*") if path.is_file()]
+        return Counter(
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if not path.name.endswith(".done")
+        )
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(tmp_path)
+    made.land(FILES)
+    return made
+
+
+def refuse_renames(monkeypatch: pytest.MonkeyPatch, landing: Path) -> None:
+    """Make the landing folder look as if it were on another disk."""
+    rename = os.rename
+
+    def other_disk(source: Any, target: Any, **options: Any) -> None:
+        if Path(source).is_relative_to(landing):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", other_disk)
+
+
+@pytest.fixture(params=["renamed", "copied"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, place: Place) -> Place:
+    """The landing folder on the archive's disk, and on another one."""
+    if request.param == "copied":
+        refuse_renames(monkeypatch, place.landing)
+    return place
+
+
+def test_what_has_landed_becomes_an_accession_with_the_same_paths_and_times(either: Place) -> None:
+    moment = 10**18 + 123456789
+    os.utime(either.landing / "a.jpg", ns=(moment, moment))
+    made = either.take_in()
+    assert [arrival.name for arrival in made.arrivals] == [NAME]
+    assert (made.files, made.bytes, made.arrivals[0].recovered) == (4, 21, False)
+    assert made.arrivals[0].path == either.archive / NAME
+    assert tree(either.archive) == {f"{NAME}/{path}": content for path, content in FILES.items()}
+    assert tree(either.landing) == {}
+    assert (either.archive / NAME / "a.jpg").stat().st_mtime_ns == moment
+
+
+def test_it_works_from_another_file_system(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        place = Place(tmp_path, landing=Path(folder))
+        place.land(FILES)
+        assert place.take_in().files == 4
+        assert tree(place.archive / NAME) == FILES
+        assert tree(place.landing) == {}
+
+
+def test_nothing_landed_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+
+    def guard() -> Any:
+        raise AssertionError("nothing touches the archive")
+
+    assert place.take_in(guard=guard) == Intake((), (), ())
+    assert (place.landing.is_dir(), list(place.archive.iterdir())) == (True, [])
+
+
+def test_the_guard_is_held_while_the_archive_is_touched(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = [False]
+    rename = os.rename
+
+    def checked(source: Any, target: Any) -> None:
+        assert held[0]
+        rename(source, target)
+
+    @contextmanager
+    def guard() -> Iterator[None]:
+        held[0] = True
+        yield
+        held[0] = False
+
+    seen = place.look()
+    monkeypatch.setattr(os, "rename", checked)
+    place.take_in(seen, guard=guard)
+    assert tree(place.archive / NAME) == FILES
+    assert held == [False]
+
+
+def test_names_follow_the_time_in_utc_and_the_order_of_arrival_though_the_clock_jumps_back(tmp_path: Path) -> None:
+    paris = timezone(timedelta(hours=1))
+    assert accession_name(tmp_path, NOW.astimezone(paris).replace(microsecond=999)) == NAME
+    (tmp_path / NAME).mkdir()
+    (tmp_path / "20269999T000000Z").mkdir()
+    (tmp_path / "zeitung").mkdir()
+    assert accession_name(tmp_path, NOW) == "20261125T051001Z"
+    assert accession_name(tmp_path, NOW - timedelta(days=9)) == "20261125T051001Z"
+    (tmp_path / "20261125T051001Z.dvc").touch()
+    (tmp_path / ".20261231T235959Z.landing.tmp").mkdir()
+    assert accession_name(tmp_path, NOW) == "20270101T000000Z"
+    assert accession_name(tmp_path, datetime(2027, 5, 1, tzinfo=UTC)) == "20270501T000000Z"
+
+
+def test_a_second_landing_of_the_same_paths_is_an_accession_of_its_own(either: Place) -> None:
+    either.take_in()
+    either.land(FILES)
+    assert [arrival.name for arrival in either.take_in().arrivals] == ["20261125T051001Z"]
+    assert either.contents() == Counter(
+        {key: 2 * count for key, count in Counter(map(_digest, FILES.values())).items()}
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_markers_go_with_what_they_spoke_for(either: Place) -> None:
+    either.land(MARKERS)
+    assert either.take_in().files == 4
+    assert tree(either.landing) == {}
+
+
+def test_what_another_run_took_since_the_look_is_no_matter(either: Place) -> None:
+    seen = either.look()
+    either.take_in()
+    assert either.take_in(seen) == Intake((), (), ())
+    assert [path.name for path in either.archive.iterdir()] == [NAME]
+
+
+def test_a_file_that_changed_since_the_look_stays(either: Place) -> None:
+    seen = either.look()
+    either.land({"a.jpg": b"more than first"})
+    (either.landing / "box/b 1.TIF").unlink()
+    made = either.take_in(seen)
+    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", moving.CHANGED)]
+    assert made.left == ()
+    assert tree(either.landing) == {"a.jpg": b"more than first"}
+    assert set(tree(either.archive / NAME)) == {"box/deep/été.png", "box/deep/c.jpg"}
+
+
+def test_a_file_that_changes_while_it_is_copied_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_renames(monkeypatch, place.landing)
+    seen = place.look()
+    chunks = moving._chunks
+
+    def growing(source: Any) -> Iterator[bytes]:
+        yield from chunks(source)
+        place.land({"a.jpg": b"first, and more"})
+
+    monkeypatch.setattr(moving, "_chunks", growing)
+    made = place.take_in(replace(seen, ready=seen.ready[:1]))
+    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", moving.CHANGED)]
+    assert place.landing.joinpath("a.jpg").read_bytes() == b"first, and more"
+    assert list(place.archive.iterdir()) == []
+
+
+def test_what_did_not_land_is_told_on(place: Place) -> None:
+    place.land({"list.xlsx": b"PK", "b.jpg.part": b"half"})
+    made = place.take_in()
+    assert [skip.path for skip in made.waiting] == ["b.jpg.part"]
+    assert [skip.path for skip in made.left] == ["list.xlsx"]
+    assert tree(place.landing) == {"list.xlsx": b"PK", "b.jpg.part": b"half"}
+
+
+def test_folders_that_stayed_empty_go_and_the_landing_folder_never(place: Place) -> None:
+    (place.landing / "empty/deep").mkdir(parents=True)
+    seen = place.look()
+    (place.landing / "box/late").mkdir()
+    place.take_in(seen)
+    assert sorted(path.name for path in place.landing.rglob("*")) == ["box", "deep", "late"]
+    place.land({"new.jpg": b"new"})
+    place.take_in(now=NOW + timedelta(hours=1))
+    assert list(place.landing.iterdir()) == []
+
+
+def _fail(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    def fail(path: Any, *_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, name, fail)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_file_that_may_not_be_removed_stays_and_leaves_no_copy(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    refuse_renames(monkeypatch, place.landing)
+    unlink = os.unlink
+
+    def protected(path: Any, **options: Any) -> None:
+        if Path(path).is_relative_to(place.landing):
+            raise OSError(number, os.strerror(number))
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "unlink", protected)
+    made = place.take_in()
+    assert {skip.reason for skip in made.left} == {f"cannot be moved ({os.strerror(number)})"}
+    assert made.arrivals == ()
+    assert tree(place.landing) == FILES
+    assert list(place.archive.iterdir()) == []
+
+
+def test_a_file_with_a_bad_sector_costs_only_its_own_turn(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_renames(monkeypatch, place.landing)
+    opened = moving._opened
+
+    def damaged(file: Any) -> Any:
+        source = opened(file)
+        if file.path != "a.jpg":
+            return source
+
+        def read(_: int) -> bytes:
+            source.close()
+            raise OSError(errno.EIO, "Input/output error")
+
+        @contextmanager
+        def reader() -> Iterator[Any]:
+            yield SimpleNamespace(read=read, fileno=source.fileno)
+
+        return reader()
+
+    monkeypatch.setattr(moving, "_opened", damaged)
+    made = place.take_in()
+    assert [(skip.path, skip.reason) for skip in made.left] == [("a.jpg", "cannot be read (Input/output error)")]
+    assert set(tree(place.archive / NAME)) == set(FILES) - {"a.jpg"}
+    assert tree(place.landing) == {"a.jpg": b"first"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_fails_is_told_and_the_next_run_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before = place.contents()
+    with monkeypatch.context() as failing:
+        refuse_renames(failing, place.landing)
+        _fail(failing, "fsync", number)
+        with pytest.raises(
+            UserError, match=rf"landing/a\.jpg: {os.strerror(number)}\); mend that and run the same again"
+        ):
+            place.take_in()
+    assert place.take_in().files == 4
+    assert place.contents() == before
+    assert not list(place.archive.glob(".*"))
+
+
+def test_a_disk_without_room_is_told_before_anything_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000_010))
+    monkeypatch.setattr(intake, "_device", lambda path: str(path))
+    with pytest.raises(UserError, match="has 100 MB free, but what has landed needs 0 MB and 100 MB have to stay"):
+        place.take_in()
+    assert tree(place.landing) == FILES
+
+
+def test_landing_and_archive_may_not_lie_one_in_the_other(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="name two folders apart"):
+        take_in(Look(), place.landing, place.landing / "raw", now=NOW)
+    with pytest.raises(UserError, match="name two folders apart"):
+        take_in(Look(), tmp_path, place.archive, now=NOW)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: after it nothing more reaches the disk, no cleaning up either."""
+
+
+@contextmanager
+def killed_at(number: int, place: Place, *, copied: bool) -> Iterator[None]:
+    """Let the process die before its call of this number that changes files; the block ends well without so many."""
+    left = [number]
+
+    def mortal(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if left[0] <= 0:
+                raise Killed
+            left[0] -= 1
+            return function(*arguments, **options)
+
+        return call
+
+    chunks = moving._chunks
+
+    def mortal_chunks(source: Any) -> Iterator[bytes]:
+        for chunk in chunks(source):
+            for half in (chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]):
+                yield mortal(lambda half=half: half)()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if copied:
+            refuse_renames(patch, place.landing)
+        for name in ("rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "utime"):
+            patch.setattr(os, name, mortal(getattr(os, name)))
+        patch.setattr(moving, "_chunks", mortal_chunks)
+        yield
+
+
+def _survives(place: Place, number: int, *, copied: bool) -> bool:
+    seen = place.look()
+    try:
+        with killed_at(number, place, copied=copied):
+            place.take_in(seen)
+    except Killed:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_killed_at_any_moment_a_plain_rerun_loses_no_file_and_doubles_none(tmp_path: Path, copied: bool) -> None:
+    for number in range(200):
+        place = Place(tmp_path / str(number))
+        place.land({**FILES, **MARKERS})
+        before = place.contents()
+        ended = _survives(place, number, copied=copied)
+        visible = [path.name for path in place.archive.iterdir() if not path.name.startswith(".")]
+        assert visible in ([], [NAME])  # an accession is seen whole or not at all
+        assert {entry.accession for entry in list_archive(place.archive).entries} == set(visible)
+        assert all(path.match(".*.tmp") for path in place.archive.glob(".*"))  # which .dvcignore names
+        assert not visible or tree(place.archive / NAME) == FILES
+        assert place.take_in(now=NOW + timedelta(hours=1)).left == ()
+        assert place.contents() == before
+        assert tree(place.landing) == {}
+        assert not list(place.archive.rglob(".*"))
+        if ended:
+            break
+    assert number > 10
+    assert ended
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_killed_again_and_again_while_more_lands_no_file_is_lost_or_doubled(tmp_path: Path, copied: bool) -> None:
+    chance = random.Random(7)
+    for number in range(25):
+        place = Place(tmp_path / str(number))
+        landed: Counter[str] = Counter()
+        for round_ in range(4):
+            names = [f"box/{chance.randrange(9)}.jpg" for _ in range(3)]
+            more = {name: b"%d" % round_ for name in names if not (place.landing / name).exists()}
+            landed.update(map(_digest, more.values()))
+            place.land({**more, "box/.done": b""} if chance.random() < 0.5 else more)
+            _survives(place, chance.randrange(40), copied=copied)
+        place.take_in()
+        assert place.contents() == landed
+        assert tree(place.landing) == {}
+
+
+def test_a_name_that_was_taken_by_hand_since_gives_way(place: Place) -> None:
+    assert not _survives(place, 4, copied=False)
+    assert [path.name for path in place.archive.iterdir()] == [f".{NAME}.landing.tmp"]
+    place.land({})
+    (place.archive / NAME).mkdir()
+    (place.archive / NAME / "kept.jpg").write_bytes(b"kept")
+    made = place.take_in()
+    assert [(arrival.name, arrival.recovered) for arrival in made.arrivals] == [
+        ("20261125T051001Z", True),
+        ("20261125T051002Z", False),
+    ]
+    assert tree(place.archive / NAME) == {"kept.jpg": b"kept"}

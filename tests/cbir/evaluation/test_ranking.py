@@ -1,0 +1,106 @@
+"""Tests of cbir.evaluation.ranking."""
+
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cbir.evaluation import ranking
+from cbir.evaluation.ranking import exact, listed, ranked_lists
+from tests.support.retrievals import archive, scattered
+
+
+def test_the_index_lists_serve_where_they_are_long_enough() -> None:
+    made = scattered(groups=9, k=12)
+    task = made.task()
+    lists = ranked_lists(task, task.queries(), made.neighbours.assign(similarity=0.5), made.vectors)
+    assert lists.neighbours.shape == (27, 12)
+    assert (lists.similarities == 0.5).all()
+
+
+def test_the_labelled_gallery_is_ranked_anew_in_full_length() -> None:
+    made = scattered(groups=9, k=12)
+    task = made.task(gallery="labelled")
+    lists = ranked_lists(task, task.queries(), made.neighbours, made.vectors)
+    assert lists.neighbours.shape == (27, 12)
+    assert set(lists.neighbours.ravel().tolist()) <= set(task.gallery.tolist())
+
+
+def test_classes_larger_than_the_index_lists_are_ranked_anew_as_deep_as_the_largest() -> None:
+    made = archive(
+        np.random.default_rng(0).normal(size=(60, 8)), groups=[None] * 60, classes=["x"] * 40 + ["y"] * 20, k=12
+    )
+    task = made.task()
+    lists = ranked_lists(task, task.queries(), made.neighbours, made.vectors)
+    assert lists.neighbours.shape == (60, 39)
+    np.testing.assert_array_equal(lists.neighbours[:, :12], listed(task, task.queries(), made.neighbours).neighbours)
+
+
+def test_lists_that_would_be_too_many_are_cut_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ranking, "_ENTRIES", 60 * 20)
+    made = archive(np.random.default_rng(0).normal(size=(60, 8)), groups=[None] * 60, classes=["x"] * 60, k=12)
+    task = made.task()
+    with caplog.at_level(logging.WARNING):
+        assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (60, 20)
+    assert "beyond rank 20 of 59 count as missed" in caplog.text
+
+
+def test_a_small_archive_is_searched_to_its_end() -> None:
+    made = archive(np.eye(3), groups=["a", "a", None])
+    task = made.task()
+    assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (2, 2)
+
+
+def test_an_archive_of_one_image_has_empty_lists() -> None:
+    made = archive(np.eye(1), groups=[None])
+    task = made.task()
+    assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (0, 0)
+    assert exact(task, np.array([0]), made.vectors, depth=0).neighbours.shape == (1, 0)
+
+
+def test_shorter_lists_of_the_index_end_in_minus_one() -> None:
+    made = scattered(groups=4, k=12)
+    short = made.neighbours[(made.neighbours["query_id"] != made.ids[3]) | (made.neighbours["rank"] <= 5)]
+    task = made.task()
+    lists = listed(task, task.queries(), short)
+    assert (lists.neighbours[3, 5:] == -1).all()
+    assert np.isneginf(lists.similarities[3, 5:]).all()
+    assert (np.delete(lists.neighbours, 3, axis=0) >= 0).all()
+
+
+def test_a_part_of_the_queries_keeps_its_lists() -> None:
+    made = scattered(groups=9)
+    task = made.task()
+    some = listed(task, task.queries(), made.neighbours).of(task.queries("test"))
+    np.testing.assert_array_equal(some.neighbours, listed(task, task.queries("test"), made.neighbours).neighbours)
+
+
+@given(st.integers(0, 1000), st.integers(1, 14), st.integers(1, 5))
+def test_brute_force_in_blocks_equals_a_plain_sort(seed: int, depth: int, block_rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    made = archive(rng.integers(-1, 2, size=(15, 3)) + 0.1, groups=["a"] * 15)
+    task = made.task()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "_BLOCK", 15 * block_rows)
+        lists = exact(task, task.queries(), made.vectors, depth=depth)
+    for query, row, similarities in zip(lists.queries, lists.neighbours, lists.similarities, strict=True):
+        others = [place for place in range(15) if place != query]
+        best = sorted((float(made.vectors[query] @ made.vectors[place]) for place in others), reverse=True)[:depth]
+        assert query not in row
+        assert len(set(row.tolist())) == depth
+        np.testing.assert_allclose(similarities, best, atol=1e-6)
+
+
+def test_without_embeddings_the_lists_serve_as_they_are_less_what_is_not_in_the_gallery() -> None:
+    made = scattered(groups=9, k=12)
+    task = made.task(gallery="labelled")
+    lists = ranked_lists(task, task.queries(), made.neighbours, None)
+    for row, query in enumerate(task.queries()):
+        near = made.neighbours[made.neighbours["query_id"] == made.ids[query]]["neighbour_id"]
+        kept = [made.ids.tolist().index(one) for one in near if one in set(made.ids[task.gallery])]
+        assert lists.neighbours[row, : len(kept)].tolist() == kept
+        assert (lists.neighbours[row, len(kept) :] == -1).all()

@@ -1,0 +1,89 @@
+"""Tests of cbir.evaluation.threshold."""
+
+import numpy as np
+import pytest
+
+from cbir.evaluation import threshold
+from cbir.evaluation.pairs import Pairs
+from cbir.evaluation.threshold import Reading, learn, published, read
+
+
+def made(similarity: list[float], true: list[int], *, total: float) -> Pairs:
+    """Pairs of one query each, with ``total`` true pairs."""
+    count = len(similarity)
+    places = np.arange(count)
+    share = np.ones(count)
+    total_share = np.zeros(max(count, 1))
+    total_share[0] = total
+    queries = np.arange(max(count, 1))
+    return Pairs(
+        places, places + 100, np.array(similarity), np.array(true, bool), share, 0 * share, queries, total_share
+    )
+
+
+PAIRS = made([0.95, 0.9, 0.8, 0.7, 0.5, 0.4], [1, 1, 0, 1, 0, 0], total=4)
+
+
+def test_f1_takes_the_best_f1_half_way_to_the_next_pair() -> None:
+    # Accepting four pairs finds three of four true ones: F1 = 2 · 3 / (4 + 4).
+    learned = learn(PAIRS, rule="f1", target_precision=0.95, default=0.9)
+    assert learned.value == pytest.approx((0.7 + 0.5) / 2)
+    assert learned.reading == Reading(precision=3 / 4, recall=3 / 4, f1=3 / 4)
+    assert (learned.rule, learned.kept, learned.pairs, learned.true_pairs) == ("f1", None, 6, 4)
+
+
+def test_precision_takes_the_lowest_threshold_that_keeps_the_promise() -> None:
+    learned = learn(PAIRS, rule="precision", target_precision=0.7, default=0.9)
+    assert learned.value == pytest.approx(0.6)  # 3 of 4, though 2 of 3 above it are too few
+    strict = learn(PAIRS, rule="precision", target_precision=0.95, default=0.9)
+    assert strict.value == pytest.approx(0.85)
+    assert strict.kept is True
+
+
+def test_a_promise_that_nothing_keeps_is_told_and_the_most_precise_threshold_taken() -> None:
+    learned = learn(made([0.9, 0.8, 0.7], [0, 1, 0], total=1), rule="precision", target_precision=0.95, default=0.9)
+    assert learned.kept is False
+    assert learned.reading.precision == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("pairs", [made([], [], total=0), made([0.9, 0.8], [0, 0], total=1)])
+def test_where_no_true_pair_is_found_the_threshold_is_the_default(pairs: Pairs) -> None:
+    learned = learn(pairs, rule="f1", target_precision=0.95, default=0.87)
+    assert (learned.value, learned.rule, learned.reading) == (0.87, "default", Reading())
+
+
+def test_the_last_pair_of_all_is_accepted_where_all_are_true() -> None:
+    learned = learn(made([0.9, 0.8], [1, 1], total=2), rule="f1", target_precision=0.95, default=0.9)
+    assert learned.value == pytest.approx(0.8)
+    assert learned.reading.recall == 1
+
+
+def test_a_true_pair_in_no_list_lowers_recall() -> None:
+    assert read(PAIRS, 0.0).recall == pytest.approx(3 / 4)
+
+
+def test_nothing_accepted_has_no_precision() -> None:
+    assert read(PAIRS, 0.99) == Reading(precision=None, recall=0.0, f1=0.0)
+
+
+def test_without_true_pairs_nothing_is_read() -> None:
+    assert read(made([0.9], [0], total=0), 0.5) == Reading()
+
+
+def test_resamples_choose_as_each_alone_would() -> None:
+    pairs = made([0.95, 0.9, 0.8, 0.7], [1, 0, 1, 0], total=2)
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 3, size=(50, 4)).astype(float)
+    together = threshold.choose(pairs.resampled(weight), rule="f1", target_precision=0.9)
+    alone = [threshold.choose(pairs.resampled(row[None]), rule="f1", target_precision=0.9)[0] for row in weight]
+    np.testing.assert_array_equal(together, alone)
+    assert np.isnan(together[weight[:, [0, 2]].sum(axis=1) == 0]).all()
+
+
+def test_the_published_rules_turn_distances_into_cosines() -> None:
+    distance = np.array([0.2, 0.4, 0.6, 1.2])
+    found = published(1 - distance**2 / 2)
+    assert found["mean"] == pytest.approx(1 - 0.6**2 / 2)
+    assert found["median"] == pytest.approx(1 - 0.5**2 / 2)
+    assert found["percentile25"] == pytest.approx(1 - 0.35**2 / 2)
+    assert published(np.zeros(0)) == {}

@@ -1,0 +1,226 @@
+"""Tests of cbir.groups.linkage."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from cbir.embedding.files import Embeddings
+from cbir.groups.linkage import average_linkage, find_clusters, group_images
+from tests.support.manifests import identity, manifest
+
+Clusters = set[frozenset[int]]
+
+
+def embeddings(vectors: np.ndarray, ids: Sequence[str] | None = None) -> Embeddings:
+    named = [f"{place:032x}" for place in range(len(vectors))] if ids is None else list(ids)
+    order = np.argsort(np.array(named, dtype=object))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Embeddings(np.array(named, dtype=object)[order], unit[order].astype(np.float32), "digest")
+
+
+def neighbours(of: Embeddings, *, k: int = 1000) -> pd.DataFrame:
+    cosines = of.vectors @ of.vectors.T
+    np.fill_diagonal(cosines, -np.inf)
+    nearest = np.argsort(-cosines, axis=1)[:, : min(k, len(of.ids) - 1)]
+    return pd.DataFrame(
+        {
+            "query_id": np.repeat(of.ids, nearest.shape[1]),
+            "neighbour_id": of.ids[nearest.ravel()],
+            "similarity": np.take_along_axis(cosines, nearest, axis=1).ravel(),
+        }
+    )
+
+
+def scenes(seed: int, *, scenes: int, images: int, dimension: int = 6, noise: float = 0.6) -> Embeddings:
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((scenes, dimension))
+    vectors = centres[random.integers(0, scenes, images)] + noise * random.standard_normal((images, dimension))
+    return embeddings(vectors)
+
+
+def angles(*degrees: float) -> Embeddings:
+    radians = np.radians(degrees)
+    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1))
+
+
+def naive_upgma(vectors: np.ndarray, threshold: float) -> Clusters:
+    """Join the two clusters with the highest mean over all pairs, as long as it reaches the threshold."""
+    cosines = vectors.astype(float) @ vectors.T.astype(float)
+    clusters = [[place] for place in range(len(vectors))]
+    while len(clusters) > 1:
+        means = {
+            (a, b): cosines[np.ix_(clusters[a], clusters[b])].mean()
+            for a in range(len(clusters))
+            for b in range(a + 1, len(clusters))
+        }
+        (a, b), best = max(means.items(), key=lambda item: item[1])
+        if best < threshold:
+            break
+        clusters[a] += clusters.pop(b)
+    return {frozenset(cluster) for cluster in clusters if len(cluster) > 1}
+
+
+def as_sets(clusters: Sequence[np.ndarray]) -> Clusters:
+    return {frozenset(cluster.tolist()) for cluster in clusters}
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), images=st.integers(2, 25), threshold=st.floats(0.3, 0.99))
+def test_the_clusters_are_those_of_naive_average_linkage(seed: int, images: int, threshold: float) -> None:
+    given = scenes(seed, scenes=5, images=images)
+    assert as_sets(find_clusters(neighbours(given), given, threshold=threshold)) == naive_upgma(
+        given.vectors, threshold
+    )
+
+
+def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
+    given = scenes(1, scenes=40, images=400, dimension=16, noise=0.35)
+    cosines = given.vectors.astype(float) @ given.vectors.T.astype(float)
+    tree = linkage(squareform(1 - cosines, checks=False), "average")
+    labels = pd.Series(fcluster(tree, 1 - 0.8, criterion="distance"))
+    expected = {frozenset(places) for places in labels.groupby(labels).groups.values() if len(places) > 1}
+    assert as_sets(find_clusters(neighbours(given), given, threshold=0.8)) == expected
+    assert len(expected) > 20
+
+
+def test_short_neighbour_lists_do_not_tear_a_large_group() -> None:
+    random = np.random.default_rng(0)
+    one = np.eye(32)[0] + 0.02 * random.standard_normal((120, 32))
+    other = np.eye(32)[1] + 0.02 * random.standard_normal((120, 32))
+    given = embeddings(np.concatenate([one, other]))
+    found = find_clusters(neighbours(given, k=10), given, threshold=0.9)
+    assert as_sets(found) == {frozenset(range(120)), frozenset(range(120, 240))}
+
+
+def test_a_chain_of_weak_links_is_not_one_group() -> None:
+    given = angles(*range(0, 200, 20))  # each neighbour at cosine 0.94, the ends at -1
+    found = find_clusters(neighbours(given), given, threshold=0.9)
+    assert len(found) > 1
+    for cluster in found:
+        cosines = given.vectors[cluster] @ given.vectors[cluster].T
+        assert cosines.min() > 0.75
+
+
+def test_one_bridge_does_not_join_two_groups() -> None:
+    given = angles(0, 1, 2, 3, 15, 27, 28, 29, 30)  # 15 is within cos 0.96 of both sides, whose cosine is 0.88
+    found = as_sets(find_clusters(neighbours(given), given, threshold=0.96))
+    assert not any({0, 8} <= cluster for cluster in found)
+    assert {len(cluster) for cluster in found} == {4, 5}
+
+
+def test_a_similarity_that_the_index_rounded_is_computed_again() -> None:
+    given = angles(0, 10)
+    listed = neighbours(given).assign(similarity=lambda table: table["similarity"] - 5e-5)
+    exactly = float(given.vectors[0].astype(float) @ given.vectors[1].astype(float))
+    assert len(find_clusters(listed, given, threshold=exactly - 1e-6)) == 1
+    assert len(find_clusters(listed, given, threshold=exactly + 1e-6)) == 0
+
+
+def test_a_component_that_is_too_large_is_broken_at_its_weakest_links(caplog: pytest.LogCaptureFixture) -> None:
+    given = angles(0, 1, 2, 12, 13, 14, 24, 25, 26)
+    whole = as_sets(find_clusters(neighbours(given), given, threshold=0.85))
+    broken = as_sets(find_clusters(neighbours(given), given, threshold=0.85, largest=4))
+    assert whole == {frozenset(range(9))}
+    assert broken == {frozenset({0, 1, 2}), frozenset({3, 4, 5}), frozenset({6, 7, 8})}
+    assert "9 images hang together" in caplog.text
+
+
+def test_one_picture_many_times_is_one_group_however_many() -> None:
+    given = embeddings(np.tile([[1.0, 2.0, 3.0]], (9, 1)))
+    assert as_sets(find_clusters(neighbours(given), given, threshold=0.9, largest=4)) == {frozenset(range(9))}
+
+
+def test_the_order_of_the_neighbours_leaves_no_trace() -> None:
+    given = scenes(3, scenes=6, images=60)
+    listed = neighbours(given)
+    shuffled = listed.sample(frac=1, random_state=1)
+    one_direction = listed[listed["query_id"] < listed["neighbour_id"]]
+    expected = as_sets(find_clusters(listed, given, threshold=0.7))
+    assert as_sets(find_clusters(shuffled, given, threshold=0.7)) == expected
+    assert as_sets(find_clusters(one_direction, given, threshold=0.7)) == expected
+
+
+def test_linked_images_below_the_threshold_stay_alone() -> None:
+    given = angles(0, 60)
+    alone = average_linkage(given.vectors, np.array([[0, 1]]), threshold=0.9)
+    assert [cluster.tolist() for cluster in alone] == [[0], [1]]
+
+
+def archive(**degrees: float) -> Embeddings:
+    """Embeddings of images by path, as angles."""
+    paths = [path.replace("__", "/") for path in degrees]
+    radians = np.radians(list(degrees.values()))
+    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1), [identity(path) for path in paths])
+
+
+def test_a_group_is_named_by_its_first_member_by_accession_and_path() -> None:
+    given = archive(b__1=0, a__9=1, a__2=2)
+    groups = group_images(manifest("b/1", "a/9", "a/2"), neighbours(given), given, threshold=0.9)
+    assert set(groups["group_id"]) == {identity("a/2")}
+    assert set(groups["image_id"]) == {identity("b/1"), identity("a/9"), identity("a/2")}
+    assert set(groups["evidence"]) == {"embedding"}
+
+
+def test_ids_stay_when_a_later_accession_adds_members() -> None:
+    before = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120)
+    after = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120, c__1=0.5, c__2=52, c__3=121)
+    first = group_images(manifest("a/1", "a/2", "a/3", "b/1", "b/2"), neighbours(before), before, threshold=0.97)
+    paths = ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1", "c/2", "c/3"]
+    second = group_images(manifest(*paths), neighbours(after), after, threshold=0.97)
+    assert set(first["group_id"]) == {identity("a/1"), identity("a/3")}
+    assert set(second["group_id"]) == {identity("a/1"), identity("a/3"), identity("b/2")}
+
+
+def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> None:
+    given = archive(a__1=0, a__2=1, a__3=2)
+    table = manifest("a/1", "a/2", "a/3")
+    for sizes, best in {(10, 30, 20): "a/2", (10, 30, 30): "a/2", (30, 30, 30): "a/1"}.items():
+        table["width"] = pd.array(sizes, dtype="Int32")
+        groups = group_images(table, neighbours(given), given, threshold=0.9)
+        assert groups.loc[groups["representative"], "image_id"].tolist() == [identity(best)]
+
+
+def test_similarity_is_the_mean_cosine_to_the_other_members() -> None:
+    given = archive(a__1=0, a__2=10, a__3=20)
+    groups = group_images(manifest("a/1", "a/2", "a/3"), neighbours(given), given, threshold=0.9).set_index("image_id")
+    ten, twenty = np.cos(np.radians([10, 20]))
+    expected = {"a/1": (ten + twenty) / 2, "a/2": ten, "a/3": (ten + twenty) / 2}
+    for path, similarity in expected.items():
+        assert groups.loc[identity(path), "similarity"] == pytest.approx(similarity, abs=1e-6)
+
+
+def test_a_picture_that_is_there_as_exact_copies_only_is_a_group() -> None:
+    given = archive(a__1=0, a__2=1, a__7=90)
+    table = manifest(
+        "a/1", "a/2", "a/7", copies={"a/3": "a/1", "b/7": "a/7"}, rejected={"a/x": "cut off", "a/y": "cut off"}
+    )
+    groups = group_images(table, neighbours(given), given, threshold=0.9).set_index("image_id")
+    assert groups.loc[identity("a/7")].to_dict() == {
+        "group_id": identity("a/7"),
+        "representative": True,
+        "similarity": 1.0,
+        "evidence": "exact copy",
+    }
+    assert groups.loc[identity("a/1"), "evidence"] == "embedding"
+    assert len(groups) == 3
+
+
+def test_without_relatives_the_table_is_empty_and_keeps_its_columns() -> None:
+    given = archive(a__1=0, a__2=90)
+    groups = group_images(manifest("a/1", "a/2"), neighbours(given), given, threshold=0.9)
+    assert groups.columns.tolist() == ["group_id", "image_id", "representative", "similarity", "evidence"]
+    assert groups.empty
+
+
+def test_vectors_that_float16_rounded_give_no_similarity_above_one() -> None:
+    given = archive(a__1=0, a__2=0)
+    longer = replace(given, vectors=given.vectors * np.float32(1.0004))
+    groups = group_images(manifest("a/1", "a/2"), neighbours(longer), longer, threshold=0.9)
+    assert groups["similarity"].tolist() == [1.0, 1.0]

@@ -1,0 +1,174 @@
+"""Tests of cbir.groups.page."""
+
+import base64
+import hashlib
+import json
+import re
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cbir.groups.page import Link, write_page
+from cbir.groups.rows import Summary
+from cbir.reports.thumbnails import Thumbnail
+from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of
+from tests.support.manifests import identity, manifest
+
+SUMMARY = Summary(4, 0, 3, 1, 2, 3, 1, threshold=0.9, rule="Chosen by hand.")
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the texts inside its scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.inside: dict[str, str] = {}
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        tag, attributes = self.elements[-1] if self.elements else ("", {})
+        if tag in ("script", "style") and self.cdata_elem:
+            key = "data" if attributes.get("type") == "application/json" else tag
+            self.inside[key] = self.inside.get(key, "") + data
+        else:
+            self.text += data
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.inside["data"])
+
+
+def write(
+    folder: Path, rows: pd.DataFrame, *, summary: Summary = SUMMARY, thumbnails: dict[str, Thumbnail] | None = None
+) -> str:
+    write_page(
+        folder / "index.html",
+        rows,
+        thumbnails_of(rows) if thumbnails is None else thumbnails,
+        summary=summary,
+        links=[Link("Cleaning report", "cleaning.csv")],
+        archive="../data/raw",
+        thumbnail_side=40,
+    )
+    return (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_holds_every_group_with_its_images_files_and_captions(tmp_path: Path) -> None:
+    table = manifest("a/1", "a/2", "a/3", "c/7", copies={"b/1": "a/1", "c/8": "c/7"})
+    rows = rows_of(grouped(g=("a/1", "a/2", "a/3"), h=("c/7",)), table, {"a/2": "Médine"}, {"a/2": "k"})
+    first, second = Page(write(tmp_path, rows)).document["groups"]
+    assert [first["id"], second["id"]] == [identity("a/1"), identity("c/7")]
+    assert [image["files"] for image in first["images"]] == [
+        [["a/1", 1, "a"], ["b/1", 1, "b"]],
+        [["a/2", 1, "a"]],
+        [["a/3", 1, "a"]],
+    ]
+    assert [image["best"] for image in first["images"]] == [True, False, False]
+    assert [image["similarity"] for image in first["images"]] == [0.99, 0.98, 0.97]
+    assert [image.get("caption") for image in first["images"]] == [None, "Médine", None]
+    assert [image.get("known") for image in first["images"]] == [None, "k", None]
+    assert len(second["images"][0]["files"]) == 2
+
+
+def test_pictures_are_inside_the_page(tmp_path: Path) -> None:
+    rows = evil_rows()
+    thumbnails = thumbnails_of(rows)
+    for group in Page(write(tmp_path, rows, thumbnails=thumbnails)).document["groups"]:
+        for image in group["images"]:
+            assert base64.b64decode(image["picture"]) == thumbnails[image["id"]].page
+
+
+def test_no_text_of_the_archive_becomes_markup(tmp_path: Path) -> None:
+    evil = replace(SUMMARY, rule=" ".join(EVIL))
+    page = Page(write(tmp_path, evil_rows(), summary=evil))
+    plain = Page(write(tmp_path, rows_of(grouped(g=("a/1", "a/2")), manifest("a/1", "a/2"))))
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    captions = {image["caption"] for group in page.document["groups"] for image in group["images"]}
+    assert captions == set(EVIL)
+    assert all(text in page.text for text in EVIL)
+
+
+def test_the_data_element_holds_no_character_that_could_end_it(tmp_path: Path) -> None:
+    data = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>', write(tmp_path, evil_rows()), re.DOTALL
+    )
+    assert data is not None
+    assert not re.search("[<>&\u2028\u2029]", data[1])
+    assert json.loads(data[1])["groups"]
+
+
+def test_the_script_writes_texts_never_markup() -> None:
+    script = (Path(__file__).parents[3] / "cbir/reports/templates/report.js").read_text(encoding="utf-8")
+    for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "javascript:"):
+        assert sink not in script
+
+
+def test_only_the_own_script_and_style_may_run_and_nothing_is_loaded(tmp_path: Path) -> None:
+    page = Page(write(tmp_path, evil_rows()))
+    policy = next(
+        attributes["content"] or ""
+        for _, attributes in page.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    for kind in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(page.inside[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not any(
+        tag in ("script", "img", "iframe", "object") and "src" in attributes for tag, attributes in page.elements
+    )
+    assert not any("style" in attributes for _, attributes in page.elements)
+    links = [attributes["href"] for tag, attributes in page.elements if tag in ("a", "link")]
+    assert links == ["data:,", "#groups", "cleaning.csv"]
+
+
+def test_an_original_is_offered_for_the_formats_that_browsers_show(tmp_path: Path) -> None:
+    rows = rows_of(grouped(g=("a/1", "a/2", "a/3")), manifest("a/1", "a/2", "a/3"))
+    rows["format"] = ["JPEG", "TIFF", "PNG"]
+    rows["width"] = [40, 40, 100_000_000]
+    images = Page(write(tmp_path, rows)).document["groups"][0]["images"]
+    assert [image["original"] for image in images] == [True, False, False]
+
+
+def test_more_groups_than_the_page_shows_are_said_in_a_sentence(tmp_path: Path) -> None:
+    rows = rows_of(grouped(g=("a/1", "a/2")), manifest("a/1", "a/2"))
+    assert "This page shows 1 of the 3,456 groups" in write(tmp_path, rows, summary=replace(SUMMARY, groups=3456))
+    assert "of the 1 groups" not in write(tmp_path, rows)
+
+
+@pytest.mark.parametrize(("groups", "sentence"), [(0, "There are no groups to show"), (3, "shows none of the groups")])
+def test_a_page_without_groups_says_so(tmp_path: Path, groups: int, sentence: str) -> None:
+    page = Page(write(tmp_path, rows_of(grouped(), manifest("a/1")), summary=replace(SUMMARY, groups=groups)))
+    assert sentence in page.text
+    assert page.document["groups"] == []
+
+
+def test_the_same_groups_give_the_same_bytes_without_a_path_of_this_machine(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "one", evil_rows()), write(tmp_path / "other", evil_rows())
+    assert one == other
+    assert str(tmp_path) not in one
+
+
+def test_2000_groups_make_a_page_of_bounded_size_in_seconds(tmp_path: Path) -> None:
+    names = [tuple(f"a{image}/{group}.jpg" for image in range(3)) for group in range(2_000)]
+    rows = rows_of(grouped(**{str(place): paths for place, paths in enumerate(names)}), manifest(*chain(*names)))
+    picture = Thumbnail(page=np.random.default_rng(0).bytes(5_000), sheet=b"", width=40, height=30)
+    started = time.perf_counter()
+    page = write(tmp_path, rows, thumbnails=dict.fromkeys(rows["image_id"], picture))
+    assert time.perf_counter() - started < 20
+    assert len(page) < 1.4 * 6_000 * 5_000
+    assert page.count('"picture":') == 6_000

@@ -1,0 +1,82 @@
+"""Tests of cbir.groups.rows."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cbir.groups.rows import COLUMNS, summarise, write_csv
+from cbir.groups.threshold import explain_threshold
+from tests.support.findings import grouped, rows_of
+from tests.support.manifests import identity, manifest
+
+
+def test_every_file_of_a_group_has_a_row_with_its_copies_behind_it() -> None:
+    table = manifest("a/1", "a/2", "a/3", copies={"b/1": "a/1", "b/2": "a/2"})
+    rows = rows_of(grouped(g=("a/2", "a/1")), table)
+    assert rows["file"].tolist() == ["a/2", "b/2", "a/1", "b/1"]
+    assert rows["evidence"].tolist() == ["embedding", "exact copy", "embedding", "exact copy"]
+    assert rows["representative"].tolist() == [True, True, False, False]
+
+
+def test_the_largest_group_is_the_first_and_ties_go_by_identity() -> None:
+    table = manifest("a/1", "a/2", "a/3", "a/4", "a/5", "a/6", "a/7")
+    rows = rows_of(grouped(x=("a/1", "a/2"), y=("a/3", "a/4"), z=("a/5", "a/6", "a/7")), table)
+    first = rows.drop_duplicates("group")["group_id"].tolist()
+    assert first == [identity("a/5"), *sorted([identity("a/1"), identity("a/3")])]
+    assert rows["group"].tolist() == [1, 1, 1, 2, 2, 3, 3]
+
+
+def test_pages_count_from_one() -> None:
+    table = manifest(pages={"a/1": 2})
+    groups = grouped(g=("a/1",)).assign(image_id=identity("a/1", 1))
+    assert rows_of(groups, table)["page"].tolist() == [2]
+
+
+def test_what_is_known_stands_beside_each_file() -> None:
+    rows = rows_of(grouped(g=("a/1", "a/2")), manifest("a/1", "a/2"), {"a/1": "Médine"}, {"a/2": "k"})
+    assert rows["caption"].fillna("").tolist() == ["Médine", ""]
+    assert rows["known_group"].fillna("").tolist() == ["", "k"]
+    assert rows["split"].fillna("").tolist() == ["", "test"]
+
+
+def test_the_summary_counts_files_and_images_apart() -> None:
+    table = manifest("a/1", "b/2", "b/3", copies={"b/1": "a/1"}, rejected={"b/x": "cut off"})
+    rows = rows_of(grouped(g=("a/1", "b/2")), table)
+    found = summarise(table, rows, threshold=0.9, rule="by hand")
+    assert (found.files, found.rejected, found.images) == (5, 1, 3)
+    assert (found.groups, found.images_in_groups, found.files_in_groups) == (1, 2, 3)
+    assert found.groups_across_accessions == 1
+
+
+def test_the_csv_holds_all_columns_and_reads_back(tmp_path: Path) -> None:
+    rows = rows_of(grouped(g=("a/1", "a/é 2")), manifest("a/1", "a/é 2"), {"a/1": "« Médine », de près\nverso"})
+    write_csv(tmp_path / "groups.csv", rows)
+    table = pd.read_csv(tmp_path / "groups.csv")
+    assert table.columns.tolist() == COLUMNS
+    assert table["file"].tolist() == ["a/1", "a/é 2"]
+    assert table["caption"].tolist()[0] == "« Médine », de près\nverso"
+    assert table["representative"].fillna("").tolist() == ["yes", ""]
+    assert (tmp_path / "groups.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_no_cell_of_the_csv_runs_as_a_formula(tmp_path: Path) -> None:
+    names = ["=a/1", "+a/2", "-a/3", "@a/4", "\ta/5"]
+    captions = dict.fromkeys(names, '=HYPERLINK("http://example.org")')
+    write_csv(tmp_path / "groups.csv", rows_of(grouped(g=tuple(names)), manifest(*names), captions))
+    table = pd.read_csv(tmp_path / "groups.csv")
+    for column in ("file", "accession", "caption"):
+        assert table[column].str.startswith("'").all()
+
+
+def test_without_groups_the_csv_is_its_header(tmp_path: Path) -> None:
+    write_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
+    assert (tmp_path / "groups.csv").read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"
+
+
+def test_the_threshold_is_explained_with_what_it_promises() -> None:
+    learned = {"rule": "f1", "target_precision": None, "target_kept": None, "precision": 0.964, "recall": 0.9}
+    assert "96.4 % of the pairs above it are right, and 90.0 %" in explain_threshold(learned)
+    promised = {**learned, "rule": "precision", "target_precision": 0.95, "target_kept": True}
+    assert "keeps a precision of 95.0 %" in explain_threshold(promised)
+    assert "No threshold kept a precision of 95.0 %" in explain_threshold({**promised, "target_kept": False})
+    assert "no ground truth" in explain_threshold({"rule": "default"})

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from cbir.errors import UserError
+from cbir.labels.captions import Captions, check_captions, find_captions
+from cbir.labels.names import NameIndex
+from tests.support.manifests import identity, manifest
+
+ARCHIVE = manifest("acc/press/a.jpg", "acc/press/b.jpg", "acc/été.tif", copies={"acc/copy.jpg": "acc/press/a.jpg"})
+
+
+def find(source: Path, archive: pd.DataFrame = ARCHIVE, prompt: str = "") -> Captions:
+    return find_captions(source, manifest=archive, index=NameIndex(archive), prompt=prompt)
+
+
+def csv_file(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    path = folder / "captions.csv"
+    path.write_bytes("\n".join(lines).encode(encoding))
+    return path
+
+
+def sheet(path: Path, *rows: list[object]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_csv_gives_each_image_its_first_description(tmp_path: Path, encoding: str) -> None:
+    lines = [
+        "images/press/a.jpg;showing;Une tranchée; à Verdun",
+        "a;showing;another",
+        "ÉTÉ;showing;L'été",
+        "press/b.jpg;x;EMPTY",
+    ]
+    found = find(csv_file(tmp_path, *lines, encoding=encoding))
+    assert found.texts == {identity("acc/press/a.jpg"): "Une tranchée;à Verdun", identity("acc/été.tif"): "L'été"}
+    assert (found.read, found.notes) == (3, ())
+
+
+def test_only_rows_of_the_prompt_are_taken(tmp_path: Path) -> None:
+    source = csv_file(
+        tmp_path, "a;A  Newspaper clipping of;one", "a;a photo of;two", "b;a newspaper;EMPTY", "b;a photo of;three"
+    )
+    assert find(source, prompt="a newspaper").texts == {identity("acc/press/a.jpg"): "one"}
+    assert find(source, prompt="a photo").texts == {
+        identity("acc/press/a.jpg"): "two",
+        identity("acc/press/b.jpg"): "three",
+    }
+
+
+def test_a_prompt_that_is_nowhere_is_refused_with_the_commonest(tmp_path: Path) -> None:
+    source = csv_file(tmp_path, "a;a photo of;one", "b;a photo of;two", "c;else;three")
+    with pytest.raises(UserError, match='the commonest is "a photo of"'):
+        find(source, prompt="newspaper")
+
+
+def test_names_of_captions_that_match_nothing_are_reported_once(tmp_path: Path) -> None:
+    found = find(csv_file(tmp_path, "a;p;one", "press/bb.jpg;p;two", "press/bb.jpg;q;three"))
+    assert [(note.row, note.name, note.problem) for note in found.notes] == [(2, "press/bb.jpg", "no such file")]
+
+
+def test_a_csv_without_three_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="divided by ;"):
+        find(csv_file(tmp_path, "a,p,one"))
+    with pytest.raises(UserError, match="divided by ;"):
+        check_captions(csv_file(tmp_path, "a,p,one"))
+
+
+ALBUMS = manifest("acc/Album 1/p001.jpg", "acc/Album 1/p002.jpg", "acc/Album 2/x/p001.jpg", "acc/p001.jpg")
+
+
+def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Path) -> None:
+    sheet(tmp_path / "captions" / "album_1.xlsx", ["Num photo", "Légendes"], [1, "one"], [2, "EMPTY"], [3, "three"])
+    sheet(tmp_path / "captions" / "Album 2.xlsx", ["LEGEND", "Num page"], ["un", "001"])
+    (tmp_path / "captions" / "~$Album 2.xlsx").write_text("Excel keeps such a file of an open one")
+    (tmp_path / "captions" / "read me.txt").write_text("x")
+    found = find(tmp_path / "captions", ALBUMS)
+    assert found.texts == {identity("acc/Album 1/p001.jpg"): "one", identity("acc/Album 2/x/p001.jpg"): "un"}
+    assert [(note.file, note.row, note.name, note.problem) for note in found.notes] == [
+        ("album_1.xlsx", 4, "photo 3", "no such file")
+    ]
+    assert found.read == 3
+    check_captions(tmp_path / "captions")
+
+
+def test_one_sheet_alone_is_read_too(tmp_path: Path) -> None:
+    source = sheet(tmp_path / "Album 1.xlsx", ["legende", "Num photo"], ["one", 1], ["again", "1"])
+    assert find(source, ALBUMS).texts == {identity("acc/Album 1/p001.jpg"): "one"}
+
+
+def test_a_number_of_several_files_or_of_a_rejected_one_is_reported(tmp_path: Path) -> None:
+    archive = manifest("a/Album/1.jpg", "b/Album/01.jpg", rejected={"a/Album/2.jpg": "cut off"})
+    found = find(sheet(tmp_path / "Album.xlsx", ["legende", "Num photo"], ["one", 1], ["two", 2]), archive)
+    assert found.texts == {}
+    assert [note.problem for note in found.notes] == ["several files", "file rejected (corrupt: cut off)"]
+    assert found.notes[0].candidates == ("a/Album/1.jpg", "b/Album/01.jpg")
+
+
+def test_a_folder_without_sheets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no \.xlsx"):
+        find(tmp_path)

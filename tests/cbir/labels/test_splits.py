@@ -1,0 +1,56 @@
+from collections import Counter
+
+import pytest
+
+from cbir.errors import UserError
+from cbir.labels.splits import check_fractions, split_of
+
+IDENTITIES = [f"{number:032x}" for number in range(10_000)]
+
+
+def test_the_splits_have_the_parts_asked_for() -> None:
+    counts = Counter(split_of(identity, train=0.6, val=0.2, seed=0) for identity in IDENTITIES)
+    assert counts["train"] == pytest.approx(6000, abs=200)
+    assert counts["val"] == pytest.approx(2000, abs=200)
+    assert counts["test"] == pytest.approx(2000, abs=200)
+
+
+def test_a_split_is_the_same_on_every_machine() -> None:
+    assert [split_of(identity, train=0.6, val=0.2, seed=0) for identity in IDENTITIES[:6]] == [
+        "test",
+        "val",
+        "train",
+        "val",
+        "val",
+        "test",
+    ]
+
+
+def test_the_seed_deals_anew() -> None:
+    moved = sum(
+        split_of(identity, train=0.5, val=0.0, seed=0) != split_of(identity, train=0.5, val=0.0, seed=1)
+        for identity in IDENTITIES
+    )
+    assert moved == pytest.approx(5000, abs=250)
+
+
+def test_a_larger_train_split_holds_the_smaller_one() -> None:
+    for identity in IDENTITIES:
+        if split_of(identity, train=0.5, val=0.2, seed=0) == "train":
+            assert split_of(identity, train=0.7, val=0.2, seed=0) == "train"
+
+
+@pytest.mark.parametrize(("train", "val", "only"), [(1.0, 0.0, "train"), (0.0, 1.0, "val"), (0.0, 0.0, "test")])
+def test_a_split_may_have_everything(train: float, val: float, only: str) -> None:
+    assert {split_of(identity, train=train, val=val, seed=0) for identity in IDENTITIES} == {only}
+
+
+@pytest.mark.parametrize(("train", "val"), [(-0.1, 0.2), (0.2, 1.1), (0.6, 0.5)])
+def test_parts_that_are_none_are_refused(train: float, val: float) -> None:
+    with pytest.raises(UserError, match=r"groundtruth\."):
+        check_fractions(train=train, val=val)
+
+
+def test_parts_that_make_a_whole_are_allowed() -> None:
+    check_fractions(train=0.7, val=0.3)
+    check_fractions(train=0.6, val=0.1)

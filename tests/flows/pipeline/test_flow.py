@@ -1,0 +1,192 @@
+"""The real pipeline, end to end, on a small sample archive: what a user does, and what must hold afterwards."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+from tests.support.archive import assign, copy, registered
+from tests.support.workspace import Workspace
+
+STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
+
+
+@pytest.fixture
+def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
+    return copy(sample, tmp_path / "workspace")
+
+
+def _runs(workspace: Workspace) -> list[tuple[str, str]]:
+    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
+        return database.execute("SELECT run_uuid, status FROM runs").fetchall()
+
+
+def _hashes(workspace: Workspace) -> dict[str, str]:
+    lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+
+def _up_to_date(output: str) -> list[str]:
+    return [name for name in STAGES if f"{name}: unchanged" in output]
+
+
+def test_after_a_run_everything_is_there_and_nothing_is_stale(workspace: Workspace) -> None:
+    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+    assert "didn't change" in workspace.command("dvc", "repro").stdout
+    assert _up_to_date(workspace.run().stderr) == list(STAGES)
+    for name in ("index.html", "groups.csv", "groups.xlsx", "cleaning.csv", "groundtruth.csv", "metrics.json"):
+        assert (workspace.folder / "reports" / name).stat().st_size > 0
+
+
+def test_a_pipeline_run_is_one_mlflow_run_and_one_in_which_nothing_ran_makes_none(workspace: Workspace) -> None:
+    before = _runs(workspace)
+    assert [status for _, status in before] == ["FINISHED"]
+    workspace.run()
+    workspace.command("dvc", "repro")
+    assert _runs(workspace) == before
+
+
+def test_dvc_repro_from_nothing_gives_the_same_bytes_and_one_mlflow_run(workspace: Workspace) -> None:
+    by_flow = _hashes(workspace)
+    shutil.rmtree(workspace.folder / ".store")
+    shutil.rmtree(workspace.folder / ".dvc/cache/runs")
+    before = _runs(workspace)
+    workspace.command("dvc", "repro", "--force", "--no-run-cache")
+    assert _hashes(workspace) == by_flow
+    new = [status for run, status in _runs(workspace) if run not in {known for known, _ in before}]
+    assert new == ["FINISHED"]
+
+
+def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspace: Workspace, tmp_path: Path) -> None:
+    landed = tmp_path / "landed"
+    landed.mkdir()
+    manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
+    jpegs = [row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg")]
+    for number, path in enumerate(jpegs[:2]):
+        data = (workspace.folder / "data/raw" / path).read_bytes()
+        (landed / f"new {number}.jpg").write_bytes(data + bytes([number]))  # another file of the same picture
+    names = sorted({row["accession"] for row in manifest})
+    assign(workspace, f"train.accessions={json.dumps(names)}")
+    workspace.command("cbir", "import", landed)
+    output = workspace.run().stderr
+    assert "train: unchanged" in output
+    assert "embed: ran" in output
+    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+    neighbours = pq.read_table(workspace.folder / "data/neighbours.parquet").to_pylist()
+    after = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
+    new = {row["image_id"] for row in after if row["accession"] == "landed"}
+    nearest = [row for row in neighbours if row["query_id"] in new and row["rank"] == 1]
+    assert len(nearest) == 2
+    assert all(row["similarity"] > 0.99 for row in nearest)
+
+
+def test_the_alias_follows_the_encoder_on_disk_whatever_put_it_there(workspace: Workspace) -> None:
+    assert registered(workspace)[0] == "1"
+    assert "in service" not in workspace.run().stderr
+    assign(workspace, "train.learning_rate=0.2")
+    workspace.command("dvc", "repro")
+    assert "in service: version 2 of cbir-encoder" in workspace.run().stderr
+    assert registered(workspace)[0] == "2"
+    restored = workspace.run("train.learning_rate=0.3").stderr
+    assert ": ran" not in restored
+    assert registered(workspace)[0] == "1"
+
+
+def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
+    manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
+    path = next(row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg"))
+    done = workspace.command("cbir", "search", f"data/raw/{path}", "-k", "3")
+    assert Path(path).name in done.stdout
+    assert "1.000" in done.stdout
+    assert done.stderr == ""
+
+
+def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace) -> None:
+    options = ["--set", "train.epochs=12", "--set", "train.patience=12"]
+    checkpoints = workspace.folder / ".store/checkpoints"
+    process = subprocess.Popen(
+        ["cbir", "run", *options], cwd=workspace.folder, env=workspace.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not any(checkpoints.rglob("last.ckpt")):
+        assert process.poll() is None
+        assert time.monotonic() < end, "no checkpoint appeared"
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    output = workspace.run().stderr
+    assert "going on after epoch" in output
+    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+
+
+def test_a_study_and_the_workspace_restore_what_the_other_has_computed(workspace: Workspace) -> None:
+    done = workspace.command("cbir", "study", "simclr-standard", "phash", "sift", "--quick")
+    for name in ("simclr-standard", "phash"):
+        assert f"{name}/groundtruth: restored from the run cache" in done.stderr
+        assert f"{name}/train: ran" in done.stderr
+    with (workspace.folder / "reports/study.csv").open(newline="") as file:
+        rows = {row["preset"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"simclr-standard", "phash", "sift"}
+    for row in rows.values():
+        assert row["failure"] == ""
+        assert float(row["map@10"]) >= 0
+        assert float(row["robustness/recall@1"]) >= 0
+        assert float(row["embedding_seconds"]) > 0
+        assert float(row["embedding_images_per_second"]) > 0
+    assert float(rows["simclr-standard"]["training_seconds"]) > 0
+    assert float(rows["simclr-standard"]["training_images_per_second"]) > 0
+    output = workspace.command("sh", "-c", rows["simclr-standard"]["command"]).stderr
+    assert "train: restored from the run cache" in output
+    assert "robustness: restored from the run cache" in output
+    again = workspace.command("cbir", "study", "phash", "simclr-standard", "--quick")
+    assert ": ran" not in again.stderr
+    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
+        parents = database.execute("SELECT value FROM tags WHERE key = 'mlflow.parentRunId'").fetchall()
+    assert len(parents) >= 3
+    assert len(set(parents)) < len(parents)
+
+
+def test_ctrl_c_ends_in_one_sentence_and_the_next_run_goes_on(workspace: Workspace) -> None:
+    process = subprocess.Popen(
+        ["cbir", "run", "--set", "train.epochs=41"], cwd=workspace.folder, env=workspace.environment, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    encoder = workspace.folder / "models/encoder"
+    while encoder.exists():  # DVC removes the old output when the stage begins
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in shown
+    assert "Traceback" not in shown
+    workspace.run("train.epochs=2")
+    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("groundtruth.file=missing.xlsx", "missing.xlsx"),
+        ("train.backbone=timm/resnet1", "resnet1"),
+        ("index.kind=fast", "index.kind must be one of"),
+    ],
+)
+def test_a_wrong_value_ends_in_one_sentence_that_names_it(workspace: Workspace, setting: str, sentence: str) -> None:
+    done = workspace.run(setting, check=False)
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,147 @@
+"""What lands in an archive that lives: brought in, reported, versioned, whatever kills the run."""
+
+import os
+import random
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.archive import (
+    assign,
+    brought_in,
+    copy,
+    encoder,
+    fill,
+    is_clean,
+    kill_after,
+    land,
+    params,
+    registered,
+    small_disk,
+)
+from tests.support.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
+    return copy(sample, tmp_path / "workspace")
+
+
+def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained(workspace: Workspace) -> None:
+    assign(workspace, "version.commit=true")
+    workspace.commit("to be committed from now on")
+    hashes, before = land(workspace), encoder(workspace)
+    done = workspace.command("cbir", "refresh")
+    assert "3 new images" in done.stdout
+    assert "1 exact copy, 1 rejected" in done.stdout
+    assert "training on" not in done.stderr
+    assert encoder(workspace) == before
+    assert brought_in(workspace) == hashes
+    assert is_clean(workspace)
+    (page,) = (workspace.folder / "reports/arrivals").glob("*.html")
+    assert "blurred é 0.jpg" in page.read_text(encoding="utf-8")
+    assert "notes.txt" in page.read_text(encoding="utf-8")
+    subject = workspace.command("git", "log", "-1", "--format=%s").stdout.strip()
+    assert subject == f"cbir refresh: {page.stem}"
+    assert workspace.command("git", "status", "--porcelain").stdout == ""
+    trained = params(workspace)["train"]["accessions"]
+    assert len(trained) == 3
+    assert page.stem not in trained
+    assert registered(workspace)[0] == "1"
+
+    again = workspace.command("cbir", "refresh")
+    assert "nothing landed" in again.stdout
+    workspace.command("dvc", "repro")
+    assert encoder(workspace) == before
+    assert is_clean(workspace)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_one_completes(
+    workspace: Workspace,
+) -> None:
+    chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
+    hashes: Counter[str] = Counter()
+    before = encoder(workspace)
+    for turn in range(int(os.environ.get("CBIR_KILLS", "2"))):
+        hashes += land(workspace, seed=turn)
+        kill_after(workspace, chance.uniform(1, float(os.environ.get("CBIR_KILL_WITHIN", "10"))), "refresh")
+        assert brought_in(workspace) == hashes
+    workspace.command("cbir", "refresh")
+    assert brought_in(workspace) == hashes
+    assert not list((workspace.folder / "data/raw").glob(".*landing.tmp"))
+    assert is_clean(workspace)
+    assert encoder(workspace) == before
+    reports = "".join(
+        path.read_text(encoding="utf-8") for path in (workspace.folder / "reports/arrivals").glob("*.csv")
+    )
+    assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(sample: Workspace, tmp_path: Path) -> None:
+    chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
+    hashes: Counter[str] = Counter()
+    with small_disk(tmp_path / "disk", megabytes=400) as disk:
+        workspace = copy(sample, disk / "workspace")
+        before = encoder(workspace)
+        for turn in range(int(os.environ.get("CBIR_FULL_DISKS", "1"))):
+            hashes += land(workspace, seed=turn)
+            ballast = fill(disk, left=chance.randint(0, int(os.environ.get("CBIR_FULL_WITHIN", "4_000_000"))))
+            done = workspace.command("cbir", "refresh", check=False)
+            assert "Traceback" not in done.stderr
+            assert done.returncode == 0 or "no space" in done.stderr.splitlines()[-1], done.stderr
+            assert brought_in(workspace) == hashes
+            ballast.unlink()
+        workspace.command("cbir", "refresh")
+        assert brought_in(workspace) == hashes
+        assert encoder(workspace) == before
+        assert is_clean(workspace)
+
+
+def test_a_refresh_without_an_encoder_says_how_to_get_one(tmp_path: Path, sample: Workspace) -> None:
+    empty = Workspace.make(tmp_path / "empty", sample.environment)
+    done = empty.command("cbir", "refresh", check=False)
+    assert done.returncode == 1
+    assert "no encoder is in service yet: `cbir run` makes one" in done.stderr
+
+
+def test_a_refresh_that_would_have_to_train_says_so_and_trains_nothing(workspace: Workspace) -> None:
+    land(workspace)
+    before = encoder(workspace)
+    text = (workspace.folder / "params.yaml").read_text(encoding="utf-8")
+    (workspace.folder / "params.yaml").write_text(text.replace("  epochs: 2", "  epochs: 3"), encoding="utf-8")
+    done = workspace.command("cbir", "refresh", check=False)
+    assert done.returncode == 1
+    assert "train would have to run, for train.epochs" in done.stderr
+    assert encoder(workspace) == before
+
+
+def test_a_run_and_dvc_repro_that_start_during_a_refresh_run_no_stage_again(workspace: Workspace) -> None:
+    workspace.command("cbir", "refresh")  # names what was trained on, so that dvc repro has nothing to train either
+    hashes = land(workspace)
+    outputs = []
+    processes = []
+    for words, after in ((("cbir", "refresh"), 5), (("cbir", "run"), 1), (("dvc", "repro"), 0)):
+        log = (workspace.folder.parent / f"{words[1]}.log").open("w+")
+        outputs.append(log)
+        processes.append(
+            subprocess.Popen(words, cwd=workspace.folder, env=workspace.environment, stdout=log, stderr=log)
+        )
+        time.sleep(after)
+    codes = [process.wait(300) for process in processes]
+    text = ""
+    for log in outputs:
+        log.seek(0)
+        text += log.read()
+        log.close()
+    assert codes[:2] == [0, 0], text
+    assert codes[2] == 0 or "busy" in text or "Unable to acquire lock" in text, text
+    for stage in ("clean", "embed", "index", "group"):
+        assert text.count(f"{stage}: ran,") + text.count(f"Running stage '{stage}'") == 1, text
+    assert "training on" not in text
+    assert brought_in(workspace) == hashes
+    assert is_clean(workspace)

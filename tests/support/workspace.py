@@ -1,0 +1,111 @@
+"""What measurements and tests run in: a fresh folder with the project's files under git and DVC; a Prefect server."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+READ_ME = ("data/reference/README.md", "models/weights/README.md")
+PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ_ME)
+BIN = Path(sys.executable).parent
+
+
+class Workspace:
+    """The folder, and the commands of the project run in it as a user would run them."""
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # code is compiled once, as on a user's machine
+        self.environment = {**os.environ, **compiled, "PATH": path, **(environment or {})}
+
+    @classmethod
+    def make(cls, folder: Path, environment: dict[str, str] | None = None) -> "Workspace":
+        """Copy the project's files to ``folder``, which must not be there yet; nothing is brought in, nothing ran."""
+        for part in PARTS:
+            (folder / part).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, folder / part)
+        workspace = cls(folder, environment)
+        workspace.command("git", "init", "--quiet")
+        workspace.command("dvc", "init", "--quiet")
+        shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+        workspace.commit("the project")
+        return workspace
+
+    def command(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder.
+
+        Raises:
+            RuntimeError: it failed and ``check`` is set; the message holds what it printed.
+        """
+        done = subprocess.run(
+            [str(word) for word in words], cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def run(self, *settings: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`cbir run` with settings of the form section.key=value."""
+        options = [word for setting in settings for word in ("--set", setting)]
+        return self.command("cbir", "run", *options, check=check)
+
+    def commit(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.command("git", "add", "--all")
+        self.command("git", "-c", "user.name=cbir", "-c", "user.email=cbir@localhost", "commit", "-qm", message)
+
+    def metrics(self) -> dict[str, Any]:
+        """reports/metrics.json."""
+        return json.loads((self.folder / "reports/metrics.json").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def prefect_server() -> Iterator[dict[str, str]]:
+    """A Prefect server of its own, and the variables with which a command finds it and this project's programs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    with tempfile.TemporaryDirectory() as home:
+        environment = {
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": home,
+            "PREFECT_API_URL": api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = subprocess.Popen(command, env={**os.environ, **environment}, **quiet)
+        try:
+            _wait_until_healthy(f"{api}/health")
+            yield environment
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def _wait_until_healthy(url: str) -> None:
+    end = time.monotonic() + 300  # seconds; on a busy machine two minutes are no rarity
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.3)

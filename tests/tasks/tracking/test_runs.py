@@ -1,0 +1,402 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from ruamel.yaml import YAML
+
+from cbir.embedding.files import write_embeddings
+from cbir.encoders.encoder import build_encoder, load_encoder
+from cbir.encoders.files import encoder_digest
+from cbir.errors import UserError
+from cbir.files import write_parquet
+from cbir.images.reading import read_image
+from tasks.harness.settings import read_yaml
+from tasks.tracking import runs as tracking
+
+pytestmark = [  # of MLflow: one when it imports mlflow.pyfunc, one for what makes it embed a whole batch on the spot
+    pytest.mark.filterwarnings("ignore:.*AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*input example:UserWarning"),
+]
+
+REPOSITORY = Path(__file__).parents[3]
+METRICS = {
+    "map@10": 0.81,
+    "map@10_by_relevant": 0.5,
+    "mrr": None,
+    "ci95": {"map@10": {"low": 0.7, "high": 0.9}, "mrr": {"low": None, "high": None}},
+    "counts": {"queries": 12},
+    "published_thresholds": {"mean": 0.4},
+}
+ROBUSTNESS = {
+    "mrr": 0.75,
+    "recall@1_flip": 0.6,
+    "ci95": {"recall@1_flip": {"low": 0.5, "high": None}},
+    "counts": {"images": 64},
+}
+LOCK = """
+schema: '2.0'
+stages:
+  clean:
+    cmd: python -m tasks.clean
+    outs:
+    - {path: data/manifest.parquet, hash: md5, md5: '11111111111111111111111111111111', size: 10}
+  groundtruth:
+    cmd: python -m tasks.groundtruth
+    outs:
+    - {path: data/training.parquet, hash: md5, md5: '22222222222222222222222222222222', size: 20}
+"""
+ACCESSION = "outs:\n- {md5: '33333333333333333333333333333333.dir', size: 30, nfiles: 3, hash: md5, path: first}\n"
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    params = read_yaml(REPOSITORY / "params.yaml")
+    params["tracking"]["uri"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
+    params["groundtruth"]["file"] = "http://reader:secret@example.org/truth.xlsx"
+    params["train"]["backbone_options"] = {"drop": "x" * 7000}
+    return params
+
+
+def make_outputs(folder: Path) -> None:
+    """What the stages of the pipeline leave in a workspace, small."""
+    shutil.copy(REPOSITORY / "dvc.yaml", folder)
+    YAML().dump(settings(folder), folder / "params.yaml")
+    (folder / "data/raw/first").mkdir(parents=True)
+    (folder / "data/raw/first.dvc").write_text(ACCESSION)
+    (folder / "dvc.lock").write_text(LOCK)
+    statuses = pa.array(["ok", "ok", "ok", "corrupt"]).dictionary_encode()
+    copies = pa.array([None, None, "a.jpg", None])
+    names = [f"first/{name}.jpg" for name in "abcd"]
+    manifest = pa.table({"path": names, "status": statuses, "duplicate_of": copies})
+    write_parquet(folder / "data/manifest.parquet", manifest)
+    for name, groups in (("groundtruth", ["a", "a", None, "b"]), ("groups", ["a", "a", "b", "b", "b"])):
+        write_parquet(folder / f"data/{name}.parquet", pa.table({"group_id": groups}))
+    encoder = build_encoder(backbone="timm/test_resnet", image_size=64, greyscale=True)
+    encoder.save(folder / "models/encoder")
+    rows = {"epoch": [0, 0, 1, 1], "split": ["train", "val"] * 2, "loss": [3.0, 4.0, 2.0, None], "seconds": [1.0] * 4}
+    write_parquet(folder / "models/encoder/history.parquet", pa.table(rows))
+    write_embeddings(
+        folder / "data/embeddings",
+        [(["0" * 32], np.ones((1, encoder.dimension), np.float32))],
+        dimension=encoder.dimension,
+        encoder_digest=encoder_digest(folder / "models/encoder"),
+        precision="float32",
+    )
+    (folder / "reports/plots").mkdir(parents=True)
+    (folder / "reports/metrics.json").write_text(json.dumps(METRICS))
+    (folder / "reports/robustness.json").write_text(json.dumps(ROBUSTNESS))
+    for name in (
+        "cleaning.csv",
+        "groundtruth.csv",
+        "groups.csv",
+        "groups.xlsx",
+        "index.html",
+        "plots/contact_best.png",
+        "robustness.csv",
+        "robustness.html",
+        "robustness.png",
+    ):
+        (folder / "reports" / name).write_bytes(name.encode())
+
+
+@dataclass
+class Recorded:
+    """A workspace all of whose stages were recorded, by two pipeline runs: all but the last two by the first."""
+
+    folder: Path
+    first: str
+    second: str
+
+    @property
+    def client(self) -> Any:
+        import mlflow
+
+        return mlflow.MlflowClient()
+
+    def artifacts(self, run_id: str) -> set[str]:
+        root = Path(self.client.get_run(run_id).info.artifact_uri)
+        return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    folder = tmp_path_factory.mktemp("workspace")
+    make_outputs(folder)
+    first = tracking.Pipeline(key="flow-1", began=0.0, command="cbir run")
+    second = tracking.Pipeline(key="flow-2", began=0.0, command="cbir run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", os.environ.copy())
+        patch.setenv("DEEPL_API_KEY", "0f3a-secret-7c:fx")
+        patch.chdir(folder)
+        stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate")
+        ids = {tracking.record(stage, 1.5, first) for stage in stages}
+        others = {tracking.record(stage, 0.5, second) for stage in ("group", "robustness")}
+        yield Recorded(folder, ids.pop(), others.pop())
+        assert not ids
+        assert not others
+
+
+def test_all_stages_of_a_pipeline_run_are_in_one_mlflow_run_and_those_of_another_in_another(recorded: Recorded) -> None:
+    tags = recorded.client.get_run(recorded.first).data.tags
+    assert tags["stages"] == "clean, groundtruth, train, embed, index, evaluate"
+    assert recorded.client.get_run(recorded.second).data.tags["stages"] == "group, robustness"
+
+
+def test_a_run_has_all_params_without_credentials(recorded: Recorded) -> None:
+    params = recorded.client.get_run(recorded.first).data.params
+    assert params["train.method"] == "simclr"
+    assert params["groundtruth.unlabelled"] == "['unlabelled', 'unknown']"
+    assert params["groundtruth.file"] == "http://example.org/truth.xlsx"
+    sections = read_yaml(Path("params.yaml"))
+    assert {name.partition(".")[0] for name in params} >= set(sections)
+
+
+def test_the_key_of_the_translations_is_nowhere_in_mlflow(recorded: Recorded) -> None:
+    files = [path for path in recorded.folder.rglob("*") if path.is_file()]
+    assert recorded.folder / "mlflow.db" in files
+    assert not [path for path in files if b"0f3a-secret" in path.read_bytes()]
+
+
+def test_a_run_names_the_data_that_it_read_with_dvcs_hashes(recorded: Recorded) -> None:
+    inputs = recorded.client.get_run(recorded.first).inputs.dataset_inputs
+    read = {(one.dataset.name, one.dataset.digest, one.tags[0].value) for one in inputs}
+    assert read == {
+        ("data/raw/first", "3" * 32 + ".dir", "clean"),
+        ("data/manifest.parquet", "1" * 32, "groundtruth"),
+        ("data/training.parquet", "2" * 32, "train"),
+    }
+
+
+def test_a_run_has_seconds_counts_and_metrics_under_names_that_mlflow_takes(recorded: Recorded) -> None:
+    metrics = recorded.client.get_run(recorded.first).data.metrics
+    assert metrics["seconds/clean"] == 1.5
+    assert metrics["counts/files"] == 4
+    assert metrics["counts/files_corrupt"] == 1
+    assert metrics["counts/exact_copies"] == 1
+    assert metrics["counts/labelled_groups"] == 2
+    assert metrics["map_at_10"] == 0.81
+    assert metrics["map_at_10_by_relevant"] == 0.5
+    assert metrics["ci95/map_at_10_low"] == 0.7
+    assert metrics["counts/queries"] == 12
+    assert metrics["published_thresholds/mean"] == 0.4
+    assert not any("mrr" in name for name in metrics)
+
+
+def test_a_run_that_only_grouped_anew_has_the_metrics_too_and_names_the_model(recorded: Recorded) -> None:
+    run = recorded.client.get_run(recorded.second)
+    assert run.data.metrics["map_at_10"] == 0.81
+    assert run.data.metrics["counts/groups"] == 2
+    (version,) = recorded.client.search_model_versions("name = 'cbir-encoder'")
+    assert [model.model_id for model in run.inputs.model_inputs] == [version.source.removeprefix("models:/")]
+
+
+def test_the_figures_of_robustness_have_names_of_their_own(recorded: Recorded) -> None:
+    metrics = recorded.client.get_run(recorded.second).data.metrics
+    assert {name: value for name, value in metrics.items() if name.startswith("robustness/")} == {
+        "robustness/mrr": 0.75,
+        "robustness/recall_at_1_flip": 0.6,
+        "robustness/ci95/recall_at_1_flip_low": 0.5,
+        "robustness/counts/images": 64,
+    }
+
+
+def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> None:
+    losses = recorded.client.get_metric_history(recorded.first, "train/loss")
+    assert [(one.step, one.value) for one in losses] == [(0, 3.0), (1, 2.0)]
+    assert len(recorded.client.get_metric_history(recorded.first, "val/loss")) == 1
+
+
+def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
+    assert recorded.artifacts(recorded.first) == {
+        "params.yaml",
+        "accessions.json",
+        "reports/cleaning.csv",
+        "reports/groundtruth.csv",
+        "reports/metrics.json",
+        *(["reports/plots/contact_best.png"] if "plots" in (REPOSITORY / "dvc.yaml").read_text() else []),
+    }
+    of_robustness = {f"reports/robustness.{kind}" for kind in ("csv", "html", "json", "png")}
+    of_group = {"reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
+    assert recorded.artifacts(recorded.second) == of_group | of_robustness
+
+
+def test_runs_end_finished(recorded: Recorded) -> None:
+    run = recorded.client.get_run(recorded.first)
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time - run.info.start_time >= 1500
+
+
+def test_the_registered_model_gives_the_pipelines_vectors_number_for_number(recorded: Recorded) -> None:
+    import mlflow
+
+    image = np.random.default_rng(0).integers(0, 255, (700, 900, 3), dtype=np.uint8)
+    assert cv2.imwrite("picture.jpg", image)
+    model = mlflow.pyfunc.load_model("models:/cbir-encoder/1")
+    given = model.predict(pd.DataFrame({"image": [Path("picture.jpg").read_bytes()] * 2}))
+    encoder = load_encoder(Path("models/encoder"))
+    expected = encoder.embed([read_image(Path("picture.jpg"), longest_side=512)] * 2, batch_size=64, precision="auto")
+    assert given.dtype == np.float32
+    np.testing.assert_array_equal(given, expected)
+
+
+def test_the_registered_model_says_what_it_takes_and_gives_and_where_it_came_from(recorded: Recorded) -> None:
+    import mlflow
+
+    info = mlflow.models.get_model_info("models:/cbir-encoder/1")
+    assert info.signature.inputs.to_dict() == [{"type": "binary", "name": "image", "required": True}]
+    assert info.signature.outputs.to_dict()[0]["tensor-spec"]["shape"] == (
+        -1,
+        load_encoder(Path("models/encoder")).dimension,
+    )
+    version = recorded.client.get_model_version("cbir-encoder", "1")
+    assert version.run_id == recorded.first
+    assert version.tags == {"encoder": encoder_digest(Path("models/encoder")), "pipeline_run": "flow-1"}
+
+
+def test_nothing_of_the_model_is_pickled(recorded: Recorded) -> None:
+    stored = [path for path in Path("mlruns").rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib", ".pt")]
+    assert not stored
+    assert "cloudpickle" not in next(Path("mlruns").rglob("MLmodel")).read_text()
+
+
+def test_a_stage_that_failed_shows_until_it_succeeded(recorded: Recorded) -> None:
+    pipeline = tracking.Pipeline(key="flow-3", began=0.0, command="cbir run")
+    run_id = tracking.record("index", 1.0, pipeline, failed="no space on http://a:b@example.org")
+    failed = recorded.client.get_run(run_id)
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["failed.index"] == "no space on http://example.org"
+    tracking.record("groundtruth", 1.0, pipeline)
+    assert recorded.client.get_run(run_id).info.status == "FAILED"
+    tracking.record("index", 1.0, pipeline)
+    mended = recorded.client.get_run(run_id)
+    assert mended.info.status == "FINISHED"
+    assert "failed.index" not in mended.data.tags
+
+
+def test_an_encoder_that_is_registered_is_not_registered_again(recorded: Recorded) -> None:
+    pipeline = tracking.Pipeline(key="flow-4", began=0.0, command="cbir run")
+    run_id = tracking.record("train", 1.0, pipeline)
+    assert len(recorded.client.search_model_versions("name = 'cbir-encoder'")) == 1
+    assert recorded.client.get_run(run_id).inputs.model_inputs
+
+
+def test_a_run_of_an_earlier_process_with_the_same_number_is_not_taken_up(recorded: Recorded) -> None:
+    earlier = tracking.record("index", 1.0, tracking.Pipeline(key="host:7", began=0.0, command="dvc repro"))
+    info = recorded.client.get_run(earlier).info
+    later = tracking.Pipeline(key="host:7", began=info.start_time / 1000 + 60, command="dvc repro")
+    assert tracking.record("index", 1.0, later) != earlier
+
+
+def test_the_settings_of_the_tracking_are_checked() -> None:
+    with pytest.raises(UserError, match=r"tracking\.experimnt is no parameter; did you mean experiment"):
+        tracking.load_tracking({"tracking": {"experimnt": "a"}})
+    with pytest.raises(UserError, match=r"tracking\.experiment is missing"):
+        tracking.load_tracking({"tracking": {"uri": "a"}})
+
+
+@pytest.mark.parametrize(
+    ("uri", "address"),
+    [
+        ("sqlite:///mlflow.db", "http://127.0.0.1:5000/#/runs/1f"),
+        ("https://me:secret@mlflow.example.org/", "https://mlflow.example.org/#/runs/1f"),
+    ],
+)
+def test_the_address_of_a_run_is_on_the_server_where_there_is_one(uri: str, address: str) -> None:
+    values = {"uri": uri, "experiment": "cbir", "model": "cbir-encoder", "ui": "http://127.0.0.1:5000"}
+    assert tracking.run_url("1f", {"tracking": values}) == address
+
+
+STAGE = """
+import subprocess, sys
+from pathlib import Path
+from tasks.harness.stage import main
+
+
+def {name}(paths, *, value: int) -> None:
+    Path("{output}").write_text(str(value))
+
+
+if __name__ == "__main__":
+    main({name})
+"""
+GRAPH = """
+stages:
+  one: {cmd: python -m toy.one, params: [one], outs: [one.txt]}
+  two: {cmd: python -m toy.two, params: [two], deps: [one.txt], outs: [two.txt]}
+"""
+
+
+def test_dvc_repro_makes_one_run_for_its_stages_and_none_where_nothing_ran(tmp_path: Path) -> None:
+    params = settings(tmp_path) | {"one": {"value": 1}, "two": {"value": 1}}
+    YAML().dump(params, tmp_path / "params.yaml")
+    (tmp_path / "dvc.yaml").write_text(GRAPH)
+    (tmp_path / "toy").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "toy" / f"{name}.py").write_text(STAGE.format(name=name, output=f"{name}.txt"))
+    binaries = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(REPOSITORY),
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+    def dvc(*arguments: str) -> str:
+        command = [str(binaries / "dvc"), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    dvc("init", "--no-scm")
+    first = dvc("repro")
+    lines = [line for line in first.splitlines() if tracking.RUN_LINE in line]
+    assert len(lines) == 2
+    assert len({line.rpartition(" ")[2] for line in lines}) == 1
+    assert "WARN" not in first.upper()
+    assert tracking.RUN_LINE not in dvc("repro")
+
+
+def test_two_stages_that_end_at_once_in_a_workspace_without_a_database_share_a_run(tmp_path: Path) -> None:
+    make_outputs(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "tasks.tracking.runs"]
+    both = [
+        subprocess.Popen(
+            [*command, stage, "1"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for stage in ("clean", "index")
+    ]
+    answers = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert answers[0] == answers[1]
+    assert answers[0].startswith(tracking.RUN_LINE)
+    assert len(answers[0].splitlines()) == 1
+
+
+def test_a_store_that_mlflow_refuses_is_one_sentence_on_stderr(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    params["tracking"]["uri"] = "nonsense://user:secret@host"
+    YAML().dump(params, tmp_path / "params.yaml")
+    shutil.copy(REPOSITORY / "dvc.yaml", tmp_path)
+    command = [sys.executable, "-m", "tasks.tracking.runs", "clean", "1"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nonsense://host" in done.stderr.splitlines()[-1]
+    assert "secret" not in done.stderr

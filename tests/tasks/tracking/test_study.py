@@ -1,0 +1,90 @@
+"""A study in MLflow: one run, with a nested one a preset."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.tracking.study import Member, Study
+from tests.tasks.tracking.test_runs import make_outputs
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*input example:UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The MLflow runs of a study of a preset that succeeded and one that failed, by name."""
+    import mlflow
+
+    folder = tmp_path_factory.mktemp("study") / "workspace"
+    folder.mkdir()
+    make_outputs(folder)
+    (folder / "reports/study.csv").write_text("preset,map@10\n")
+    member = folder / ".store/studies/good"
+    member.mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml", "dvc.lock"):
+        shutil.copy(folder / name, member)
+    for name in ("data", "models", "reports"):
+        shutil.copytree(folder / name, member / name)
+    members = [
+        Member("good", str(member), {"train": 12.0, "embed": 3.0, "evaluate": 2.0, "robustness": 1.0}),
+        Member("bad", str(member), {"groundtruth": 1.0}, failed=("train", "no caption at all")),
+    ]
+    study = Study("key", 1_700_000_000.0, members, ["reports/study.csv"])
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.tracking.study"],
+        cwd=folder,
+        input=study.to_json(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("MLflow run: ")
+    mlflow.set_tracking_uri(f"sqlite:///{folder.as_posix()}/mlflow.db")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("cbir")
+    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def test_a_study_is_one_run_with_a_nested_one_a_preset(runs: dict[str, Any]) -> None:
+    assert set(runs) == {"study", "good", "bad"}
+    parent = runs["study"].info.run_id
+    assert {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()} == {
+        "study": None,
+        "good": parent,
+        "bad": parent,
+    }
+    assert runs["study"].info.status == runs["good"].info.status == "FINISHED"
+
+
+def test_a_nested_run_has_the_metrics_and_seconds_of_its_stages(runs: dict[str, Any]) -> None:
+    metrics = runs["good"].data.metrics
+    assert metrics["map_at_10"] == 0.81
+    assert metrics["seconds/train"] == 12.0
+    assert metrics["robustness/recall_at_1_flip"] == 0.6
+    assert metrics["train/loss"] == 2.0
+    assert runs["good"].data.params["train.method"] == "simclr"
+
+
+def test_a_preset_that_failed_is_a_failed_run_that_says_why(runs: dict[str, Any]) -> None:
+    assert runs["bad"].info.status == "FAILED"
+    assert runs["bad"].data.tags["failed.train"] == "no caption at all"
+    assert runs["bad"].data.metrics["seconds/groundtruth"] == 1.0
+
+
+def test_the_table_is_with_the_whole(runs: dict[str, Any]) -> None:
+    artifacts = Path(runs["study"].info.artifact_uri)
+    assert (artifacts / "reports/study.csv").read_text() == "preset,map@10\n"
+
+
+def test_a_study_goes_through_json_unchanged() -> None:
+    study = Study("key", 1.5, [Member("one", "/root", {"train": 1.0}, failed=("train", "why"))], ["a"])
+    assert json.loads(study.to_json())["members"][0]["failed"] == ["train", "why"]
+    assert Study.from_json(study.to_json()) == study
