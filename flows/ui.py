@@ -66,6 +66,7 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
 def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
     """MLflow's server on the database of the workspace, without the job runners that its other products need."""
     command = ["mlflow", "server", "--backend-store-uri", tracking.uri, "--host", HOST, "--port", str(port)]
+    command += ["--app-name", "cbir"]  # flows/processes/mlflow_app.py, by the entry point in pyproject.toml
     return Server(
         name="MLflow",
         command=[sys.executable, "-m", *command, "--workers", "1"],

@@ -1,27 +1,21 @@
-"""Prefect's server, with pages that the browser lets talk to this machine alone.
+"""Prefect's server behind the guard, with pages that the browser lets talk to this server alone.
 
 The pages start an analytics client that calls its maker as soon as one is opened, whatever Prefect's settings for
 telemetry say (3.8.8); a Content-Security-Policy keeps the call in the browser.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
+from flows.processes.guard import Application, Guard, Message, Receive, Scope, Send
 from tasks.harness.stage import die_with_parent
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
+DEFAULT = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 HERE = "'self' http://127.0.0.1:* http://localhost:* ws://127.0.0.1:* ws://localhost:*"
-POLICY = f"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src {HERE} data: blob:"
+POLICY = f"default-src {DEFAULT}; connect-src {HERE} data: blob:; frame-ancestors 'self'"
 
 
 class LocalPages:
     """An ASGI application whose answers carry the policy."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,9 +28,9 @@ class LocalPages:
         await self._app(scope, receive, send_with_policy)
 
 
-def create_app() -> LocalPages:
+def create_app() -> Guard:
     """The application for ``uvicorn --factory``."""
     from prefect.server.api.server import create_app as create_prefect
 
     die_with_parent()  # a killed command leaves no server behind
-    return LocalPages(create_prefect(final=True))
+    return Guard(LocalPages(create_prefect(final=True)))

@@ -36,8 +36,9 @@ class Server:
 
 
 def prefect_server(port: int, log: Path) -> Server:
-    """Prefect's server on the runs in PREFECT_HOME."""
-    api = f"http://{HOST}:{port}/api"
+    """Prefect's server on the runs in PREFECT_HOME, which asks for the user's PREFECT_SERVER_API_AUTH_STRING if set."""
+    address = f"http://{HOST}:{port}"
+    api = f"{address}/api"
     command = ["uvicorn", "--factory", "flows.processes.prefect_app:create_app", "--host", HOST, "--port", str(port)]
     return Server(
         name="Prefect",
@@ -46,9 +47,11 @@ def prefect_server(port: int, log: Path) -> Server:
             "PREFECT_API_URL": api,
             "PREFECT_SERVER_API_HOST": HOST,
             "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
+            "PREFECT_SERVER_UI_API_URL": "/api",  # the pages ask where they came from, whatever the tunnel's port
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         },
-        address=f"http://{HOST}:{port}",
+        address=address,
         health=f"{api}/health",
         log=log,
     )
@@ -75,6 +78,8 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     atexit.register(until_exit.close)
     wait_until_ready(server, until_exit.enter_context(started(server)))
     os.environ["PREFECT_API_URL"] = server.environment["PREFECT_API_URL"]
+    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ["PREFECT_API_AUTH_STRING"] = password
 
 
 def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:

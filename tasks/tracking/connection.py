@@ -75,6 +75,13 @@ def run_url(run_id: str, params: dict[str, Any]) -> str:
     return f"{without_credentials(tracking.uri if served else tracking.ui).rstrip('/')}/#/runs/{run_id}"
 
 
+def web_application() -> Any:
+    """The ASGI application of MLflow's server, in a process that ``mlflow server`` has started."""
+    from mlflow.server.fastapi_app import app
+
+    return app
+
+
 def load_mlflow() -> None:
     """Spend the seconds that MLflow takes to load."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
