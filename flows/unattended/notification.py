@@ -1,24 +1,19 @@
 """Tells others of a run: a command or a web address gets its summary as JSON, and their failures are warnings."""
 
 import json
+import logging
 import shlex
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
+
+import httpx
 
 from flows.processes.programs import run_limited
 
 _SHORT = 200  # characters of what a command said of its failure
 
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Refuses to follow: what was posted would be fetched from the new address instead, and lost."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each address, with the secret in it
 
 
 def notify(summary: Mapping[str, Any], *, command: str, webhook: str, timeout: float) -> list[str]:
@@ -62,7 +57,7 @@ def _call(command: str, text: str, timeout: float) -> str:
 
 
 def _post(webhook: str, text: str, timeout: float) -> str:
-    """Post to the address, in a thread: urllib's own limit is for each wait, which a slow server can draw out."""
+    """Post to the address from a thread: httpx limits each wait alone, and a slow server makes many of them."""
     server = _server_of(webhook)
     if not server:
         return "notify.webhook must be an address that begins with http:// or https://; nothing was posted"
@@ -75,24 +70,24 @@ def _post(webhook: str, text: str, timeout: float) -> str:
 
 
 def _server_of(webhook: str) -> str:
-    """The address up to its server; empty where it is none of the web."""
+    """Name the address up to its server; empty where it is none of the web."""
     try:
-        address = urllib.parse.urlsplit(webhook)
-    except ValueError:
+        url = httpx.URL(webhook)
+    except httpx.InvalidURL:
         return ""
-    return f"{address.scheme}://{address.hostname}" if address.scheme in ("http", "https") and address.hostname else ""
+    return f"{url.scheme}://{url.host}" if url.scheme in ("http", "https") and url.host else ""
 
 
 def _answer(webhook: str, text: str, timeout: float) -> str:
-    """How the server failed; empty where it took the text."""
+    """Say how the server failed; empty where it took the text. The body of its answer is never read."""
+    kind = {"Content-Type": "application/json"}
     try:
-        request = urllib.request.Request(webhook, text.encode("ascii"), {"Content-Type": "application/json"})
-        with urllib.request.build_opener(_NoRedirects).open(request, timeout=timeout):
-            return ""
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"answered {error.code} {error.reason}"
-    except OSError as error:
-        return f"did not get it ({getattr(error, 'reason', None) or error})"
-    except Exception as error:  # of the HTTP library; its text quotes the address
+        with httpx.stream(
+            "POST", webhook, content=text, headers=kind, timeout=timeout, follow_redirects=False
+        ) as answer:
+            code = answer.status_code
+            return "" if answer.is_success else f"answered {code} {httpx.codes.get_reason_phrase(code)}".rstrip()
+    except httpx.NetworkError as error:
+        return f"did not get it ({error})"
+    except Exception as error:  # the text of others may quote the address, or what the server made of it
         return f"did not get it ({type(error).__name__})"

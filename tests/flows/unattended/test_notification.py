@@ -1,6 +1,7 @@
 """Notifications reach a command and a web address, and whatever goes wrong there is a warning in time."""
 
 import json
+import logging
 import os
 import shlex
 import sys
@@ -22,7 +23,7 @@ ARRIVED = {"landed": 3, "name": "été", "at": "data/raw", "score": None}
 
 @dataclass
 class Server:
-    """What was posted where; it answers by the path: /fine, /slow, /drip, /fails, /moved or /drops."""
+    """What was posted where; it answers by the path: /fine, /slow, /drip, /endless, /fails, /moved or /drops."""
 
     url: str = ""
     posts: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Server:
 def _handler(state: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            self.path = self.path.removeprefix("http://elsewhere.test")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.posts.append((self.path, self.headers["Content-Type"], body))
             if self.path == "/slow":
@@ -42,6 +44,10 @@ def _handler(state: Server) -> type[BaseHTTPRequestHandler]:
                     if state.ended.wait(0.1):
                         return
                     self.wfile.write(b"X-%d: more\r\n" % number)
+            elif self.path == "/endless":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+                while not state.ended.wait(0.1):
+                    self.wfile.write(b"more")
             elif self.path != "/drops":
                 self.send_response({"/fine": 204, "/fails": 503, "/moved": 302}[self.path.partition("?")[0]])
                 self.send_header("Location", "file:///etc/hostname")
@@ -55,7 +61,9 @@ def _handler(state: Server) -> type[BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     state = Server()
     http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
     http.daemon_threads = True
@@ -124,7 +132,7 @@ def test_the_address_gets_the_summary_posted(server: Server) -> None:
         ("fails?token=secret", "answered 503 Service Unavailable"),
         ("moved", "answered 302 Found"),
         ("drops", "did not get it"),
-        ("with space?secret", "did not get it (InvalidURL)"),
+        ("with space?secret", "did not get it (RemoteProtocolError)"),
     ],
 )
 def test_an_address_that_fails_is_a_warning_without_its_secrets(server: Server, path: str, sentence: str) -> None:
@@ -143,12 +151,50 @@ def test_an_address_that_takes_its_time_is_a_warning_in_time(server: Server, pat
 
 
 @pytest.mark.parametrize(
-    "webhook", ["file:///etc/hostname", "ftp://127.0.0.1/x", "127.0.0.1/x", "https://", "http://[::1"]
+    "webhook",
+    [
+        "file:///etc/hostname",
+        "ftp://127.0.0.1/x",
+        "127.0.0.1/x",
+        "https://",
+        "http://[::1",
+        "http://127.0.0.1/\0secret",
+    ],
 )
 def test_only_web_addresses_are_posted_to(webhook: str) -> None:
     assert _notify(webhook=webhook) == [
         "notify.webhook must be an address that begins with http:// or https://; nothing was posted"
     ]
+
+
+def test_an_answer_that_never_ends_is_not_read(server: Server) -> None:
+    assert _notify(webhook=f"{server.url}/endless") == []
+
+
+def test_the_proxy_that_the_environment_names_gets_what_is_posted_elsewhere(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    assert _notify(webhook="http://elsewhere.test/fine") == []
+    assert server.posts == [("/fine", "application/json", ARRIVED)]
+    monkeypatch.setenv("NO_PROXY", "elsewhere.test")
+    (warning,) = _notify(webhook="http://elsewhere.test/fine")
+    assert warning.startswith("notify.webhook: http://elsewhere.test did not get it")
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://[", "nonsense"])
+def test_a_proxy_that_cannot_be_used_is_a_warning(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    (warning,) = _notify(webhook="http://elsewhere.test/fine?secret")
+    assert warning.startswith("notify.webhook: http://elsewhere.test did not get it")
+    assert "secret" not in warning
+
+
+def test_the_address_is_not_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert _notify(webhook=f"{server.url}/fine?token=secret") == []
+    assert "secret" not in caplog.text
 
 
 def test_both_are_told_and_each_failure_is_named(server: Server) -> None:
