@@ -74,13 +74,13 @@ def clean_archive(
     """
     entries = _entries(archive)
     memory = _Memory(store, rules)
-    identities = memory.identities(entries)
-    pages = memory.pages(entries, identities)
+    image_ids = memory.image_ids(entries)
+    pages = memory.pages(entries, image_ids)
     todo = {entry.file: entry for entry in entries if not entry.problem and entry.path not in pages}
     log.info("%d files, %d of them to be read", len(entries), len(todo))
 
     inspect = partial(inspect_file, store=store, archive=archive, rules=rules)
-    tasks = [Task(file, identities.get(entry.path)) for file, entry in todo.items()]
+    tasks = [Task(file, image_ids.get(entry.path)) for file, entry in todo.items()]
     reasons = {entry.path: entry.problem for entry in entries if entry.problem}
     for outcome in progress(_isolated(inspect, tasks, labour), total=len(tasks), desc="clean", unit="file"):
         entry = todo[outcome.item.file]
@@ -90,11 +90,11 @@ def clean_archive(
             memory.keep(entry, outcome.result)
             pages[entry.path] = outcome.result.pages
 
-    identities |= _identify([e for e in entries if e.path in reasons and e.path not in identities], memory, labour)
+    image_ids |= _identify([e for e in entries if e.path in reasons and e.path not in image_ids], memory, labour)
     for entry in entries:
         if entry.path in reasons:
             status: Status = "unsupported" if entry.problem else "corrupt"
-            pages[entry.path] = [Page(identities.get(entry.path), status=status, reason=reasons[entry.path])]
+            pages[entry.path] = [Page(image_ids.get(entry.path), status=status, reason=reasons[entry.path])]
     return _rows(entries, pages)
 
 
@@ -149,33 +149,33 @@ def _isolated(function: Callable[[Task], Any], tasks: Sequence[Task], labour: La
 
 
 def _identify(entries: Iterable[Entry], memory: "_Memory", labour: Labour) -> dict[str, str]:
-    """Identities of files that are not decoded, or whose decoder failed, by path; without those that cannot be read."""
+    """The image_ids of readable files that are not decoded, or whose decoder failed, by path."""
     files = {entry.file: entry for entry in entries if entry.readable}
     found: dict[str, str] = {}
     for outcome in _isolated(identify_file, [Task(file) for file in files], labour):
         if isinstance(outcome.result, str):
             entry = files[outcome.item.file]
-            memory.keep_identity(entry, outcome.result)
+            memory.keep_image_id(entry, outcome.result)
             found[entry.path] = outcome.result
     return found
 
 
 class _Memory:
-    """What earlier runs found: identities by file, pages by identity and rules."""
+    """What earlier runs found: image_ids by file, pages by image_id and rules."""
 
     def __init__(self, store: Path, rules: Rules) -> None:
         self._files = Store(store / "files.sqlite")
         self._inspections = Store(store / "inspections.sqlite")
         self._rules = rules
 
-    def identities(self, entries: Iterable[Entry]) -> dict[str, str]:
-        """The identity of each file that has not changed since it was read, by path."""
+    def image_ids(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """The image_id (of the first page) of each file that has not changed since it was read, by path."""
         keys = {_file_key(entry): entry.path for entry in entries if entry.readable}
         return {keys[key]: value.decode() for key, value in self._files.get_many(list(keys)).items()}
 
-    def pages(self, entries: Iterable[Entry], identities: Mapping[str, str]) -> dict[str, list[Page]]:
+    def pages(self, entries: Iterable[Entry], image_ids: Mapping[str, str]) -> dict[str, list[Page]]:
         """The pages of each sound file whose content was inspected by these rules, by path."""
-        keys = {e.path: self._rules.key(identities[e.path]) for e in entries if not e.problem and e.path in identities}
+        keys = {e.path: self._rules.key(image_ids[e.path]) for e in entries if not e.problem and e.path in image_ids}
         known = self._inspections.get_many(sorted(set(keys.values())))
         return {path: decode_pages(known[key]) for path, key in keys.items() if key in known}
 
@@ -183,10 +183,10 @@ class _Memory:
         """Remember what was found, at once, so that a run that is killed has lost nothing."""
         if inspection.lasting and inspection.image_id is not None:
             self._inspections.put_many([(self._rules.key(inspection.image_id), encode_pages(inspection.pages))])
-            self.keep_identity(entry, inspection.image_id)
+            self.keep_image_id(entry, inspection.image_id)
 
-    def keep_identity(self, entry: Entry, image_id: str) -> None:
-        """Remember the identity of a file as it was listed."""
+    def keep_image_id(self, entry: Entry, image_id: str) -> None:
+        """Remember the image_id of a file as it was listed."""
         self._files.put_many([(_file_key(entry), image_id.encode())])
 
 

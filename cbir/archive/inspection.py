@@ -1,4 +1,4 @@
-"""Looks at one file of the archive: its identity, what its pages are, and their reduced images.
+"""Looks at one file of the archive: its image_id, what its pages are, and their reduced images.
 
 Runs in worker processes (see :mod:`cbir.archive.sandbox`), because a decoder may crash on what it is given.
 """
@@ -19,7 +19,7 @@ from PIL import Image
 
 from cbir.errors import UserError
 from cbir.images import reduced
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, Header, ImageFile, UnreadableImage, open_image
 from cbir.images.reduced import ReducedImages
 from cbir.store import Store
@@ -53,7 +53,7 @@ class Rules:
                 raise UserError(f"{name} is {value}; it must be positive")
 
     def key(self, image_id: str) -> str:
-        """What the inspection of a file with this identity is stored under: all that decides its outcome."""
+        """The store's key of a file's inspection, by the image_id of its first page: all that decides its outcome."""
         decides = (astuple(self), VERSION, reduced.VERSION, DECODERS)
         return f"{image_id}/{hashlib.sha256(repr(decides).encode()).hexdigest()[:16]}"
 
@@ -78,7 +78,7 @@ class Task:
     """A file to look at.
 
     Attributes:
-        image_id: the identity of its bytes where it is known, None to compute it.
+        image_id: of its first page where it is known, None to compute it.
     """
 
     file: Path
@@ -90,7 +90,7 @@ class Inspection:
     """What was found in a file.
 
     Attributes:
-        image_id: the identity of the file's bytes, None where they could not be read.
+        image_id: of the file's first page, None where its bytes could not be read.
         pages: one for each image; one that says what is wrong where there is none.
         lasting: whether the outcome depends on the bytes alone, so that it can be kept.
     """
@@ -121,7 +121,7 @@ def _inspector(store: Path, archive: Path, rules: Rules) -> "Inspector":
 
 
 def identify_file(task: Task) -> str | None:
-    """The identity of a file's bytes, which needs no decoder; None where they cannot be read."""
+    """The image_id of a file's first page, which needs no decoder; None where the bytes cannot be read."""
     try:
         return image_ids(task.file)[0]
     except OSError:
@@ -143,7 +143,7 @@ class Inspector:
         self._rules = rules
 
     def inspect(self, task: Task) -> Inspection:
-        """Identity and pages of one file; whatever is wrong with the file is told in the outcome, never raised."""
+        """The image_id and pages of one file; whatever is wrong with the file is told in the outcome, never raised."""
         try:
             before = _state(task.file)
             if before[0] > self._rules.max_bytes:
@@ -164,8 +164,8 @@ class Inspector:
         try:
             with open_image(file) as image:
                 numbers = image.pages
-                identities = image_ids(file, pages=numbers[-1] + 1) if numbers[-1] else [image_id]
-                return [self._page(image, identities[number], number) for number in numbers]
+                ids = image_ids(file, pages=numbers[-1] + 1) if numbers[-1] else [image_id]
+                return [self._page(image, ids[number], number) for number in numbers]
         except UnreadableImage as error:
             return [Page(image_id, status=error.status, reason=error.reason)]
 

@@ -18,7 +18,7 @@ class Row:
     """One image of the archive; the manifest's columns are these attributes, in this order.
 
     Attributes:
-        image_id: identity of the bytes (and page), see :func:`cbir.images.identity.image_ids`; None where they could
+        image_id: from the bytes (and the page), see :func:`cbir.images.ids.image_ids`; None where they could
             not be read.
         path: of the file, relative to the archive, POSIX, as it is on disk.
         page: from 0.

@@ -15,7 +15,7 @@ from cbir.arrivals.landing import LONE_MARKER, Look, remove_markers, require_lan
 from cbir.arrivals.moving import CHANGED, GONE, TAKEN, StaysError, move, remove_source
 from cbir.arrivals.survey import Skipped, SourceFile
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.progress import Progress, silent
 
 _NAME = "%Y%m%dT%H%M%SZ"

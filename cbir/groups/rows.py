@@ -28,7 +28,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Summary:
-    """What was found in an archive: files are counted as files, images by their identity (exact copies once).
+    """What was found in an archive: files are counted as files, images by their image_id (exact copies once).
 
     Attributes:
         threshold: mean cosine from which images were put together.

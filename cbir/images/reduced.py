@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, UnreadableImage, read_image
 from cbir.store import Store
 
@@ -37,17 +37,17 @@ class ReducedImages:
             uint8, (H, W) for grey or (H, W, 3) RGB, upright.
 
         Raises:
-            UnreadableImage: the file is gone, holds another image than this identity, or cannot be read.
+            UnreadableImage: the file is gone, holds another image than the one of this image_id, or cannot be read.
         """
         value = self._entries.get(self.key(image_id))
         if value is not None:
             return _unpack(value)
         file = self._archive / path
         try:
-            identity = image_ids(file, pages=page + 1)[page]
+            present = image_ids(file, pages=page + 1)[page]
         except OSError as error:
             raise UnreadableImage(file, f"the file cannot be read: {error.strerror}", "corrupt") from error
-        if identity != image_id:
+        if present != image_id:
             raise UnreadableImage(file, "the file has changed since the stage clean; run clean again", "corrupt")
         # Whatever is in the manifest has passed the limit of pixels that the stage clean was given.
         pixels = read_image(file, page=page, longest_side=self._longest_side, max_pixels=sys.maxsize)

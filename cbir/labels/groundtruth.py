@@ -56,7 +56,7 @@ def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
     for mention in mentions:
         if match(mention.name).problem:
             notes.append(note_of(match(mention.name), file=file, mention=mention))
-    united = unite([identity for _, identity in group] for group in written)
+    united = unite([image_id for _, image_id in group] for group in written)
     if reading.layout != "pairs":
         notes += _oddities(written, united, file)
     notes += _contradictions(reading, united, match, file)
@@ -88,20 +88,20 @@ def _oddities(
     written: Sequence[Sequence[tuple[Mention, str]]], united: Sequence[Sequence[str]], file: str
 ) -> list[Note]:
     """Groups of one, images that stand in several groups, and twice in the same."""
-    grouped = {identity for group in united for identity in group}
+    grouped = {image_id for group in united for image_id in group}
     places: dict[str, list[Mention]] = {}
     notes: list[Note] = []
     for group in written:
         first: dict[str, Mention] = {}
-        for mention, identity in group:
-            if identity in first:
-                twin = first[identity]
+        for mention, image_id in group:
+            if image_id in first:
+                twin = first[image_id]
                 what = "twice in its group" if twin.name == mention.name else f"the same image as {twin.name}"
                 text = f"{what} (row {twin.row})"
                 notes.append(Note(file, mention.row, mention.name, text, advice="nothing: it counts once"))
             else:
-                first[identity] = mention
-                places.setdefault(identity, []).append(mention)
+                first[image_id] = mention
+                places.setdefault(image_id, []).append(mention)
         if len(first) == 1 and not grouped.intersection(first):
             mention = next(iter(first.values()))
             advice = "nothing: without a second image it stays unlabelled, a distractor"
@@ -119,12 +119,12 @@ def _contradictions(
     reading: Reading, united: Sequence[Sequence[str]], match: Callable[[str], Match], file: str
 ) -> list[Note]:
     """Pairs that are labelled different although other pairs make them the same."""
-    group_of = {identity: number for number, group in enumerate(united) for identity in group}
+    group_of = {image_id: number for number, group in enumerate(united) for image_id in group}
     notes: list[Note] = []
     for one, other in reading.apart:
-        identities = [match(mention.name).image_id for mention in (one, other)]
-        numbers = {group_of.get(identity or "", -1) for identity in identities}
-        if identities[0] and (identities[0] == identities[1] or (len(numbers) == 1 and -1 not in numbers)):
+        image_ids = [match(mention.name).image_id for mention in (one, other)]
+        numbers = {group_of.get(image_id or "", -1) for image_id in image_ids}
+        if image_ids[0] and (image_ids[0] == image_ids[1] or (len(numbers) == 1 and -1 not in numbers)):
             text = "labelled different, but the same by other rows or by their content"
             notes.append(Note(file, one.row, f"{one.name} | {other.name}", text, advice="correct one of the labels"))
     return notes
@@ -142,11 +142,11 @@ def folder_classes(manifest: pd.DataFrame, *, unlabelled: Iterable[str]) -> tupl
     ignored = {unaccented(name) for name in unlabelled}
     usable = in_order(manifest[manifest["status"] == "ok"])
     seen: dict[str, dict[str, str]] = {}  # image_id: class: the first path
-    for identity, path in zip(usable["image_id"], usable["path"], strict=True):
+    for image_id, path in zip(usable["image_id"], usable["path"], strict=True):
         folders = path.split("/")[1:-1]
         if folders and unaccented(folders[-1]) not in ignored:
-            seen.setdefault(identity, {}).setdefault(compose(folders[-1]), path)
-    classes = {identity: next(iter(found)) for identity, found in seen.items() if len(found) == 1}
+            seen.setdefault(image_id, {}).setdefault(compose(folders[-1]), path)
+    classes = {image_id: next(iter(found)) for image_id, found in seen.items() if len(found) == 1}
     notes = [
         Note(
             "", 0, next(iter(found.values())), "copies in several classes", tuple(found.values()), "keep the right one"
@@ -186,22 +186,22 @@ def label_images(
     """
     classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
     order = in_order(images)["image_id"]
-    position = {identity: number for number, identity in enumerate(order)}
-    group_of = {identity: min(group, key=position.__getitem__) for group in groups for identity in group}
+    position = {image_id: number for number, image_id in enumerate(order)}
+    group_of = {image_id: min(group, key=position.__getitem__) for group in groups for image_id in group}
     table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
-    identities = table["image_id"].tolist()
-    labels = [group_of.get(identity) or (identity if identity in classes else None) for identity in identities]
-    unit = {"group": labels, "image": identities}[split_by]
+    image_ids = table["image_id"].tolist()
+    labels = [group_of.get(image_id) or (image_id if image_id in classes else None) for image_id in image_ids]
+    unit = {"group": labels, "image": image_ids}[split_by]
     first = _first_of_scene(order, group_of, classes) if split_by == "image" else set()
     splits = [
-        label and ("train" if identity in first else split_of(one, train=train, val=val, seed=seed))
-        for identity, label, one in zip(identities, labels, unit, strict=True)
+        label and ("train" if image_id in first else split_of(one, train=train, val=val, seed=seed))
+        for image_id, label, one in zip(image_ids, labels, unit, strict=True)
     ]
-    texts = [captions.get(identity) for identity in identities]
+    texts = [captions.get(image_id) for image_id in image_ids]
     columns: dict[str, list[str | None]] = {
-        "group_id": [group_of.get(identity) for identity in identities],
+        "group_id": [group_of.get(image_id) for image_id in image_ids],
         "split": splits,
-        "class": [classes.get(identity) for identity in identities],
+        "class": [classes.get(image_id) for image_id in image_ids],
         "caption": texts,
         "caption_language": [languages.get(text) if text else None for text in texts],
         "caption_en": [english.get(text) if text else None for text in texts],
@@ -213,11 +213,11 @@ def label_images(
 def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: Mapping[str, str]) -> set[str]:
     """The first image of each class, and of each group of images without one."""
     first: dict[tuple[str, str], str] = {}
-    for identity in order:
-        if identity in classes:
-            first.setdefault(("class", classes[identity]), identity)
-        elif identity in group_of:
-            first.setdefault(("group", group_of[identity]), identity)
+    for image_id in order:
+        if image_id in classes:
+            first.setdefault(("class", classes[image_id]), image_id)
+        elif image_id in group_of:
+            first.setdefault(("group", group_of[image_id]), image_id)
     return set(first.values())
 
 

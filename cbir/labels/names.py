@@ -231,10 +231,10 @@ def _decide(files: list[_File], folders: list[str], base: str, *, page: int) -> 
         return Match(problem=Problem.REJECTED, candidates=tuple(file.path for file in files), reason=reasons)
     if folders:
         usable = _closest(usable, folders, base)
-    identities = {file.page_ids[page] for file in usable}
-    if len(identities) > 1:
+    image_ids = {file.page_ids[page] for file in usable}
+    if len(image_ids) > 1:
         return Match(problem=Problem.AMBIGUOUS, candidates=tuple(file.path for file in usable))
-    return Match(image_id=identities.pop(), candidates=tuple(file.path for file in usable))
+    return Match(image_id=image_ids.pop(), candidates=tuple(file.path for file in usable))
 
 
 def _closest(files: list[_File], folders: list[str], base: str) -> list[_File]:

@@ -24,16 +24,16 @@ def check_fractions(*, train: float, val: float) -> None:
         )
 
 
-def split_of(identity: str, *, train: float, val: float, seed: int) -> str:
+def split_of(image_id: str, *, train: float, val: float, seed: int) -> str:
     """The split of a group, or of an image without one: ``train``, ``val`` or ``test``.
 
-    A pure function of the identity: neither the number of groups nor their order matters, so what arrives later
+    A pure function of the id: neither the number of groups nor their order matters, so what arrives later
     moves nothing. The share of each split is therefore as asked on average only.
 
     Args:
-        identity: a group's id (the image_id of its first member by accession and path), or an image_id.
+        image_id: of an image, or a group's id (the image_id of its first member by accession and path).
     """
-    digest = hashlib.sha256(f"{seed}:{identity}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{image_id}".encode()).digest()
     position = int.from_bytes(digest[:8]) / 2**64
     if position < train:
         return "train"

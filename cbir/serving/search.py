@@ -11,7 +11,7 @@ from cbir.encoders.devices import Precision, choose_device
 from cbir.encoders.encoder import Encoder, load_encoder
 from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import Index, load_index
 from cbir.index.nearest import candidates

@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -12,15 +11,6 @@ import pytest
 
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing, writing_folder
-from cbir.images.identity import image_ids
-
-
-def test_an_identity_is_the_start_of_the_sha256_and_later_pages_hash_their_number_too(tmp_path: Path) -> None:
-    file = tmp_path / "a.tif"
-    file.write_bytes(b"x" * (3 << 20))
-    expected = [hashlib.sha256(b"x" * (3 << 20) + tail).hexdigest()[:32] for tail in (b"", b"1", b"2")]
-    assert image_ids(file, pages=3) == expected
-    assert image_ids(file) == expected[:1]
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

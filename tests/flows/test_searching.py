@@ -16,7 +16,7 @@ from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import build_index, save_index
 from flows.searching import show_neighbours
@@ -38,11 +38,11 @@ def workspace(**changes: Any) -> Paths:
     for number, photograph in enumerate(photographs(3)):
         file = paths.raw / f"first/{number}.png"
         Image.fromarray(photograph).save(file)
-        (identity,) = image_ids(file)
-        rows.append(Row(identity, f"first/{number}.png", 0, "first", 1, 1, 1, "PNG", "rgb8", "ok", None, None, None))
-        vectors[identity] = encoder.embed([read_image(file, longest_side=512)], batch_size=1)[0]
+        (image_id,) = image_ids(file)
+        rows.append(Row(image_id, f"first/{number}.png", 0, "first", 1, 1, 1, "PNG", "rgb8", "ok", None, None, None))
+        vectors[image_id] = encoder.embed([read_image(file, longest_side=512)], batch_size=1)[0]
     write_manifest(paths.manifest, rows)
-    batch = sorted(vectors), np.array([vectors[identity] for identity in sorted(vectors)])
+    batch = sorted(vectors), np.array([vectors[image_id] for image_id in sorted(vectors)])
     facts = {"encoder_digest": encoder_digest(paths.encoder), "precision": "auto"}
     write_embeddings(paths.embeddings, [batch], dimension=encoder.dimension, **facts)
     save_index(build_index(read_embeddings(paths.embeddings)), paths.index)

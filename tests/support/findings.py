@@ -5,7 +5,7 @@ import pandas as pd
 
 from cbir.groups.rows import report_rows
 from cbir.reports.thumbnails import Thumbnail, thumbnail
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 EVIL = [
     "<script>alert(1)</script>",
@@ -26,8 +26,8 @@ def grouped(**members: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "group_id": identity(paths[0]),
-                "image_id": identity(path),
+                "group_id": image_id_of(paths[0]),
+                "image_id": image_id_of(path),
                 "representative": place == 0,
                 "similarity": 1.0 if len(paths) == 1 else 0.99 - 0.01 * place,
                 "evidence": "exact copy" if len(paths) == 1 else "embedding",
@@ -43,7 +43,7 @@ def known(captions: dict[str, str], groups: dict[str, str] | None = None) -> pd.
     """The ground truth of images by path."""
     paths = sorted({*captions, *(groups or {})})
     table = {
-        "image_id": [identity(path) for path in paths],
+        "image_id": [image_id_of(path) for path in paths],
         "group_id": [(groups or {}).get(path) for path in paths],
         "split": ["test" if path in (groups or {}) else None for path in paths],
         "caption": [captions.get(path) for path in paths],

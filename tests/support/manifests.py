@@ -7,7 +7,7 @@ import pandas as pd
 from cbir.archive.manifest import SCHEMA
 
 
-def identity(path: str, page: int = 0) -> str:
+def image_id_of(path: str, page: int = 0) -> str:
     """The image_id that `manifest` gives a file with content of its own."""
     return hashlib.sha256(f"{path}#{page}".encode()).hexdigest()[:32]
 
@@ -33,7 +33,7 @@ def manifest(
             rows.append(
                 {
                     **dict.fromkeys(SCHEMA.names),
-                    "image_id": identity(copies.get(path, path), page),
+                    "image_id": image_id_of(copies.get(path, path), page),
                     "path": path,
                     "page": page,
                     "accession": path.split("/")[0],

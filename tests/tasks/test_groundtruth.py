@@ -18,7 +18,7 @@ from cbir.labels.groundtruth import SCHEMA
 from tasks.groundtruth import groundtruth
 from tasks.harness.settings import Paths
 from tests.support.deepl_server import KEY, DeepL, english, serving, use
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 FILES = ("one/a/Été 1.jpg", "one/a/b.jpg", "one/c.jpg", "two/d.jpg", "two/a/e.jpg", "two/unknown/f.jpg")
 SETTINGS: dict[str, Any] = {
@@ -76,14 +76,14 @@ def test_groups_captions_and_the_report_are_written(paths: Paths, caplog: pytest
     with caplog.at_level(logging.INFO):
         known, training, report = run(paths, file=write_groups(paths), captions="captions.csv")
     table = known.set_index("image_id")
-    first, second = identity("one/a/b.jpg"), identity("two/a/e.jpg")
+    first, second = image_id_of("one/a/b.jpg"), image_id_of("two/a/e.jpg")
     assert table["group_id"].dropna().to_dict() == {
-        identity("one/a/Été 1.jpg"): first,
-        identity("one/a/b.jpg"): first,
-        identity("two/d.jpg"): second,
-        identity("two/a/e.jpg"): second,
+        image_id_of("one/a/Été 1.jpg"): first,
+        image_id_of("one/a/b.jpg"): first,
+        image_id_of("two/d.jpg"): second,
+        image_id_of("two/a/e.jpg"): second,
     }
-    assert table["caption"].dropna().to_dict() == {identity("one/a/b.jpg"): "Légende"}
+    assert table["caption"].dropna().to_dict() == {image_id_of("one/a/b.jpg"): "Légende"}
     assert [(line["file"], line["row"], line["name"], line["problem"]) for line in report] == [
         ("gt.xlsx", "7", "torn", "file rejected (corrupt: cut off)"),
         ("gt.xlsx", "8", "soldats", "no such file"),
@@ -102,7 +102,7 @@ def test_the_files_have_the_columns_and_types_that_other_stages_read(paths: Path
     assert pq.read_schema(paths.training).equals(pa.schema([*SCHEMA, ("path", pa.string()), ("page", pa.int32())]))
     assert pq.read_schema(paths.groundtruth).metadata is None
     known = pd.read_parquet(paths.groundtruth)
-    assert known["image_id"].tolist() == sorted(map(identity, FILES))
+    assert known["image_id"].tolist() == sorted(map(image_id_of, FILES))
 
 
 def test_the_same_input_gives_the_same_bytes(paths: Paths) -> None:
@@ -125,7 +125,7 @@ def test_folders_give_classes_without_a_file(paths: Paths) -> None:
     known, _, _ = run(paths, layout="folders")
     named = dict.fromkeys(("one/a/Été 1.jpg", "one/a/b.jpg", "two/a/e.jpg"), "a")
     assert known.set_index("image_id")["class"].dropna().to_dict() == {
-        identity(path): name for path, name in named.items()
+        image_id_of(path): name for path, name in named.items()
     }
     assert known["group_id"].isna().all()
     assert (known["split"].notna() == known["class"].notna()).all()
@@ -260,7 +260,7 @@ def write_captions(paths: Paths) -> dict[str, Any]:
 
 def by_path(known: pd.DataFrame, column: str) -> dict[str, str | None]:
     values = known.set_index("image_id")[column]
-    return {path: None if pd.isna(values[identity(path)]) else values[identity(path)] for path in FILES}
+    return {path: None if pd.isna(values[image_id_of(path)]) else values[image_id_of(path)] for path in FILES}
 
 
 def test_the_language_of_each_caption_is_told_and_english_ones_are_their_own_translation(

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from cbir.encoders.encoder import build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.training.objective import PREDICTIONS
 from cbir.training.trainer import HISTORY
 from tasks.harness.settings import Paths, grouped, load_paths, read_yaml, schema

@@ -13,7 +13,7 @@ from cbir.archive.cleaning import Labour, clean_archive, summary, write_report
 from cbir.archive.inspection import Inspection, Rules, Task
 from cbir.archive.manifest import Row
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 
 RULES = Rules(longest_side=64, max_pixels=1_000_000, max_bytes=10_000_000, min_side=32, blank_deviation=2.0)
 LABOUR = Labour(timeout=60, workers=1)
@@ -117,7 +117,7 @@ def test_a_copy_names_the_first_path_with_its_bytes_also_across_accessions(tmp_p
     assert len({row.image_id for row in rows}) == 1
 
 
-def test_a_file_with_a_problem_of_its_own_keeps_its_identity_where_it_can_be_read(tmp_path: Path) -> None:
+def test_a_file_with_a_problem_of_its_own_keeps_its_image_id_where_it_can_be_read(tmp_path: Path) -> None:
     good = save(tmp_path / "raw" / "a" / "good.png")
     Path(os.fsdecode(os.fsencode(good.parent) + b"/caf\xe9.png")).write_bytes(good.read_bytes())
     (good.parent / "out.png").symlink_to(save(tmp_path / "outside.png"))

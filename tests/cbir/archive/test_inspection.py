@@ -20,7 +20,7 @@ from cbir.archive.inspection import (
     perceptual_hash,
 )
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reduced import ReducedImages
 from cbir.store import Store
 

@@ -46,7 +46,7 @@ def test_a_missing_manifest_is_told_with_the_way_out(tmp_path: Path) -> None:
         read_manifest(tmp_path / "manifest.parquet")
 
 
-def test_unique_images_are_the_usable_ones_once_each_by_their_first_place_sorted_by_identity(tmp_path: Path) -> None:
+def test_unique_images_are_the_usable_ones_once_each_by_their_first_place_sorted_by_image_id(tmp_path: Path) -> None:
     rows = [
         EMPTY,
         replace(ROW, path="first/rejected.jpg", status="corrupt", reason="it crashed the decoder (signal 11)"),

@@ -20,7 +20,7 @@ from cbir.embedding.inference import Counts, cast_convolutions, embed_archive, w
 from cbir.encoders.devices import Precision
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import UnreadableImage, read_image
 
 COUNT, BATCH = 21, 4

@@ -13,7 +13,7 @@ from scipy.spatial.distance import squareform
 
 from cbir.embedding.files import Embeddings
 from cbir.groups.linkage import average_linkage, find_clusters, group_images
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 Clusters = set[frozenset[int]]
 
@@ -157,14 +157,14 @@ def archive(**degrees: float) -> Embeddings:
     """Embeddings of images by path, as angles."""
     paths = [path.replace("__", "/") for path in degrees]
     radians = np.radians(list(degrees.values()))
-    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1), [identity(path) for path in paths])
+    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1), [image_id_of(path) for path in paths])
 
 
 def test_a_group_is_named_by_its_first_member_by_accession_and_path() -> None:
     given = archive(b__1=0, a__9=1, a__2=2)
     groups = group_images(manifest("b/1", "a/9", "a/2"), neighbours(given), given, threshold=0.9)
-    assert set(groups["group_id"]) == {identity("a/2")}
-    assert set(groups["image_id"]) == {identity("b/1"), identity("a/9"), identity("a/2")}
+    assert set(groups["group_id"]) == {image_id_of("a/2")}
+    assert set(groups["image_id"]) == {image_id_of("b/1"), image_id_of("a/9"), image_id_of("a/2")}
     assert set(groups["evidence"]) == {"embedding"}
 
 
@@ -174,8 +174,8 @@ def test_ids_stay_when_a_later_accession_adds_members() -> None:
     first = group_images(manifest("a/1", "a/2", "a/3", "b/1", "b/2"), neighbours(before), before, threshold=0.97)
     paths = ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1", "c/2", "c/3"]
     second = group_images(manifest(*paths), neighbours(after), after, threshold=0.97)
-    assert set(first["group_id"]) == {identity("a/1"), identity("a/3")}
-    assert set(second["group_id"]) == {identity("a/1"), identity("a/3"), identity("b/2")}
+    assert set(first["group_id"]) == {image_id_of("a/1"), image_id_of("a/3")}
+    assert set(second["group_id"]) == {image_id_of("a/1"), image_id_of("a/3"), image_id_of("b/2")}
 
 
 def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> None:
@@ -184,7 +184,7 @@ def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> N
     for sizes, best in {(10, 30, 20): "a/2", (10, 30, 30): "a/2", (30, 30, 30): "a/1"}.items():
         table["width"] = pd.array(sizes, dtype="Int32")
         groups = group_images(table, neighbours(given), given, threshold=0.9)
-        assert groups.loc[groups["representative"], "image_id"].tolist() == [identity(best)]
+        assert groups.loc[groups["representative"], "image_id"].tolist() == [image_id_of(best)]
 
 
 def test_similarity_is_the_mean_cosine_to_the_other_members() -> None:
@@ -193,7 +193,7 @@ def test_similarity_is_the_mean_cosine_to_the_other_members() -> None:
     ten, twenty = np.cos(np.radians([10, 20]))
     expected = {"a/1": (ten + twenty) / 2, "a/2": ten, "a/3": (ten + twenty) / 2}
     for path, similarity in expected.items():
-        assert groups.loc[identity(path), "similarity"] == pytest.approx(similarity, abs=1e-6)
+        assert groups.loc[image_id_of(path), "similarity"] == pytest.approx(similarity, abs=1e-6)
 
 
 def test_a_picture_that_is_there_as_exact_copies_only_is_a_group() -> None:
@@ -202,13 +202,13 @@ def test_a_picture_that_is_there_as_exact_copies_only_is_a_group() -> None:
         "a/1", "a/2", "a/7", copies={"a/3": "a/1", "b/7": "a/7"}, rejected={"a/x": "cut off", "a/y": "cut off"}
     )
     groups = group_images(table, neighbours(given), given, threshold=0.9).set_index("image_id")
-    assert groups.loc[identity("a/7")].to_dict() == {
-        "group_id": identity("a/7"),
+    assert groups.loc[image_id_of("a/7")].to_dict() == {
+        "group_id": image_id_of("a/7"),
         "representative": True,
         "similarity": 1.0,
         "evidence": "exact copy",
     }
-    assert groups.loc[identity("a/1"), "evidence"] == "embedding"
+    assert groups.loc[image_id_of("a/1"), "evidence"] == "embedding"
     assert len(groups) == 3
 
 

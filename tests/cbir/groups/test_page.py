@@ -19,7 +19,7 @@ from cbir.groups.page import Link, write_page
 from cbir.groups.rows import Summary
 from cbir.reports.thumbnails import Thumbnail
 from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 SUMMARY = Summary(4, 0, 3, 1, 2, 3, 1, threshold=0.9, rule="Chosen by hand.")
 
@@ -69,7 +69,7 @@ def test_the_page_holds_every_group_with_its_images_files_and_captions(tmp_path:
     table = manifest("a/1", "a/2", "a/3", "c/7", copies={"b/1": "a/1", "c/8": "c/7"})
     rows = rows_of(grouped(g=("a/1", "a/2", "a/3"), h=("c/7",)), table, {"a/2": "Médine"}, {"a/2": "k"})
     first, second = Page(write(tmp_path, rows)).document["groups"]
-    assert [first["id"], second["id"]] == [identity("a/1"), identity("c/7")]
+    assert [first["id"], second["id"]] == [image_id_of("a/1"), image_id_of("c/7")]
     assert [image["files"] for image in first["images"]] == [
         [["a/1", 1, "a"], ["b/1", 1, "b"]],
         [["a/2", 1, "a"]],

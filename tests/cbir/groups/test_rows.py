@@ -7,7 +7,7 @@ import pandas as pd
 from cbir.groups.rows import COLUMNS, summarise, write_csv
 from cbir.groups.threshold import explain_threshold
 from tests.support.findings import grouped, rows_of
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 
 def test_every_file_of_a_group_has_a_row_with_its_copies_behind_it() -> None:
@@ -18,17 +18,17 @@ def test_every_file_of_a_group_has_a_row_with_its_copies_behind_it() -> None:
     assert rows["representative"].tolist() == [True, True, False, False]
 
 
-def test_the_largest_group_is_the_first_and_ties_go_by_identity() -> None:
+def test_the_largest_group_is_the_first_and_ties_go_by_group_id() -> None:
     table = manifest("a/1", "a/2", "a/3", "a/4", "a/5", "a/6", "a/7")
     rows = rows_of(grouped(x=("a/1", "a/2"), y=("a/3", "a/4"), z=("a/5", "a/6", "a/7")), table)
     first = rows.drop_duplicates("group")["group_id"].tolist()
-    assert first == [identity("a/5"), *sorted([identity("a/1"), identity("a/3")])]
+    assert first == [image_id_of("a/5"), *sorted([image_id_of("a/1"), image_id_of("a/3")])]
     assert rows["group"].tolist() == [1, 1, 1, 2, 2, 3, 3]
 
 
 def test_pages_count_from_one() -> None:
     table = manifest(pages={"a/1": 2})
-    groups = grouped(g=("a/1",)).assign(image_id=identity("a/1", 1))
+    groups = grouped(g=("a/1",)).assign(image_id=image_id_of("a/1", 1))
     assert rows_of(groups, table)["page"].tolist() == [2]
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from cbir.images.reading import UnreadableImage, read_image
 from cbir.images.reduced import ReducedImages
 

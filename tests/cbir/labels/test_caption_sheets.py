@@ -7,7 +7,7 @@ import pytest
 from cbir.errors import UserError
 from cbir.labels.caption_sheets import Entry, find_images, read_entries
 from cbir.labels.names import NameIndex
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 
 def found(archive: pd.DataFrame, *numbers: tuple[str, str], folder: str = "Album") -> list[str | None]:
@@ -18,7 +18,7 @@ def found(archive: pd.DataFrame, *numbers: tuple[str, str], folder: str = "Album
 
 
 def ids(*paths: str) -> list[str]:
-    return [identity(path) for path in paths]
+    return [image_id_of(path) for path in paths]
 
 
 def write(path: Path, *rows: list[object]) -> Path:
@@ -75,7 +75,7 @@ def test_photos_counted_anew_on_each_page_do_not_steal_the_scans_of_pages() -> N
 @pytest.mark.parametrize("path", ["a/Album/scan.tif", "a/Album.tif", "Album/scan.tif"])
 def test_a_file_of_many_pages_is_looked_up_by_page(path: str) -> None:
     archive = manifest("a/1.jpg", pages={path: 3})
-    assert found(archive, ("", "1"), ("", "3"), ("", "4")) == [identity(path, 0), identity(path, 2), None]
+    assert found(archive, ("", "1"), ("", "3"), ("", "4")) == [image_id_of(path, 0), image_id_of(path, 2), None]
 
 
 def test_a_photo_may_be_named_in_place_of_its_number() -> None:

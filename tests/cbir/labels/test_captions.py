@@ -7,7 +7,7 @@ import pytest
 from cbir.errors import UserError
 from cbir.labels.captions import Captions, check_captions, find_captions
 from cbir.labels.names import NameIndex
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 ARCHIVE = manifest("acc/press/a.jpg", "acc/press/b.jpg", "acc/été.tif", copies={"acc/copy.jpg": "acc/press/a.jpg"})
 
@@ -40,7 +40,7 @@ def test_a_csv_gives_each_image_its_first_description(tmp_path: Path, encoding: 
         "press/b.jpg;x;EMPTY",
     ]
     found = find(csv_file(tmp_path, *lines, encoding=encoding))
-    assert found.texts == {identity("acc/press/a.jpg"): "Une tranchée;à Verdun", identity("acc/été.tif"): "L'été"}
+    assert found.texts == {image_id_of("acc/press/a.jpg"): "Une tranchée;à Verdun", image_id_of("acc/été.tif"): "L'été"}
     assert (found.read, found.notes) == (3, ())
 
 
@@ -48,10 +48,10 @@ def test_only_rows_of_the_prompt_are_taken(tmp_path: Path) -> None:
     source = csv_file(
         tmp_path, "a;A  Newspaper clipping of;one", "a;a photo of;two", "b;a newspaper;EMPTY", "b;a photo of;three"
     )
-    assert find(source, prompt="a newspaper").texts == {identity("acc/press/a.jpg"): "one"}
+    assert find(source, prompt="a newspaper").texts == {image_id_of("acc/press/a.jpg"): "one"}
     assert find(source, prompt="a photo").texts == {
-        identity("acc/press/a.jpg"): "two",
-        identity("acc/press/b.jpg"): "three",
+        image_id_of("acc/press/a.jpg"): "two",
+        image_id_of("acc/press/b.jpg"): "three",
     }
 
 
@@ -82,7 +82,7 @@ def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Pa
     (tmp_path / "captions" / "~$Album 2.xlsx").write_text("Excel keeps such a file of an open one")
     (tmp_path / "captions" / "read me.txt").write_text("x")
     found = find(tmp_path / "captions", ALBUMS)
-    assert found.texts == {identity("acc/Album 1/p001.jpg"): "one", identity("acc/Album 2/x/p001.jpg"): "un"}
+    assert found.texts == {image_id_of("acc/Album 1/p001.jpg"): "one", image_id_of("acc/Album 2/x/p001.jpg"): "un"}
     assert [(note.file, note.row, note.name, note.problem) for note in found.notes] == [
         ("album_1.xlsx", 4, "photo 3", "no such file")
     ]
@@ -92,7 +92,7 @@ def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Pa
 
 def test_one_sheet_alone_is_read_too(tmp_path: Path) -> None:
     source = sheet(tmp_path / "Album 1.xlsx", ["legende", "Num photo"], ["one", 1], ["again", "1"])
-    assert find(source, ALBUMS).texts == {identity("acc/Album 1/p001.jpg"): "one"}
+    assert find(source, ALBUMS).texts == {image_id_of("acc/Album 1/p001.jpg"): "one"}
 
 
 def test_a_number_of_several_files_or_of_a_rejected_one_is_reported(tmp_path: Path) -> None:

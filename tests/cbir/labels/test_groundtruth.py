@@ -11,10 +11,10 @@ from cbir.labels.layouts import Fault, Mention, Reading
 from cbir.labels.names import NameIndex
 from cbir.labels.notes import Note
 from cbir.labels.splits import split_of
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 ARCHIVE = manifest(*(f"acc/{letter}.jpg" for letter in "abcdefgh"), copies={"new/copy of a.jpg": "acc/a.jpg"})
-A, B, C, D, E, F = (identity(f"acc/{letter}.jpg") for letter in "abcdef")
+A, B, C, D, E, F = (image_id_of(f"acc/{letter}.jpg") for letter in "abcdef")
 
 
 def reading(*groups: str, apart: Sequence[str] = (), faults: Sequence[Fault] = (), layout: str = "column") -> Reading:
@@ -135,7 +135,11 @@ def test_the_split_stays_as_the_archive_grows() -> None:
     groups = [(A, B), (C, D, E)]
     grown = pd.concat([ARCHIVE, manifest("later/x.jpg", "later/y.jpg", copies={"later/z.jpg": "acc/c.jpg"})])
     before = label(ARCHIVE, groups=groups).set_index("image_id")
-    more = [*groups[:1], (*groups[1], identity("later/x.jpg")), (identity("acc/f.jpg"), identity("later/y.jpg"))]
+    more = [
+        *groups[:1],
+        (*groups[1], image_id_of("later/x.jpg")),
+        (image_id_of("acc/f.jpg"), image_id_of("later/y.jpg")),
+    ]
     after = label(grown, groups=more).set_index("image_id")
     columns = ["group_id", "split"]
     pd.testing.assert_frame_equal(after.loc[[A, B, C, D, E], columns], before.loc[[A, B, C, D, E], columns])
@@ -147,10 +151,10 @@ def test_the_class_is_the_folder_of_the_file_inside_its_accession() -> None:
     )
     classes, notes = folder_classes(table, unlabelled=["unlabelled"])
     assert classes == {
-        identity("x/covid/1.jpg"): "covid",
-        identity("x/covid/deep/2.jpg"): "deep",
-        identity("y/Été/5.jpg"): "Été",
-        identity("z/E\u0301té/6.jpg"): "Été",
+        image_id_of("x/covid/1.jpg"): "covid",
+        image_id_of("x/covid/deep/2.jpg"): "deep",
+        image_id_of("y/Été/5.jpg"): "Été",
+        image_id_of("z/E\u0301té/6.jpg"): "Été",
     }
     assert notes == ()
 
@@ -158,7 +162,7 @@ def test_the_class_is_the_folder_of_the_file_inside_its_accession() -> None:
 def test_copies_in_several_classes_have_none_and_a_note_says_so() -> None:
     table = manifest("x/a/1.jpg", "x/a/2.jpg", copies={"x/b/1.jpg": "x/a/1.jpg", "x/unknown/2.jpg": "x/a/2.jpg"})
     classes, notes = folder_classes(table, unlabelled=["Unknown"])
-    assert classes == {identity("x/a/2.jpg"): "a"}
+    assert classes == {image_id_of("x/a/2.jpg"): "a"}
     assert [(note.problem, note.candidates) for note in notes] == [
         ("copies in several classes", ("x/a/1.jpg", "x/b/1.jpg"))
     ]
@@ -184,14 +188,14 @@ def test_by_image_the_first_of_a_scene_trains_and_the_others_follow_their_own_ha
         *(f"x/covid/{number:03}.jpg" for number in range(200)), *(f"x/{number}.jpg" for number in range(90))
     )
     classes, _ = folder_classes(table, unlabelled=[])
-    groups = [tuple(identity(f"x/{number}.jpg") for number in range(first, first + 2)) for first in range(0, 60, 2)]
+    groups = [tuple(image_id_of(f"x/{number}.jpg") for number in range(first, first + 2)) for first in range(0, 60, 2)]
     split = by_image(table, classes=classes, groups=groups)
-    firsts = {identity("x/covid/000.jpg"), *label(table, groups=groups)["group_id"].dropna()}
+    firsts = {image_id_of("x/covid/000.jpg"), *label(table, groups=groups)["group_id"].dropna()}
     assert set(split[list(firsts)]) == {"train"}
     others = split.dropna().drop(list(firsts))
     assert others.to_dict() == {one: split_of(one, train=0.6, val=0.2, seed=0) for one in others.index}
     assert set(others) == {"train", "val", "test"}
-    assert split[[identity(f"x/{number}.jpg") for number in range(60, 90)]].isna().all()
+    assert split[[image_id_of(f"x/{number}.jpg") for number in range(60, 90)]].isna().all()
 
 
 def test_by_image_a_split_stays_as_its_group_grows() -> None:

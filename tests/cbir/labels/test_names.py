@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cbir.images.formats import IMAGE_SUFFIXES
 from cbir.labels.names import NameIndex, Problem, compose, plain, unaccented, without_suffix
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\\"), min_size=1, max_size=20)
 
@@ -42,8 +42,8 @@ def test_a_file_is_found_by_its_name_in_every_spelling(stem: str, suffix: str) -
     index = NameIndex(manifest(path, "a/x/another.jpg"))
     bare = unicodedata.normalize("NFD", stem).encode("ascii", "ignore").decode()
     for spelling in (stem, f"{stem}{suffix}", unicodedata.normalize("NFD", stem).upper(), bare, bare.replace(" ", "_")):
-        assert index.match(spelling).image_id == identity(path), spelling
-        assert index.match(f"folder/{spelling}").image_id == identity(path)
+        assert index.match(spelling).image_id == image_id_of(path), spelling
+        assert index.match(f"folder/{spelling}").image_id == image_id_of(path)
 
 
 @pytest.mark.parametrize(
@@ -63,23 +63,23 @@ def test_a_file_is_found_by_its_name_in_every_spelling(stem: str, suffix: str) -
     ],
 )
 def test_a_name_is_matched_although_it_is_spelt_otherwise(name: str, path: str) -> None:
-    assert NameIndex(manifest(path, "a/other.jpg")).match(name).image_id == identity(path)
+    assert NameIndex(manifest(path, "a/other.jpg")).match(name).image_id == image_id_of(path)
 
 
 def test_the_stricter_match_wins() -> None:
     index = NameIndex(manifest("a/été.jpg", "a/ete.jpg", "a/Été.jpg", "a/x.tif", "a/x.jpg"))
-    assert index.match("été").image_id == identity("a/été.jpg")
-    assert index.match("Été.jpg").image_id == identity("a/Été.jpg")
-    assert index.match("ete.png").image_id == identity("a/ete.jpg")
-    assert index.match("x.jpg").image_id == identity("a/x.jpg")
+    assert index.match("été").image_id == image_id_of("a/été.jpg")
+    assert index.match("Été.jpg").image_id == image_id_of("a/Été.jpg")
+    assert index.match("ete.png").image_id == image_id_of("a/ete.jpg")
+    assert index.match("x.jpg").image_id == image_id_of("a/x.jpg")
     assert index.match("x.png").problem is Problem.AMBIGUOUS
 
 
 def test_names_that_differ_on_disk_only_by_unicode_form_are_kept_apart() -> None:
     composed, decomposed = "a/é.jpg", "a/e\u0301.jpg"
     index = NameIndex(manifest(composed, decomposed))
-    assert index.match("é.jpg").image_id == identity(composed)
-    assert index.match("e\u0301.jpg").image_id == identity(decomposed)
+    assert index.match("é.jpg").image_id == image_id_of(composed)
+    assert index.match("e\u0301.jpg").image_id == image_id_of(decomposed)
 
 
 def test_several_images_of_one_name_are_ambiguous_and_named() -> None:
@@ -91,7 +91,7 @@ def test_several_images_of_one_name_are_ambiguous_and_named() -> None:
 
 def test_copies_of_one_image_are_not_ambiguous() -> None:
     index = NameIndex(manifest("a/1.jpg", copies={"b/1.jpg": "a/1.jpg", "b/sub/1.tif": "a/1.jpg"}))
-    assert index.match("1").image_id == identity("a/1.jpg")
+    assert index.match("1").image_id == image_id_of("a/1.jpg")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_copies_of_one_image_are_not_ambiguous() -> None:
 )
 def test_folders_tell_files_of_one_name_apart(name: str, path: str) -> None:
     index = NameIndex(manifest("a/box_1/1.jpg", "a/box_2/1.jpg", "b/1.jpg", "b/2.jpg"))
-    assert index.match(name).image_id == identity(path)
+    assert index.match(name).image_id == image_id_of(path)
 
 
 def test_a_file_in_another_folder_than_the_named_one_is_no_match_but_the_first_suggestion() -> None:
@@ -117,8 +117,8 @@ def test_a_file_in_another_folder_than_the_named_one_is_no_match_but_the_first_s
 
 def test_the_whole_path_goes_before_a_part_of_it() -> None:
     index = NameIndex(manifest("a/box/1.jpg", "b/a/box/1.jpg"))
-    assert index.match("a/box/1.jpg").image_id == identity("a/box/1.jpg")
-    assert index.match("b/a/box/1.jpg").image_id == identity("b/a/box/1.jpg")
+    assert index.match("a/box/1.jpg").image_id == image_id_of("a/box/1.jpg")
+    assert index.match("b/a/box/1.jpg").image_id == image_id_of("b/a/box/1.jpg")
 
 
 def test_digits_are_never_guessed_only_suggested() -> None:
@@ -129,8 +129,8 @@ def test_digits_are_never_guessed_only_suggested() -> None:
 
 def test_a_hyphen_is_a_separator_and_not_nothing() -> None:
     index = NameIndex(manifest("a/pg8-x-537.jpg", "a/pg8-x537.jpg"))
-    assert index.match("pg8 x 537").image_id == identity("a/pg8-x-537.jpg")
-    assert index.match("pg8_x537").image_id == identity("a/pg8-x537.jpg")
+    assert index.match("pg8 x 537").image_id == image_id_of("a/pg8-x-537.jpg")
+    assert index.match("pg8_x537").image_id == image_id_of("a/pg8-x537.jpg")
 
 
 def test_the_nearest_names_come_best_first_and_not_at_all_when_nothing_is_like_it() -> None:
@@ -146,18 +146,18 @@ def test_a_rejected_file_is_named_with_its_reason() -> None:
 
 def test_a_sound_file_goes_before_a_rejected_one_of_that_name() -> None:
     index = NameIndex(manifest("a/1.tif", rejected={"a/1.jpg": "cut off"}))
-    assert index.match("1").image_id == identity("a/1.tif")
+    assert index.match("1").image_id == image_id_of("a/1.tif")
     assert index.match("1.jpg").problem is Problem.REJECTED
 
 
 def test_a_name_means_the_first_page_and_may_name_another() -> None:
     index = NameIndex(manifest("a/page.jpg", "a/scan p2.jpg", pages={"a/album.tif": 3}))
-    assert index.match("album").image_id == identity("a/album.tif", 0)
+    assert index.match("album").image_id == image_id_of("a/album.tif", 0)
     for name in ("album#2", "album.tif#page=2", "album p2", "Album.tif, page 2", "album_p.2"):
-        assert index.match(name).image_id == identity("a/album.tif", 1), name
+        assert index.match(name).image_id == image_id_of("a/album.tif", 1), name
     assert index.match("album p4").problem is Problem.UNMATCHED
     assert index.match("album p0").problem is Problem.UNMATCHED
-    assert index.match("scan p2").image_id == identity("a/scan p2.jpg")
+    assert index.match("scan p2").image_id == image_id_of("a/scan p2.jpg")
 
 
 @pytest.mark.parametrize("name", ["", " ", "/", "..", "./", "?", ".jpg", "-"])
@@ -187,4 +187,4 @@ def test_thousands_of_names_are_matched_in_seconds() -> None:
     started = time.perf_counter()
     found = [index.match(f"ECHOS_DU_GENERAL {number:06}") for number in range(0, 20_000, 10)]
     assert time.perf_counter() - started < 10
-    assert [match.image_id for match in found] == [identity(path) for path in paths[::10]]
+    assert [match.image_id for match in found] == [image_id_of(path) for path in paths[::10]]

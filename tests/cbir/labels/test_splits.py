@@ -5,18 +5,18 @@ import pytest
 from cbir.errors import UserError
 from cbir.labels.splits import check_fractions, split_of
 
-IDENTITIES = [f"{number:032x}" for number in range(10_000)]
+IMAGE_IDS = [f"{number:032x}" for number in range(10_000)]
 
 
 def test_the_splits_have_the_parts_asked_for() -> None:
-    counts = Counter(split_of(identity, train=0.6, val=0.2, seed=0) for identity in IDENTITIES)
+    counts = Counter(split_of(image_id, train=0.6, val=0.2, seed=0) for image_id in IMAGE_IDS)
     assert counts["train"] == pytest.approx(6000, abs=200)
     assert counts["val"] == pytest.approx(2000, abs=200)
     assert counts["test"] == pytest.approx(2000, abs=200)
 
 
 def test_a_split_is_the_same_on_every_machine() -> None:
-    assert [split_of(identity, train=0.6, val=0.2, seed=0) for identity in IDENTITIES[:6]] == [
+    assert [split_of(image_id, train=0.6, val=0.2, seed=0) for image_id in IMAGE_IDS[:6]] == [
         "test",
         "val",
         "train",
@@ -28,21 +28,21 @@ def test_a_split_is_the_same_on_every_machine() -> None:
 
 def test_the_seed_deals_anew() -> None:
     moved = sum(
-        split_of(identity, train=0.5, val=0.0, seed=0) != split_of(identity, train=0.5, val=0.0, seed=1)
-        for identity in IDENTITIES
+        split_of(image_id, train=0.5, val=0.0, seed=0) != split_of(image_id, train=0.5, val=0.0, seed=1)
+        for image_id in IMAGE_IDS
     )
     assert moved == pytest.approx(5000, abs=250)
 
 
 def test_a_larger_train_split_holds_the_smaller_one() -> None:
-    for identity in IDENTITIES:
-        if split_of(identity, train=0.5, val=0.2, seed=0) == "train":
-            assert split_of(identity, train=0.7, val=0.2, seed=0) == "train"
+    for image_id in IMAGE_IDS:
+        if split_of(image_id, train=0.5, val=0.2, seed=0) == "train":
+            assert split_of(image_id, train=0.7, val=0.2, seed=0) == "train"
 
 
 @pytest.mark.parametrize(("train", "val", "only"), [(1.0, 0.0, "train"), (0.0, 1.0, "val"), (0.0, 0.0, "test")])
 def test_a_split_may_have_everything(train: float, val: float, only: str) -> None:
-    assert {split_of(identity, train=train, val=val, seed=0) for identity in IDENTITIES} == {only}
+    assert {split_of(image_id, train=train, val=val, seed=0) for image_id in IMAGE_IDS} == {only}
 
 
 @pytest.mark.parametrize(("train", "val"), [(-0.1, 0.2), (0.2, 1.1), (0.6, 0.5)])

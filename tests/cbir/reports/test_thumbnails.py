@@ -55,7 +55,7 @@ def test_pictures_of_a_page_of_6000_stay_within_its_size() -> None:
     assert len(thumbnail(grainy, page_side=side, sheet_side=32).page) * 6_000 < PAGE_BYTES
 
 
-def test_thumbnails_come_by_identity_from_the_store(tmp_path: Path) -> None:
+def test_thumbnails_come_by_image_id_from_the_store(tmp_path: Path) -> None:
     images = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64)
     tones = {f"{tone:032x}": tone for tone in range(0, 200, 2)}
     for image_id, tone in tones.items():

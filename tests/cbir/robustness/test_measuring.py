@@ -9,7 +9,7 @@ from cbir.errors import UserError
 from cbir.robustness import measuring as robustness
 from cbir.robustness.alterations import KINDS
 from cbir.robustness.measuring import Robustness, choose, document, measure, ranks, table, take
-from tests.support.manifests import identity, manifest
+from tests.support.manifests import image_id_of, manifest
 
 RNG = np.random.default_rng(0)
 
@@ -56,8 +56,8 @@ def test_an_encoder_to_which_all_images_are_the_same_finds_nothing() -> None:
 
 
 def test_a_choice_grows_with_the_archive_by_new_images_alone() -> None:
-    small = pd.DataFrame({"image_id": sorted(identity(f"a/{n}") for n in range(50))})
-    large = pd.DataFrame({"image_id": sorted(identity(f"a/{n}") for n in range(60))})
+    small = pd.DataFrame({"image_id": sorted(image_id_of(f"a/{n}") for n in range(50))})
+    large = pd.DataFrame({"image_id": sorted(image_id_of(f"a/{n}") for n in range(60))})
     before = set(choose(small, count=20, seed=0)["image_id"])
     after = set(choose(large, count=20, seed=0)["image_id"])
     assert len(before) == len(after) == 20
@@ -74,7 +74,7 @@ def test_a_choice_of_more_than_there_are_takes_all_sorted() -> None:
 def test_files_are_taken_by_their_path_once_each_whatever_their_accents_are_made_of() -> None:
     files = manifest("a/é.jpg", "b/2.jpg", pages={"c/3.tif": 2}, copies={"a/copy.jpg": "b/2.jpg"})
     found = take(files, ["a/e\u0301.jpg", "b/2.jpg", "a/copy.jpg", "c/3.tif"])
-    assert sorted(found["image_id"]) == sorted([identity("a/é.jpg"), identity("b/2.jpg"), identity("c/3.tif")])
+    assert sorted(found["image_id"]) == sorted([image_id_of("a/é.jpg"), image_id_of("b/2.jpg"), image_id_of("c/3.tif")])
     assert found["image_id"].is_monotonic_increasing
     assert set(found["page"]) == {0}
 

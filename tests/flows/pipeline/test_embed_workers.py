@@ -21,7 +21,7 @@ from cbir.archive.manifest import SCHEMA, Row, write_manifest
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.errors import UserError
-from cbir.images.identity import image_ids
+from cbir.images.ids import image_ids
 from flows.pipeline.embed_workers import Folders, Shards, _require_shared, load_shards
 from tests.support.toy import REPOSITORY, Workspace
 

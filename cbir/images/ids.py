@@ -1,4 +1,4 @@
-"""Identities of images: what their files contain, wherever they lie."""
+"""Computes image_ids: they follow from what a file contains, wherever it lies."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ _CHUNK = 1 << 20
 
 
 def image_ids(path: Path, *, pages: int = 1) -> list[str]:
-    """Identities of the images in a file, one a page: 32 hex characters each.
+    """The image_ids of a file, one a page: 32 hex characters each.
 
     The first page's is the start of the SHA-256 of the file's bytes, so exact copies share it; for the pages after the
     first, the page's number (from 1, decimal ASCII) is hashed behind the bytes.
@@ -19,9 +19,9 @@ def image_ids(path: Path, *, pages: int = 1) -> list[str]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    identities = [digest.hexdigest()[:32]]
+    ids = [digest.hexdigest()[:32]]
     for page in range(1, pages):
         of_page = digest.copy()
         of_page.update(str(page).encode("ascii"))
-        identities.append(of_page.hexdigest()[:32])
-    return identities
+        ids.append(of_page.hexdigest()[:32])
+    return ids
