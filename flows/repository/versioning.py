@@ -1,4 +1,8 @@
-"""Versions of runs: what a run changed goes to git as one commit of its own, and the data to DVC's remote."""
+"""Versions runs: commits what a run changed, and nothing else, and pushes the data to DVC's remote.
+
+DVC's own ``core.autostage`` does not serve: it stages lines that a person wrote into a .gitignore, fails the run while
+another process holds git's index, and stages neither a removal nor what a killed process had written.
+"""
 
 import glob
 from collections.abc import Sequence
@@ -6,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.config import NoRemoteError
-from dvc.exceptions import UploadError
 
 from cbir.errors import UserError
 from flows.processes.programs import run_limited
@@ -26,13 +29,12 @@ _UNDER_WAY = {
     "REVERT_HEAD": "a revert",
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
-    "BISECT_LOG": "a bisection",
 }
 
 
 @dataclass(frozen=True)
 class Commit:
-    """What became of a run's commit: its hash, or a sentence why there is none; neither where nothing had changed."""
+    """A run's commit: its hash, or a sentence why there is none; neither where nothing had changed."""
 
     hash: str = ""
     reason: str = ""
@@ -43,7 +45,7 @@ class _NoCommitError(Exception):
 
 
 def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
-    """Files that decide what the stages do and are not as the last commit has them: another machine would differ.
+    """Name inputs of the stages that differ from the last commit: a checkout elsewhere would give other results.
 
     These are params.yaml, dvc.yaml, and the code and the reference files that dvc.yaml names, where DVC does not follow
     them. Ask before a run changes params.yaml.
@@ -59,28 +61,26 @@ def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
 
 
 def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: Sequence[str] = OWN) -> Commit:
-    """Commit what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC wrote beside them.
+    """Commit what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed.
 
-    What else is edited, staged or not, stays as it is. Nothing is raised: a run does not fail for want of a commit.
+    All other edits, staged or not, stay as they are. Nothing is raised: a run does not fail for want of a commit.
 
     Args:
         message: the commit's.
         root: the workspace.
-        edits: what `edited` found when the run began; with any there is no commit.
+        edits: those that `edited` named when the run began; with any there is no commit.
         own: as of `edited`, with what this run set.
     """
     try:
         _require_branch(root)
-        if found := sorted({*edits, *_edited(root, own)}):
+        if others := sorted({*edits, *_edited(root, own)}):
             raise _NoCommitError(
                 "not committed, because a checkout would not be up to date without what is edited in "
-                f"{_in_short(found)}; commit that first"
+                f"{_in_short(others)}; commit that first"
             )
-        changes = [(state, path) for state, path in _changes(root, _written(root)) if _is_ours(path, root)]
-        if not changes:
-            return Commit()
-        _commit(root, message, changes)
-        return Commit(hash=_git(root, "rev-parse", "HEAD").strip())
+        written = [LOCK, str(PARAMS), "**/*.dvc", f"**/{IGNORED}"]
+        changes = [(state, path) for state, path in _changes(root, written) if _is_ours(path, root)]
+        return Commit(hash=_commit(root, message, changes) if changes else "")
     except (_NoCommitError, UserError) as error:
         return Commit(reason=str(error))
 
@@ -92,11 +92,9 @@ def push(root: Path = HERE) -> str:
             repo.push()
     except NoRemoteError:
         return "not pushed, because DVC has no default remote; name one with `dvc remote add -d NAME URL`"
-    except UploadError as error:
-        return f"not all was pushed to DVC's remote: {' '.join(str(error).split())}; the next run tries again"
     except Exception as error:  # a remote's library may raise anything, and no run is to fail for it
-        told = " ".join(str(error).split()) or type(error).__name__
-        return f"nothing was pushed to DVC's remote: {told}; the next run tries again"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return f"not all was pushed to DVC's remote: {reason}; the next run tries again"
     return ""
 
 
@@ -118,16 +116,12 @@ def _require_branch(root: Path) -> None:
     for name, what in _UNDER_WAY.items():
         if (folder / name).exists():
             raise _NoCommitError(f"not committed, because {what} is under way in git; end it first")
-    try:
-        _git(root, "symbolic-ref", "--quiet", "HEAD")
-    except _NoCommitError as error:
-        raise _NoCommitError(
-            "not committed, because no branch is checked out (HEAD is detached); check one out first"
-        ) from error
+    if not _git(root, "branch", "--show-current").strip():
+        raise _NoCommitError("not committed, because no branch is checked out (HEAD is detached); check one out first")
 
 
 def _sources(root: Path) -> list[str]:
-    """Patterns of params.yaml, dvc.yaml, and what dvc.yaml names, but for accessions and checkpoints: DVC has those."""
+    """Patterns of params.yaml, dvc.yaml, and the deps in it, but for accessions and checkpoints: DVC has those."""
     paths = load_paths(read_yaml(root / PARAMS))
     named = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
     named = {path for path in named - {paths.raw, paths.weights} if not path.is_absolute()}
@@ -135,27 +129,13 @@ def _sources(root: Path) -> list[str]:
     return [str(PARAMS), str(GRAPH), *sorted(patterns)]
 
 
-def _written(root: Path) -> list[str]:
-    """Patterns of what runs, imports and DVC write and git follows."""
-    paths = load_paths(read_yaml(root / PARAMS))
-    sources = [path for path in (paths.raw, paths.reference, paths.weights) if not path.is_absolute()]
-    folders = {*sources, *(path.parent for path in _outputs(root))}
-    ignored = sorted(glob.escape(str(folder / IGNORED)) for folder in folders)
-    return [LOCK, str(PARAMS), *(f"{glob.escape(str(folder))}/*.dvc" for folder in sources), *ignored]
-
-
-def _outputs(root: Path) -> set[Path]:
-    """What the stages have written, as dvc.lock has it."""
-    stages = read_yaml(root / LOCK).get("stages", {}) if (root / LOCK).exists() else {}
-    return {Path(out["path"]) for described in stages.values() for out in described.get("outs", [])}
-
-
 def _is_ours(path: str, root: Path) -> bool:
-    """Whether DVC alone changed a .gitignore: by lines that each name what it follows, or follows no more."""
+    """Whether DVC alone changed a .gitignore: each line that came or went names a path that DVC follows, or no more."""
     file = root / path
     if file.name != IGNORED:
         return True
-    followed = _outputs(root)
+    stages = read_yaml(root / LOCK).get("stages", {}) if (root / LOCK).exists() else {}
+    followed = {Path(out["path"]) for described in stages.values() for out in described.get("outs", [])}
     now = set(file.read_text(encoding="utf-8").splitlines()) if file.exists() else set()
     before = set(_committed(path, root).splitlines())
     for line in now ^ before:
@@ -179,7 +159,7 @@ def _differs_only_in(own: Sequence[str], root: Path) -> bool:
 
 
 def _committed(path: str, root: Path) -> str:
-    """A file's text in the last commit; empty where it is not in there."""
+    """Read a file's text in the last commit; empty where it is not in there."""
     try:
         return _git(root, "show", f"HEAD:./{path}")
     except _NoCommitError:
@@ -187,25 +167,20 @@ def _committed(path: str, root: Path) -> str:
 
 
 def _changes(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
-    """What differs from the last commit or is new to git: its two letters of state, and its path in the workspace."""
+    """List files that differ from the last commit or are new to git: two letters of state, and path in the workspace."""
     prefix = _git(root, "rev-parse", "--show-prefix").strip()
     specs = [f":(glob){pattern}" for pattern in patterns]
     listed = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *specs)
     return [(entry[:2], entry[3:].removeprefix(prefix)) for entry in listed.split("\0") if entry]
 
 
-def _commit(root: Path, message: str, changes: Sequence[tuple[str, str]]) -> None:
-    """Commit these files as they are on disk, and nothing else that git's index holds."""
-    paths = [f":(literal){path}" for _, path in changes]
-    new = [f":(literal){path}" for state, path in changes if state == "??"]
-    if new:
+def _commit(root: Path, message: str, changes: Sequence[tuple[str, str]]) -> str:
+    """Commit these files as they are on disk, and nothing else that git's index holds; returns the commit's hash."""
+    if new := [f":(literal){path}" for state, path in changes if state == "??"]:
         _git(root, "add", "--intent-to-add", "--", *new)
-    try:
-        _git(root, *_identity(root), "commit", "--quiet", f"--message={message}", "--only", "--", *paths)
-    except _NoCommitError:
-        if new:
-            _git(root, "reset", "--quiet", "--", *new)
-        raise
+    paths = [f":(literal){path}" for _, path in changes]
+    _git(root, *_identity(root), "commit", "--quiet", f"--message={message}", "--only", "--", *paths)
+    return _git(root, "rev-parse", "HEAD").strip()
 
 
 def _identity(root: Path) -> list[str]:
@@ -219,7 +194,7 @@ def _identity(root: Path) -> list[str]:
 
 
 def _git(root: Path, *words: str) -> str:
-    """What git prints; it asks nobody anything and takes no lock that it can do without."""
+    """Run git and return what it prints; it asks nobody anything and takes no lock that it can do without."""
     quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = run_limited(["git", *words], timeout=PATIENCE, folder=root, environment=quiet)
@@ -228,6 +203,6 @@ def _git(root: Path, *words: str) -> str:
     except (OSError, TimeoutError) as error:
         raise _NoCommitError(f"not committed: git did not answer ({error})") from error
     if done.code:
-        told = " ".join((done.errors or done.output).split()) or f"exit code {done.code}"
-        raise _NoCommitError(f"not committed: git says {told}")
+        words = " ".join((done.errors or done.output).split()) or f"exit code {done.code}"
+        raise _NoCommitError(f"not committed: git says {words}")
     return done.output

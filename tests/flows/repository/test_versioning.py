@@ -60,13 +60,19 @@ def test_what_a_run_wrote_is_committed_and_unrelated_edits_stay_as_they_were(wor
     (workspace.folder / "notes.txt").write_text("staged")
     (workspace.folder / "toy/extra.py").write_text("untracked")
     workspace.command("git", "add", "notes.txt")
+    workspace.dvc("config", "core.check_update", "false")
     workspace.replace(".gitignore", "ran.log", "ran.log\n*.bak")
     _land(workspace)
     made = commit("two landed: 1 image", root=workspace.folder)
     assert made == Commit(hash=_git(workspace, "rev-parse", "HEAD")[0])
     assert _changed(workspace) == ["data/raw/.gitignore", "data/raw/two.dvc", "dvc.lock"]
     assert _git(workspace, "log", "-1", "--format=%s %an %ae") == ["two landed: 1 image cbir cbir@localhost"]
-    assert _git(workspace, "status", "--porcelain") == [" M .gitignore", "A  notes.txt", "?? toy/extra.py"]
+    assert _git(workspace, "status", "--porcelain") == [
+        " M .dvc/config",
+        " M .gitignore",
+        "A  notes.txt",
+        "?? toy/extra.py",
+    ]
     assert commit("again", root=workspace.folder) == Commit()
 
 
