@@ -167,7 +167,7 @@ def _committed(path: str, root: Path) -> str:
 
 
 def _changes(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
-    """List files that differ from the last commit or are new to git: two letters of state, and path in the workspace."""
+    """List what differs from the last commit or is new to git: its two letters of state, and its path there."""
     prefix = _git(root, "rev-parse", "--show-prefix").strip()
     specs = [f":(glob){pattern}" for pattern in patterns]
     listed = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *specs)
@@ -203,6 +203,6 @@ def _git(root: Path, *words: str) -> str:
     except (OSError, TimeoutError) as error:
         raise _NoCommitError(f"not committed: git did not answer ({error})") from error
     if done.code:
-        words = " ".join((done.errors or done.output).split()) or f"exit code {done.code}"
-        raise _NoCommitError(f"not committed: git says {words}")
+        answer = " ".join((done.errors or done.output).split()) or f"exit code {done.code}"
+        raise _NoCommitError(f"not committed: git says {answer}")
     return done.output
