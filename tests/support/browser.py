@@ -1,0 +1,99 @@
+"""A real browser for tests: chromium without a window, driven over its DevTools protocol."""
+
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+PATIENCE = 120  # seconds; on a busy machine a first page takes a while
+
+
+class Browser:
+    """One tab."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._numbers = itertools.count(1)
+
+    def open(self, address: str) -> None:
+        """Go to an address as a user does who typed it, and wait until the page has loaded."""
+        self._ask("Page.navigate", url=address)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def run(self, script: str) -> Any:
+        """What a script on the page gives, or its promise once it is kept.
+
+        Raises:
+            RuntimeError: the script throws.
+        """
+        answer = self._ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(json.dumps(answer["exceptionDetails"]))
+        return answer["result"].get("value")
+
+    def text(self) -> str:
+        """What the page shows."""
+        return self.run("document.body ? document.body.innerText : ''")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression is true on the page.
+
+        Raises:
+            TimeoutError: it is not for a long time; the message holds what the page shows.
+        """
+        end = time.monotonic() + PATIENCE
+        while not self.run(f"Boolean({condition})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{condition} is not true of the page:\n{self.text()}")
+            time.sleep(0.2)
+
+    def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._connection.recv(PATIENCE))
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[Browser]:
+    """A browser of its own for which every name below ``example`` means this machine, as after DNS rebinding.
+
+    It asks nobody before a page reaches this machine: that is a courtesy of newer browsers, not the server's defence.
+    """
+    program = shutil.which("chromium")
+    assert program, "chromium is missing: apt-get install chromium"
+    options = [
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        "--no-proxy-server", "--disable-background-networking", "--disable-features=LocalNetworkAccessChecks",
+        "--host-resolver-rules=MAP *.example 127.0.0.1", "--remote-debugging-port=0", f"--user-data-dir={profile}",
+    ]  # fmt: skip
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([program, *options, "about:blank"], start_new_session=True, **quiet)
+    try:
+        with connect(_tab(profile / "DevToolsActivePort"), max_size=None, proxy=None) as connection:
+            yield Browser(connection)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _tab(told: Path) -> str:
+    """The address at which the first tab is driven; the browser writes its port to a file once it is ready."""
+    end = time.monotonic() + PATIENCE
+    while not (told.exists() and told.read_text().strip()):
+        assert time.monotonic() < end, "chromium did not start"
+        time.sleep(0.1)
+    with urllib.request.urlopen(f"http://127.0.0.1:{told.read_text().split()[0]}/json/list", timeout=30) as answer:
+        return next(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")
