@@ -14,15 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from benchmarks.figures import Figure
 from cbir.encoders.encoder import Encoder, load_encoder, to_images
 from cbir.evaluation.metrics import average_precision
-from cbir.files import write_parquet
 from cbir.images.reduced import ReducedImages
+from cbir.labels.files import read_training, write_training
 from cbir.labels.splits import split_of
 from cbir.reprints.press import PRESS_SIZE
 from cbir.reprints.reprint import SEVERE_UNSEEN, reprint
@@ -135,11 +133,11 @@ def prepare(folder: Path, shared: Path) -> Archive:
     shutil.copy(source / "groundtruth.xlsx", paths.reference)
     clean(paths, **params["images"], **params["clean"])
     known = params["groundtruth"] | {"file": "groundtruth.xlsx"}
-    groundtruth(paths, **known, accessions=params["train"]["accessions"])
-    images = pq.read_table(paths.training).to_pandas()
+    groundtruth(paths, **known)
+    images = read_training(paths.training)
     whole = images["group_id"].fillna(images["image_id"])  # those without a group are left out too, not only groups
     images["split"] = [split_of(name, train=TRAIN, val=VAL, seed=0) for name in whole]
-    write_parquet(paths.training, pa.Table.from_pandas(images, preserve_index=False))
+    write_training(paths.training, images)
     return Archive(paths, params, images, ReducedImages(paths.store, paths.raw, **params["images"]))
 
 

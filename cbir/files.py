@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +87,36 @@ def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | 
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with writing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def write_frame(path: Path, frame: pd.DataFrame, *, schema: pa.Schema | None = None) -> None:
+    """Write the columns of a schema (None: all), without what pandas adds: the same rows give the same bytes."""
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    write_parquet(path, table.replace_schema_metadata())
+
+
+def read_table(path: Path, *, name: str, stage: str, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a Parquet file that a stage writes.
+
+    Args:
+        name, stage: what it is and which stage writes it, for the error.
+        schema: of the columns that are wanted; None: all as they are.
+
+    Raises:
+        UserError: it is not there.
+    """
+    require_file(path, name=name, stage=stage)
+    return pq.read_table(path, schema=schema)
+
+
+def require_file(path: Path, *, name: str, stage: str) -> None:
+    """Check that a file is there which a stage writes; ``name`` says what it is.
+
+    Raises:
+        UserError: it is not, and which command makes it.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}, {name}, is not there; `cbir run` makes it (stage {stage})")
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

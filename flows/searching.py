@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cbir.archive.manifest import read_manifest
 from cbir.errors import UserError
+from cbir.groups.table import read_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.serving.search import Searcher, locate
 from tasks.harness.settings import PARAMS, Paths, read_yaml
@@ -27,9 +28,7 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
         raise UserError(f"a search is for an image or for a --text, there are {'neither' if image is None else 'both'}")
     if image is not None and not image.is_file():
         raise UserError(f"{image} is no file: give the path of an image")
-    for needed in (paths.index, paths.encoder, paths.groups, paths.manifest):
-        if not needed.exists():
-            raise UserError(f"{needed} is not there: run `cbir run` first")
+    manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)
     params = read_yaml(PARAMS)
     searcher = Searcher.open(
         paths.encoder,
@@ -40,8 +39,7 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
         text=text is not None,
     )
     hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
-    groups = pd.read_parquet(paths.groups, columns=["image_id", "group_id"])
-    found = locate(hits, read_manifest(paths.manifest), groups)
+    found = locate(hits, manifest, groups)
     threshold = (
         None if image is None else threshold_in_use(paths.reports / "threshold.json", params["group"]["threshold"])[0]
     )

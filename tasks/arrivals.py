@@ -22,9 +22,11 @@ from cbir.arrivals.page import (
 )
 from cbir.arrivals.survey import Skipped
 from cbir.files import write_parquet
+from cbir.groups.table import read_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
+from cbir.labels.files import read_groundtruth
 from cbir.reports.thumbnails import page_side, read_thumbnails
 from tasks.harness.settings import Paths
 
@@ -85,7 +87,7 @@ def report_arrivals(
         chosen_threshold: `group.threshold` of params.yaml, a cosine; 0: the learned one.
     """
     baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
-    groups = pd.read_parquet(paths.groups)
+    groups = read_groups(paths.groups)
     threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen_threshold)
     neighbours = read_neighbours(paths.neighbours)
     found = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
@@ -111,7 +113,7 @@ def _baseline(paths: Paths) -> Path:
 
 
 def _now(paths: Paths) -> pa.Table:
-    rows = baseline_of(read_manifest(paths.manifest), pd.read_parquet(paths.groups))
+    rows = baseline_of(read_manifest(paths.manifest), read_groups(paths.groups))
     return pa.Table.from_pandas(rows, schema=BASELINE, preserve_index=False).replace_schema_metadata()
 
 
@@ -125,5 +127,5 @@ def _thumbnails(found: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longes
 
 
 def _captions(paths: Paths) -> dict[str, str]:
-    known = pd.read_parquet(paths.groundtruth, columns=["image_id", "caption"]).dropna()
+    known = read_groundtruth(paths.groundtruth)[["image_id", "caption"]].dropna()
     return dict(zip(known["image_id"], known["caption"], strict=True))

@@ -23,6 +23,7 @@ from cbir.files import write_json, writing_folder
 from cbir.images.reading import UnreadableImage
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
+from cbir.labels.files import read_groundtruth
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
@@ -41,7 +42,7 @@ def evaluate(
 ) -> None:
     """Measure the neighbour lists against the ground truth; learn the threshold; draw."""
     embeddings, neighbours = read_embeddings(paths.embeddings), read_neighbours(paths.neighbours)
-    known, seed = pd.read_parquet(paths.groundtruth), protocol.seed
+    known, seed = read_groundtruth(paths.groundtruth), protocol.seed
     evaluation = protocol.evaluate(embeddings.ids, embeddings.vectors, neighbours, known)
     predictions = pd.read_parquet(paths.encoder / "predictions.parquet")
     evaluation = with_classification(evaluation, predictions, resamples=protocol.bootstrap, seed=seed)

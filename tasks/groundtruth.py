@@ -10,15 +10,13 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.errors import UserError
-from cbir.files import write_parquet
 from cbir.labels.captions import Captions, find_captions
+from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import (
-    SCHEMA,
     Groups,
     folder_classes,
     keep_splits,
@@ -27,7 +25,7 @@ from cbir.labels.groundtruth import (
     split_sizes,
 )
 from cbir.labels.languages import ENGLISH, detect_languages
-from cbir.labels.layouts import TableLayout, read_groups
+from cbir.labels.layouts import TableLayout, read_layout
 from cbir.labels.names import NameIndex, Problem, compose
 from cbir.labels.notes import Note, write_notes
 from cbir.labels.splits import SPLITS, SplitBy, check_fractions
@@ -37,8 +35,6 @@ from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 
 Layout = Literal["auto", "column", "row", "pairs", "folders"]
-
-_TRAINING = pa.schema([*SCHEMA, ("path", pa.string()), ("page", pa.int32())])
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +77,8 @@ def groundtruth(
     if split_by == "group":
         labelled = keep_splits(labelled, training)
     _log_splits(labelled)
-    _write(paths.groundtruth, labelled, SCHEMA)
-    _write(paths.training, training, _TRAINING)
+    write_groundtruth(paths.groundtruth, labelled)
+    write_training(paths.training, training)
     write_notes(paths.reports / "groundtruth.csv", [*whole.notes, *missing])
 
 
@@ -144,7 +140,7 @@ def _known(
 
 def _groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex, tell: Callable[..., None]) -> Groups:
     is_file = functools.cache(lambda name: index.match(name).problem is not Problem.UNMATCHED)
-    reading = read_groups(read_table(path), layout=layout, is_file=is_file)
+    reading = read_layout(read_table(path), layout=layout, is_file=is_file)
     groups = resolve_groups(reading, index, file=path.name)
     found = "found" if layout == "auto" else "as set"
     tell("layout %s (%s): %d names in %d groups", reading.layout, found, reading.mentions, len(reading.groups))
@@ -239,12 +235,6 @@ def _log_splits(labelled: pd.DataFrame) -> None:
     parts = [f"{split} {sizes[split][1]} images in {sizes[split][0]} groups" for split in SPLITS if split in sizes]
     rest = int(labelled["split"].isna().sum())
     log.info("%s; %d images unlabelled", "; ".join(parts) or "no split", rest)
-
-
-def _write(path: Path, labelled: pd.DataFrame, schema: pa.Schema) -> None:
-    write_parquet(
-        path, pa.Table.from_pandas(labelled, schema=schema, preserve_index=False).replace_schema_metadata(None)
-    )
 
 
 if __name__ == "__main__":

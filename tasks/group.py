@@ -5,34 +5,25 @@ import os
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import tqdm
 
 from cbir.archive.manifest import read_manifest
 from cbir.embedding.files import read_embeddings
 from cbir.errors import UserError
-from cbir.files import write_parquet
 from cbir.groups.linkage import group_images
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import report_rows, summarise, write_csv
+from cbir.groups.table import write_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
+from cbir.labels.files import read_groundtruth
 from cbir.reports.thumbnails import Thumbnail, page_side, read_thumbnails
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 
-_SCHEMA = pa.schema(
-    [
-        ("group_id", pa.string()),  # the image_id of the group's first member by accession, path and page
-        ("image_id", pa.string()),
-        ("representative", pa.bool_()),  # the best copy: the most pixels
-        ("similarity", pa.float64()),  # mean cosine to the other members
-        ("evidence", pa.string()),  # embedding, or exact copy
-    ]
-)
 _LINKS = [  # files that the pipeline writes beside the page
     Link("All groups as a table (CSV)", "groups.csv"),
     Link("Groups with pictures (Excel)", "groups.xlsx"),
@@ -51,11 +42,9 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
     groups = _find(paths, manifest, threshold=value)
-    write_parquet(
-        paths.groups, pa.Table.from_pandas(groups, schema=_SCHEMA, preserve_index=False).replace_schema_metadata()
-    )
+    write_groups(paths.groups, groups)
 
-    rows = report_rows(groups, manifest, pd.read_parquet(paths.groundtruth))
+    rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
     summary = summarise(manifest, rows, threshold=value, rule=rule)
     write_csv(paths.reports / "groups.csv", rows)
     shown = rows[rows["group"] <= report_groups]

@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -14,6 +13,7 @@ from cbir.encoders.devices import Precision, keep_memory
 from cbir.errors import UserError
 from cbir.files import write_json, writing
 from cbir.images.reduced import ReducedImages
+from cbir.labels.files import read_groundtruth
 from cbir.robustness.alterations import KINDS
 from cbir.robustness.copies import Copies, copy_vectors
 from cbir.robustness.measuring import Robustness, choose, document, measure, table, take
@@ -54,7 +54,7 @@ def robustness(
         precision=precision,
         progress=tqdm,
     )
-    found = measure(asked, vectors, read_embeddings(paths.embeddings), pd.read_parquet(paths.groundtruth))
+    found = measure(asked, vectors, read_embeddings(paths.embeddings), read_groundtruth(paths.groundtruth))
     numbers = document(found, seed=seed)
     kept = Kept(Store(paths.store / "thumbnails.sqlite"), _namer(found, source, copies))
     _write(paths, found, numbers, _reader(found, source, copies), kept)

@@ -12,6 +12,7 @@ from cbir.archive.manifest import read_manifest, unique_images
 from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
+from cbir.labels.files import read_groundtruth
 from cbir.matching.robustness import measure_local
 from cbir.matching.sift import build_gallery, local_neighbours
 from cbir.robustness.measuring import choose, document, take
@@ -31,7 +32,7 @@ def sift(
     chosen: list[str],
 ) -> None:
     """Match the images of known groups against the archive, and measure the lists as those of an encoder are."""
-    manifest, groundtruth = read_manifest(paths.manifest), pd.read_parquet(paths.groundtruth)
+    manifest, groundtruth = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     seed = protocol.seed

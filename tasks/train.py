@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from cbir.archive.manifest import accessions_of
@@ -20,6 +19,7 @@ from cbir.encoders.preprocess import Resize
 from cbir.errors import UserError
 from cbir.files import write_parquet, writing_folder
 from cbir.images.reduced import ReducedImages
+from cbir.labels.files import read_training
 from cbir.training.checkpoints import checkpoint_key
 from cbir.training.ranks import is_helper
 from cbir.training.settings import Settings
@@ -50,7 +50,7 @@ def train(
     """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
     keep_memory()
     weights = _local(weights, paths.weights)
-    images = _read_images(paths.training)
+    images = read_training(paths.training)
     encoder = build_encoder(
         backbone=backbone,
         backbone_options=backbone_options,
@@ -88,13 +88,6 @@ def train(
         *(paths.encoder, encoder.dimension, *_epochs(trained)),
         extra={"measured": {} if resumed else rate},  # nobody knows how long the epochs before took
     )
-
-
-def _read_images(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"{path}, the training images, is not there; run the stage groundtruth first")
-    known = ["group_id", "split", "class", "caption", "caption_en"]
-    return pq.read_table(path, columns=["image_id", "path", "page", *known]).to_pandas()
 
 
 def _local(weights: str, folder: Path) -> str:

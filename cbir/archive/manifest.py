@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from cbir.errors import UserError
-from cbir.files import write_parquet
+from cbir.files import read_table, write_parquet
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,8 @@ def read_manifest(path: Path) -> pd.DataFrame:
     Raises:
         UserError: there is no manifest.
     """
-    if not path.is_file():
-        raise UserError(f"{path}, the manifest, is not there; run the stage clean first")
-    return pq.read_table(path, schema=SCHEMA).to_pandas(types_mapper=_WHOLE.get)
+    table = read_table(path, name="the manifest", stage="clean", schema=SCHEMA)
+    return table.to_pandas(types_mapper=_WHOLE.get)
 
 
 def arrival(accession: str) -> tuple[bool, str]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cbir.files import require_file
+
 
 def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
     """The threshold and, in a sentence, what it rests on.
@@ -12,9 +14,13 @@ def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
     Args:
         file: reports/threshold.json.
         chosen: `group.threshold` of params.yaml, a cosine; 0: the learned one.
+
+    Raises:
+        UserError: it is to be the learned one, and there is none.
     """
     if chosen:
         return chosen, "Chosen by hand (group.threshold in params.yaml)."
+    require_file(file, name="the learned threshold", stage="evaluate")
     learned = json.loads(file.read_text(encoding="utf-8"))
     return float(learned["threshold"]), explain_threshold(learned)
 

@@ -124,7 +124,7 @@ def load_index(folder: Path) -> Index:
         facts = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         ids = pq.read_table(folder / "ids.parquet")["image_id"].to_numpy()
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder} holds no index: run the stage index first") from error
+        raise UserError(f"{folder} holds no index; `cbir run` makes it (stage index)") from error
     return Index(read(folder / "faiss.index"), ids, facts["kind"], facts["encoder_digest"], facts["parameters"])
 
 

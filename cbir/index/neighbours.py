@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cbir.errors import UserError
-from cbir.files import writing
+from cbir.files import read_table, writing
 
 NEIGHBOURS = pa.schema(
     [("query_id", pa.string()), ("rank", pa.int32()), ("neighbour_id", pa.string()), ("similarity", pa.float32())]
@@ -50,9 +49,7 @@ def read_neighbours(path: Path) -> pd.DataFrame:
     Raises:
         UserError: there are none.
     """
-    if not path.is_file():
-        raise UserError(f"{path}, the neighbours, is not there: run the stage index first")
-    return pq.read_table(path).to_pandas()
+    return read_table(path, name="the table of neighbours", stage="index", schema=NEIGHBOURS).to_pandas()
 
 
 def _table(block: Block, ids: pa.Array) -> pa.Table:

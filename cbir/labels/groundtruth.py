@@ -6,25 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-import pyarrow as pa
 
 from cbir.archive.manifest import in_order
 from cbir.labels.layouts import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names
 from cbir.labels.splits import SplitBy, split_of
-
-SCHEMA = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("group_id", pa.string()),  # image_id of the group's first member by accession and path; null: unlabelled
-        ("split", pa.string()),  # train, val or test; null: unlabelled
-        ("class", pa.string()),
-        ("caption", pa.string()),
-        ("caption_language", pa.string()),  # ISO 639-1 code; null where it does not show
-        ("caption_en", pa.string()),  # the caption where it is English; null where there is no translation
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -170,7 +157,7 @@ def label_images(
     val: float,
     seed: int,
 ) -> pd.DataFrame:
-    """One row an image with what is known of it, by image_id: the columns of `SCHEMA`, then path, page, accession.
+    """One row an image with what is known of it, by image_id: the columns of `files.TRAINING`, and accession.
 
     Args:
         images: as `cbir.archive.manifest.unique_images` gives them.

@@ -62,7 +62,7 @@ class Reading:
         return sum(map(len, self.groups)) + 2 * len(self.apart)
 
 
-def read_groups(
+def read_layout(
     rows: Sequence[Row], *, layout: Literal["auto"] | TableLayout, is_file: Callable[[str], bool]
 ) -> Reading:
     """The groups of a table.
@@ -88,7 +88,7 @@ def read_groups(
 
 
 def find_layout(rows: Sequence[Row], *, is_file: Callable[[str], bool]) -> TableLayout:
-    """The layout of a table by the rule of `read_groups`."""
+    """The layout of a table by the rule of `read_layout`."""
     if _label_column(rows, strictly=True) is not None:
         return "pairs"
     return "column" if _only_column(rows, is_file) is not None else "row"

@@ -99,5 +99,7 @@ def test_what_is_no_file_or_not_there_yet_is_named(clip: Paths) -> None:
     with pytest.raises(UserError, match=r"gone\.jpg is no file: give the path of an image"):
         show_neighbours(Path("gone.jpg"), clip, text=None, k=2)
     clip.groups.unlink()
-    with pytest.raises(UserError, match=r"groups\.parquet is not there: run `cbir run` first"):
+    with pytest.raises(
+        UserError, match=r"groups\.parquet, the table of groups, is not there; `cbir run` makes it \(stage group\)"
+    ):
         show_neighbours(None, clip, text="a horse", k=2)

@@ -14,7 +14,7 @@ import pytest
 from cbir.archive.manifest import SCHEMA as MANIFEST
 from cbir.errors import UserError
 from cbir.files import write_parquet
-from cbir.labels.groundtruth import SCHEMA
+from cbir.labels.files import GROUNDTRUTH
 from tasks.groundtruth import groundtruth
 from tasks.harness.settings import Paths
 from tests.support.deepl_server import KEY, DeepL, english, serving, use
@@ -98,8 +98,8 @@ def test_groups_captions_and_the_report_are_written(paths: Paths, caplog: pytest
 
 def test_the_files_have_the_columns_and_types_that_other_stages_read(paths: Paths) -> None:
     run(paths)
-    assert pq.read_schema(paths.groundtruth).equals(SCHEMA)
-    assert pq.read_schema(paths.training).equals(pa.schema([*SCHEMA, ("path", pa.string()), ("page", pa.int32())]))
+    assert pq.read_schema(paths.groundtruth).equals(GROUNDTRUTH)
+    assert pq.read_schema(paths.training).equals(pa.schema([*GROUNDTRUTH, ("path", pa.string()), ("page", pa.int32())]))
     assert pq.read_schema(paths.groundtruth).metadata is None
     known = pd.read_parquet(paths.groundtruth)
     assert known["image_id"].tolist() == sorted(map(image_id_of, FILES))
@@ -141,7 +141,7 @@ def test_training_sees_the_accessions_named_alone_by_their_own_paths(paths: Path
     assert sorted(training["path"]) == ["two/a/e.jpg", "two/copy.jpg", "two/d.jpg", "two/unknown/f.jpg"]
     assert len(known) == 6
     shared = known[known["image_id"].isin(training["image_id"])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(training[SCHEMA.names].reset_index(drop=True), shared)
+    pd.testing.assert_frame_equal(training[GROUNDTRUTH.names].reset_index(drop=True), shared)
 
 
 def test_images_that_land_later_leave_training_byte_for_byte(paths: Paths) -> None:
@@ -230,7 +230,7 @@ def test_mistakes_are_told_in_one_sentence_and_nothing_is_written(
 
 def test_without_a_manifest_the_stage_says_what_to_run(paths: Paths) -> None:
     paths.manifest.unlink()
-    with pytest.raises(UserError, match="run the stage clean"):
+    with pytest.raises(UserError, match=r"`cbir run` makes it \(stage clean\)"):
         run(paths)
 
 

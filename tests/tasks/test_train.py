@@ -147,7 +147,7 @@ def test_weights_lie_where_dvc_sees_them(paths: Paths, weights: str) -> None:
 
 def test_without_training_images_it_says_which_stage_to_run(paths: Paths) -> None:
     paths.training.unlink()
-    with pytest.raises(UserError, match="is not there; run the stage groundtruth first"):
+    with pytest.raises(UserError, match=r"is not there; `cbir run` makes it \(stage groundtruth\)"):
         train(paths, **grouped(train, settings()))
 
 

@@ -42,7 +42,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_missing_manifest_is_told_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run the stage clean first"):
+    with pytest.raises(UserError, match=r"`cbir run` makes it \(stage clean\)"):
         read_manifest(tmp_path / "manifest.parquet")
 
 

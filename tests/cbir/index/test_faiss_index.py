@@ -271,9 +271,9 @@ def test_the_only_image_of_an_archive_has_no_neighbours(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_yet_names_the_stage_to_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run the stage index first"):
+    with pytest.raises(UserError, match=r"`cbir run` makes it \(stage index\)"):
         load_index(tmp_path)
-    with pytest.raises(UserError, match="run the stage index first"):
+    with pytest.raises(UserError, match=r"`cbir run` makes it \(stage index\)"):
         read_neighbours(tmp_path / "n.parquet")
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbir.archive.manifest import unique_images
-from cbir.labels.groundtruth import SCHEMA, folder_classes, label_images, resolve_groups, split_sizes, unite
+from cbir.labels.files import GROUNDTRUTH, TRAINING
+from cbir.labels.groundtruth import folder_classes, label_images, resolve_groups, split_sizes, unite
 from cbir.labels.layouts import Fault, Mention, Reading
 from cbir.labels.names import NameIndex
 from cbir.labels.notes import Note
@@ -108,7 +109,7 @@ def label(table: pd.DataFrame, **known: object) -> pd.DataFrame:
 def test_the_table_has_each_image_once_sorted_with_the_columns_of_the_schema() -> None:
     labelled = label(ARCHIVE, groups=[(A, B)], captions={C: "Verdun"})
     assert labelled["image_id"].tolist() == sorted({*ARCHIVE["image_id"]})
-    assert labelled.columns.tolist() == [*SCHEMA.names, "path", "page", "accession"]
+    assert labelled.columns.tolist() == [*TRAINING.names, "accession"]
     assert labelled.set_index("image_id").loc[C, "caption"] == "Verdun"
     assert labelled[["caption_language", "caption_en"]].isna().all(axis=None)
 
@@ -221,7 +222,7 @@ def test_pages_of_a_file_are_classed_with_it() -> None:
 @pytest.mark.parametrize("known", [{}, {"groups": []}, {"classes": {}}])
 def test_nothing_known_gives_a_table_of_nulls(known: dict[str, object]) -> None:
     labelled = label(ARCHIVE, **known)
-    assert labelled[SCHEMA.names[1:]].isna().all(axis=None)
+    assert labelled[GROUNDTRUTH.names[1:]].isna().all(axis=None)
     assert split_sizes(labelled) == {}
 
 

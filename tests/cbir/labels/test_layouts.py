@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from cbir.errors import UserError
-from cbir.labels.layouts import Fault, Mention, Reading, find_layout, label_of, read_groups
+from cbir.labels.layouts import Fault, Mention, Reading, find_layout, label_of, read_layout
 from cbir.labels.tables import Row
 
 
@@ -17,7 +17,7 @@ def is_file(name: str) -> bool:
 
 
 def read(rows: list[Row], layout: str = "auto") -> Reading:
-    return read_groups(rows, layout=layout, is_file=is_file)  # type: ignore[arg-type]
+    return read_layout(rows, layout=layout, is_file=is_file)  # type: ignore[arg-type]
 
 
 def names(reading: Reading) -> list[list[str]]:

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from cbir.errors import UserError
+from cbir.files import write_json
+from cbir.groups.threshold import threshold_in_use
+
+
+def test_a_threshold_chosen_by_hand_needs_no_learned_one(tmp_path: Path) -> None:
+    value, rule = threshold_in_use(tmp_path / "threshold.json", 0.5)
+    assert value == 0.5
+    assert rule == "Chosen by hand (group.threshold in params.yaml)."
+
+
+def test_zero_takes_the_learned_threshold(tmp_path: Path) -> None:
+    write_json(tmp_path / "threshold.json", {"threshold": 0.875, "rule": "default"})
+    assert threshold_in_use(tmp_path / "threshold.json", 0.0)[0] == 0.875
+
+
+def test_a_learned_threshold_that_is_not_there_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"threshold\.json, .*, is not there; `cbir run` makes it \(stage evaluate\)"):
+        threshold_in_use(tmp_path / "threshold.json", 0.0)
