@@ -1,18 +1,14 @@
 """dvc.yaml names all code that a stage runs, so that no edit leaves a stale result, and no other."""
 
-import ast
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+from tests.support.code import LAYERS, ROOT, imported, relative
+
 GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("presets/stages/*.yaml"))]
 STAGES = {name: stage for path in GRAPHS for name, stage in YAML(typ="safe").load(path)["stages"].items()}
-LAYERS = ("cbir", "tasks")
-LOADED_BY_NAME = {"cbir/training/objective.py": "cbir/training/methods"}  # every module of the folder
-TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what it includes from all of them
-READ = {"cbir/reports/html.py": TEMPLATES}
 
 
 def code_of(stage: str) -> set[str]:
@@ -20,49 +16,12 @@ def code_of(stage: str) -> set[str]:
     return imported(f"tasks/{stage}.py")
 
 
-def imported(module: str) -> set[str]:
-    """Paths of the repository's modules that this one imports, directly or through others, and itself."""
-    paths: set[str] = set()
-    waiting = [module]
-    while waiting:
-        path = waiting.pop()
-        if path in paths:
-            continue
-        paths.add(path)
-        waiting += _imports(ROOT / path)
-        if path in LOADED_BY_NAME:
-            waiting += modules_below(LOADED_BY_NAME[path])
-        if path in READ:
-            paths |= {_relative(file) for file in (ROOT / READ[path]).iterdir()}
-    return paths
-
-
-def modules_below(folder: str) -> set[str]:
-    """Paths of the modules in a folder, at any depth; the files __init__.py are empty, as test_layers.py says."""
-    return {_relative(path) for path in (ROOT / folder).rglob("[!_]*.py")}
-
-
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [name.name for name in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-    files = [ROOT / (name.replace(".", "/") + ".py") for name in names if name.partition(".")[0] in LAYERS]
-    return [_relative(file) for file in files if file.exists()]
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
 def _files_of(dependency: str) -> set[str]:
     path = ROOT / dependency
     if not path.is_dir():
         return {dependency}
-    return {_relative(file) for file in path.rglob("*") if file.is_file() and not file.match("__*__*")} - {
-        _relative(file) for file in path.rglob("__pycache__/*")
+    return {relative(file) for file in path.rglob("*") if file.is_file() and not file.match("__*__*")} - {
+        relative(file) for file in path.rglob("__pycache__/*")
     }
 
 

@@ -86,3 +86,9 @@ def test_the_science_opens_no_params() -> None:
     for path in MODULES["cbir"]:
         constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
         assert "params.yaml" not in constants, path
+
+
+def test_tests_import_their_helpers_from_tests_support_and_nothing_else_of_tests_or_benchmarks() -> None:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        names = {name for name in imported(path) if name.partition(".")[0] in ("tests", "benchmarks")}
+        assert all(name.startswith("tests.support") for name in names), (path, names)

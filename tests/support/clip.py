@@ -4,10 +4,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from cbir.encoders.encoder import Encoder, build_encoder
+from cbir.images.reduced import ReducedImages
+from tests.support.lessons import pictures
+
+WORDS = ("river", "horse", "tower", "bridge", "soldier", "market", "harbour", "church")
 VISION = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32}
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
 TINY: dict[str, Any] = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+
+
+def build(options: dict[str, Any] = TINY, backbone: str = "open_clip/ViT-B-32") -> Encoder:
+    """An open_clip model with the library's own preprocessing and pooling, on grey images."""
+    return build_encoder(
+        backbone=backbone, backbone_options=options, image_size=0, resize="model", pooling="native", greyscale=True
+    )
+
+
+def archive(folder: Path, *, count: int = 24) -> tuple[pd.DataFrame, ReducedImages]:
+    """Pictures, each with a caption of its own."""
+    images, reduced = pictures(folder, count=count)
+    captions = [f"{WORDS[n % 8]} and {WORDS[n // 8 % 8]} number {n}" for n in range(count)]
+    images["caption"] = pd.Series(captions, dtype="str")
+    return images, reduced
 
 
 def multilingual_options(folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cbir.arrivals.page import (
 )
 from cbir.arrivals.survey import Skipped
 from cbir.reports.thumbnails import thumbnail
-from tests.cbir.arrivals.test_changes import arrivals, groups, manifest, neighbours
+from tests.support.arrivals import arrivals, groups, manifest, neighbours
 
 OCCASION = Occasion(
     "20261125T051000Z", 0.9, left=(Skipped("=notes.txt", "no image"),), waiting=(Skipped("h.jpg", "new"),)

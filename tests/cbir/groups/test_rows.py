@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from cbir.groups.rows import COLUMNS, summarise, write_csv
-from cbir.groups.threshold import explain_threshold
 from tests.support.findings import grouped, rows_of
 from tests.support.manifests import image_id_of, manifest
 
@@ -71,12 +70,3 @@ def test_no_cell_of_the_csv_runs_as_a_formula(tmp_path: Path) -> None:
 def test_without_groups_the_csv_is_its_header(tmp_path: Path) -> None:
     write_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
     assert (tmp_path / "groups.csv").read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"
-
-
-def test_the_threshold_is_explained_with_what_it_promises() -> None:
-    learned = {"rule": "f1", "target_precision": None, "target_kept": None, "precision": 0.964, "recall": 0.9}
-    assert "96.4 % of the pairs above it are right, and 90.0 %" in explain_threshold(learned)
-    promised = {**learned, "rule": "precision", "target_precision": 0.95, "target_kept": True}
-    assert "keeps a precision of 95.0 %" in explain_threshold(promised)
-    assert "No threshold kept a precision of 95.0 %" in explain_threshold({**promised, "target_kept": False})
-    assert "no ground truth" in explain_threshold({"rule": "default"})

@@ -4,7 +4,7 @@ import pytest
 
 from cbir.errors import UserError
 from cbir.files import write_json
-from cbir.groups.threshold import threshold_in_use
+from cbir.groups.threshold import explain_threshold, threshold_in_use
 
 
 def test_a_threshold_chosen_by_hand_needs_no_learned_one(tmp_path: Path) -> None:
@@ -21,3 +21,12 @@ def test_zero_takes_the_learned_threshold(tmp_path: Path) -> None:
 def test_a_learned_threshold_that_is_not_there_names_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"threshold\.json, .*, is not there; `cbir run` makes it \(stage evaluate\)"):
         threshold_in_use(tmp_path / "threshold.json", 0.0)
+
+
+def test_the_threshold_is_explained_with_what_it_promises() -> None:
+    learned = {"rule": "f1", "target_precision": None, "target_kept": None, "precision": 0.964, "recall": 0.9}
+    assert "96.4 % of the pairs above it are right, and 90.0 %" in explain_threshold(learned)
+    promised = {**learned, "rule": "precision", "target_precision": 0.95, "target_kept": True}
+    assert "keeps a precision of 95.0 %" in explain_threshold(promised)
+    assert "No threshold kept a precision of 95.0 %" in explain_threshold({**promised, "target_kept": False})
+    assert "no ground truth" in explain_threshold({"rule": "default"})

@@ -11,7 +11,7 @@ from cbir.encoders.encoder import build_encoder
 from cbir.robustness import copies as module
 from cbir.robustness.alterations import KINDS, altered
 from cbir.robustness.copies import CODE, PACKAGE, Copies, copy_vectors
-from tests.test_graph import imported
+from tests.support.code import imported
 
 
 class Pictures:

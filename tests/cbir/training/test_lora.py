@@ -9,8 +9,7 @@ from torch import nn
 
 from cbir.errors import UserError
 from cbir.training.lora import CallingAttention, add_adapters, merge_adapters
-from tests.cbir.training.methods.test_clip import build
-from tests.support.clip import TINY, multilingual_options
+from tests.support.clip import TINY, build, multilingual_options
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -9,8 +9,7 @@ from cbir.encoders.encoder import Encoder
 from cbir.errors import UserError
 from cbir.training.settings import Settings
 from cbir.training.tuning import finish_towers, prepare_towers
-from tests.cbir.training.methods.test_clip import build
-from tests.support.clip import TINY, multilingual_options
+from tests.support.clip import TINY, build, multilingual_options
 
 RESNET = TINY | {"vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}}
 

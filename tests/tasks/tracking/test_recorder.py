@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.tracking.findings import Data, Ran
-from tests.tasks.tracking.test_runs import REPOSITORY, make_outputs
+from tests.support.outputs import REPOSITORY, make_outputs
 
 
 def ask(folder: Path, *requests: object) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from tasks.tracking import registry
 from tasks.tracking.connection import Pipeline, connection, load_tracking
 from tasks.tracking.registry import answer
 from tasks.tracking.runs import record
-from tests.tasks.tracking.test_runs import make_outputs, settings
+from tests.support.outputs import make_outputs, settings
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*AnyType:UserWarning"),

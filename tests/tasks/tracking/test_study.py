@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.tracking.study import Member, Study
-from tests.tasks.tracking.test_runs import make_outputs
+from tests.support.outputs import make_outputs
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*AnyType:UserWarning"),

@@ -12,29 +12,13 @@ from torch.nn import functional
 
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
 from cbir.errors import UserError
-from cbir.images.reduced import ReducedImages
 from cbir.training.methods.clip import Clip, MaskedClipLoss, MaskedSigLipLoss, same_pairs
 from cbir.training.settings import Settings
 from cbir.training.trainer import Trained, train_encoder
-from tests.support.clip import TINY, multilingual_options
+from tests.support.clip import TINY, archive, build, multilingual_options
 from tests.support.lessons import pictures
 
-WORDS = ("river", "horse", "tower", "bridge", "soldier", "market", "harbour", "church")
 QUICK = {"workers": 0, "precision": "float32", "augmentation": "none", "batch_size": 16}
-
-
-def build(options: dict[str, Any] = TINY, backbone: str = "open_clip/ViT-B-32") -> Encoder:
-    return build_encoder(
-        backbone=backbone, backbone_options=options, image_size=0, resize="model", pooling="native", greyscale=True
-    )
-
-
-def archive(folder: Path, *, count: int = 24) -> tuple[pd.DataFrame, ReducedImages]:
-    """Pictures, each with a caption of its own."""
-    images, reduced = pictures(folder, count=count)
-    captions = [f"{WORDS[n % 8]} and {WORDS[n // 8 % 8]} number {n}" for n in range(count)]
-    images["caption"] = pd.Series(captions, dtype="str")
-    return images, reduced
 
 
 def train(archive: Any, folder: Path, options: dict[str, Any] = TINY, **changes: Any) -> tuple[Encoder, Trained]:

@@ -12,7 +12,7 @@ from cbir.encoders.devices import choose_device
 from cbir.encoders.encoder import Encoder
 from cbir.training.settings import Settings
 from cbir.training.trainer import train_encoder
-from tests.cbir.training.methods.test_clip import archive, build
+from tests.support.clip import archive, build
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 METHODS: list[dict[str, Any]] = [
