@@ -221,7 +221,7 @@ def _check_accessions(accessions: list[str], manifest: pd.DataFrame) -> None:
         if compose(name) not in there:
             near = difflib.get_close_matches(name, sorted(there), n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(there)) or 'none'}"
-            raise UserError(f"train.accessions names {name}, which is no accession of the archive; {hint}")
+            raise UserError(f"groundtruth.accessions names {name}, which is no accession of the archive; {hint}")
 
 
 def _of_accessions(manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:

@@ -27,7 +27,7 @@ class Protocol:
     queries: Literal["test", "all"]
     gallery: Gallery
     relevance: Relevance
-    threshold: Rule
+    threshold_rule: Rule
     target_precision: float
     default_threshold: float
     bootstrap: int
@@ -62,7 +62,7 @@ class Protocol:
             vectors,
             neighbours,
             queries=self.queries,
-            rule=self.threshold,
+            rule=self.threshold_rule,
             target_precision=self.target_precision,
             default_threshold=self.default_threshold,
             resamples=self.bootstrap,

@@ -19,7 +19,7 @@ from tasks.harness.settings import GRAPH, HERE, PARAMS, dependencies, load_paths
 
 LOCK = "dvc.lock"
 IGNORED = ".gitignore"
-OWN = ("train.accessions",)  # what runs themselves set in params.yaml
+OWN = ("groundtruth.accessions",)  # what runs themselves set in params.yaml
 PATIENCE = 120.0  # seconds for git, with the hooks that it runs
 
 _NAMED = 5  # files that a sentence names

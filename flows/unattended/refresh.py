@@ -111,10 +111,10 @@ def pin_training(paths: Paths) -> None:
     They are those of the manifest: where none is named, that was all. One that has no image of its own is named too,
     for the ground truth may call an image by the name of a copy.
     """
-    if read_yaml(PARAMS)["train"]["accessions"]:
+    if read_yaml(PARAMS)["groundtruth"]["accessions"]:
         return
     names = accessions_of(read_manifest(paths.manifest)["path"])
-    for change in set_params([f"train.accessions={json.dumps(names, ensure_ascii=False)}"]):
+    for change in set_params([f"groundtruth.accessions={json.dumps(names, ensure_ascii=False)}"]):
         tell(logging.INFO, "params.yaml: %s", change)
 
 

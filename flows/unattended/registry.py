@@ -35,7 +35,11 @@ def describe(number: str) -> Version:
         UserError: there is none, or it cannot be made again.
     """
     found = json.loads(_ask("describe", number=number))
-    values = {f"{section}.{key}": value for section in ("images", "train") for key, value in found[section].items()}
+    values = {
+        f"{section}.{key}": value
+        for section in ("images", "groundtruth", "train")
+        for key, value in found[section].items()
+    }
     return Version(found["version"], found["digest"], values)
 
 

@@ -39,7 +39,7 @@ def _retrain() -> Done:
     champion = _measured(HERE)
     require_metric(champion, gate)
     names = accessions_of(read_manifest(paths.manifest)["path"])
-    chosen = f"train.accessions={json.dumps(names, ensure_ascii=False)}"
+    chosen = f"groundtruth.accessions={json.dumps(names, ensure_ascii=False)}"
     root = _train_challenger(paths, chosen)
     digest = encoder_digest(root / paths.encoder)
     if digest == encoder_digest(paths.encoder):

@@ -20,7 +20,7 @@ from flows.workspace.exclusive import BusyError, hold_workspace
 from tasks.harness.settings import PARAMS, is_tracked, load_section, read_yaml
 from tasks.harness.stage import no_space
 
-PROMOTED = ("images", "train")  # the sections of params.yaml that a promotion sets
+PROMOTED = ("images", "groundtruth.accessions", "train")  # what a promotion sets in params.yaml
 
 terminal = logging.getLogger("flows")
 

@@ -91,7 +91,8 @@ def describe(client: "MlflowClient", tracking: Tracking, number: str, paths: Pat
         "digest": versions[number].tags[ENCODER],
         "previous": versions[number].tags.get(PREVIOUS),
         "images": params["images"],
-        "train": {**params["train"], "accessions": accessions},
+        "train": {name: value for name, value in params["train"].items() if name != "accessions"},  # as of 0.1
+        "groundtruth": {"accessions": accessions},
     }
 
 

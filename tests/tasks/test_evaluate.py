@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
     "queries": "test",
     "gallery": "all",
     "relevance": "auto",
-    "threshold": "f1",
+    "threshold_rule": "f1",
     "target_precision": 0.95,
     "default_threshold": 0.9,
     "bootstrap": 50,
@@ -157,6 +157,6 @@ def test_a_value_out_of_its_range_is_named_with_its_rule(name: str, value: float
 def test_a_promise_that_cannot_be_kept_is_told(caplog: pytest.LogCaptureFixture) -> None:
     away = np.array([[1, 0], [0, 1], [1, 0.1], [0.1, 1]])
     made = archive(away, groups=["a", "a", None, None], splits=["val", "val", None, None])
-    evaluate(workspace(made), **grouped(evaluate, OPTIONS | {"threshold": "precision"}))
+    evaluate(workspace(made), **grouped(evaluate, OPTIONS | {"threshold_rule": "precision"}))
     assert json.loads(Path("reports/threshold.json").read_text())["target_kept"] is False
     assert "no threshold keeps the precision" in caplog.text

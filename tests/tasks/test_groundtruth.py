@@ -211,7 +211,7 @@ def _take_away(paths: Paths, file: str) -> None:
         ({"file": "fake.xlsx"}, r"fake\.xlsx is not an Excel workbook"),
         ({"file": "gt.xlsx", "layout": "folders"}, r"layout folders reads no file"),
         ({"layout": "row"}, r"groundtruth\.file is empty, but groundtruth\.layout is row"),
-        ({"accessions": ["tow"]}, r"train\.accessions names tow, .* did you mean two\?"),
+        ({"accessions": ["tow"]}, r"groundtruth\.accessions names tow, .* did you mean two\?"),
         ({"accessions": ["xyz"]}, r"there are one, two"),
         ({"train": 0.9, "val": 0.2}, "must be 1 at most together"),
     ],

@@ -24,7 +24,7 @@ OPTIONS: dict[str, Any] = {
     "queries": "test",
     "gallery": "all",
     "relevance": "auto",
-    "threshold": "f1",
+    "threshold_rule": "f1",
     "target_precision": 0.95,
     "default_threshold": 0.9,
     "bootstrap": 20,

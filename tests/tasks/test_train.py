@@ -41,7 +41,6 @@ TINY = {
 
 def settings(**changes: Any) -> dict[str, Any]:
     params = read_yaml(PROJECT / "params.yaml")
-    del params["train"]["accessions"]
     return {**params["images"], **params["train"], **TINY, **changes}
 
 

@@ -75,7 +75,7 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
         data = (workspace.folder / "data/raw" / path).read_bytes()
         (landed / f"new {number}.jpg").write_bytes(data + bytes([number]))  # another file of the same picture
     names = sorted({row["accession"] for row in manifest})
-    assign(workspace, f"train.accessions={json.dumps(names)}")
+    assign(workspace, f"groundtruth.accessions={json.dumps(names)}")
     workspace.command("cbir", "import", landed)
     output = workspace.run().stderr
     assert "train: unchanged" in output

@@ -24,7 +24,6 @@ TABLE = {
     "sift",
 }  # fmt: skip
 OWN = {
-    "accessions",
     "precision",
     "workers",
     "devices",

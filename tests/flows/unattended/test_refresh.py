@@ -47,7 +47,7 @@ def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained
     subject = workspace.command("git", "log", "-1", "--format=%s").stdout.strip()
     assert subject == f"cbir refresh: {page.stem}"
     assert workspace.command("git", "status", "--porcelain").stdout == ""
-    trained = params(workspace)["train"]["accessions"]
+    trained = params(workspace)["groundtruth"]["accessions"]
     assert len(trained) == 3
     assert page.stem not in trained
     assert registered(workspace)[0] == "1"

@@ -39,7 +39,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         make_outputs(folder)
         patch.chdir(folder)
         for number in (1, 2, 3):
-            _change("train", epochs=number, accessions=["first"] if number == 2 else [])
+            _change("train", epochs=number, **({"accessions": []} if number == 1 else {}))
+            _change("groundtruth", accessions=["first"] if number == 2 else [])
             _make_encoder(folder / f"encoders/{number}", seed=number)
             _put_on_disk(number)
             record("train", 1.0, Pipeline(f"run-{number}", 0.0, "cbir run"))
@@ -149,16 +150,24 @@ def test_an_encoder_on_disk_that_is_not_registered_becomes_a_version_that_can_be
     made = ask("describe", "4")
     assert (made["version"], made["digest"]) == (4, encoder_digest(Path("encoders/4")))
     assert made["previous"] == "3"
-    assert made["train"]["accessions"] == ["first"]
+    assert made["groundtruth"]["accessions"] == ["first"]
 
 
 def test_a_version_is_described_with_the_settings_of_its_training_and_its_accessions_by_name(ask: Ask) -> None:
     made = ask("describe", "1")
     assert made["digest"] == encoder_digest(Path("encoders/1"))
-    assert (made["train"]["epochs"], made["train"]["accessions"]) == (1, ["first"])
+    assert (made["train"]["epochs"], made["groundtruth"]["accessions"]) == (1, ["first"])
     assert made["images"] == settings(Path())["images"]
     assert ask("describe", "2")["train"]["epochs"] == 2
     json.dumps(made)
+
+
+def test_a_version_from_before_the_accessions_moved_is_described_by_the_present_names(ask: Ask) -> None:
+    old = ask.client.search_model_versions(f"name = '{MODEL}' AND version_number = '1'")[0]  # type: ignore[attr-defined]
+    assert "accessions" in read_yaml(Path(ask.client.download_artifacts(old.run_id, "params.yaml")))["train"]  # type: ignore[attr-defined]
+    made, present = ask("describe", "1"), settings(Path())
+    for section in ("images", "groundtruth", "train"):
+        assert made[section].keys() <= present[section].keys()
 
 
 def test_what_cannot_be_described_is_refused_in_one_sentence(ask: Ask) -> None:
