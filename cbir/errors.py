@@ -1,10 +1,15 @@
 """What the user can mend: the one exception that says how, and a full disk told from other errors."""
 
+import difflib
 import errno
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 _ROOM = 1 << 24  # bytes; what failed may have made some room since
+
+
+_LISTED = 10  # names in a sentence
 
 
 class UserError(Exception):
@@ -12,6 +17,21 @@ class UserError(Exception):
 
     The message is one sentence with the value, its name, the rule and the way out; it is shown without a traceback.
     """
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
+    """Words the hint for an unknown name: the known names nearest to it, or a list where none is near.
+
+    Args:
+        name: as the user wrote it.
+        known: the names to choose from, in the order of a list.
+        most: nearest names to offer.
+    """
+    names = list(known)
+    if near := difflib.get_close_matches(name, names, n=most):
+        return f"did you mean {' or '.join(near)}?"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"there are {', '.join(names[:_LISTED]) or 'none'}{more}"
 
 
 def is_full_disk(error: BaseException | None) -> bool:

@@ -1,6 +1,5 @@
 """Stage groundtruth: what is known of the images, from a person's list and captions."""
 
-import difflib
 import functools
 import logging
 from collections import Counter
@@ -13,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
-from cbir.errors import UserError
+from cbir.errors import UserError, nearest
 from cbir.labels.captions import Captions, find_captions
 from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import (
@@ -205,23 +204,22 @@ def _reference(param: str, name: str, folder: Path) -> Path:
     if ".." in PurePath(name).parts or not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"groundtruth.{param} is {name}, but must lie inside {folder}; {bring}")
     if not path.exists():
-        there = [other.name for other in folder.glob("[!.]*")]
-        near = difflib.get_close_matches(name, sorted(there), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
+        hint = nearest(name, sorted(other.name for other in folder.glob("[!.]*")))
         raise UserError(
-            f"groundtruth.{param} is {name}, but {path} is not there{hint}; {bring}, "
+            f"groundtruth.{param} is {name}, but {path} is not there ({hint}); {bring}, "
             'or set the param to "" to go on without'
         )
     return path
 
 
 def _check_accessions(accessions: list[str], manifest: pd.DataFrame) -> None:
-    there = {compose(name) for name in manifest["accession"].unique()}
+    present = {compose(name) for name in manifest["accession"].unique()}
     for name in accessions:
-        if compose(name) not in there:
-            near = difflib.get_close_matches(name, sorted(there), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(there)) or 'none'}"
-            raise UserError(f"groundtruth.accessions names {name}, which is no accession of the archive; {hint}")
+        if compose(name) not in present:
+            raise UserError(
+                f"groundtruth.accessions names {name}, which is no accession of the archive; "
+                f"{nearest(name, sorted(present))}"
+            )
 
 
 def _of_accessions(manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:

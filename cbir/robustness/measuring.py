@@ -1,6 +1,5 @@
 """How well altered copies of images are found: the rank at which each comes back among the archive and all copies."""
 
-import difflib
 import hashlib
 import unicodedata
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbir.embedding.files import Embeddings
-from cbir.errors import UserError
+from cbir.errors import UserError, nearest
 from cbir.evaluation.bootstrap import intervals
 from cbir.evaluation.metrics import Floats, Ints
 from cbir.robustness.alterations import KINDS
@@ -73,9 +72,9 @@ def take(manifest: pd.DataFrame, paths: Sequence[str]) -> pd.DataFrame:
     names = [unicodedata.normalize("NFC", path) for path in paths]
     for name in names:
         if name not in place:
-            near = difflib.get_close_matches(name, place, n=1, cutoff=0.0)
-            hint = f"; the nearest is {near[0]}" if near else ""
-            raise UserError(f"robustness.chosen names {name}, which is no usable image of the archive{hint}")
+            raise UserError(
+                f"robustness.chosen names {name}, which is no usable image of the archive; {nearest(name, place)}"
+            )
     rows = usable.iloc[[place[name] for name in names]]
     return rows.drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
 

@@ -4,7 +4,6 @@ A preset means the same whatever was selected before it: every setting that some
 too, goes back to that value first, and then takes the preset's. What default.yaml does not name is the user's own.
 """
 
-import difflib
 import re
 import shlex
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from cbir.errors import UserError
+from cbir.errors import UserError, nearest
 from flows.workspace.settings import present
 from tasks.harness.settings import PARAMS, read_yaml
 
@@ -74,9 +73,7 @@ def load_preset(name: str) -> Preset:
     """
     names = preset_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names) or 'none'}"
-        raise UserError(f"there is no preset {name!r} in {FOLDER}; {hint}")
+        raise UserError(f"there is no preset {name!r} in {FOLDER}; {nearest(name, names)}")
     path = FOLDER / f"{name}.yaml"
     entries = read_yaml(path)
     if unknown := [entry for entry in entries if entry not in ENTRIES]:

@@ -1,6 +1,5 @@
 """The workspace: the folder with dvc.yaml and params.yaml, and settings changed in it with the comments kept."""
 
-import difflib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from cbir.errors import UserError
+from cbir.errors import UserError, nearest
 from cbir.files import writing
-from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
+from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml, renamed
 
 HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
 
@@ -87,8 +86,7 @@ def present(name: str, params: dict[str, Any]) -> Any:
         f"{one}.{other}": value for one, two in params.items() if isinstance(two, dict) for other, value in two.items()
     }
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        raise UserError(f"{name} is no parameter of params.yaml" + (f"; did you mean {near[0]}?" if near else ""))
+        raise UserError(f"{name} is no parameter of params.yaml; {renamed(name) or nearest(name, names)}")
     return names[name]
 
 

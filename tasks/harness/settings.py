@@ -1,7 +1,6 @@
 """Settings from params.yaml, checked: the signature of a stage's function is the schema of its section."""
 
 import copy
-import difflib
 import inspect
 import re
 import types
@@ -14,12 +13,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError
+from cbir.errors import UserError, nearest
 
 Section = typing.TypeVar("Section")
 
 PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
+RENAMED = {"train.accessions": "groundtruth.accessions", "evaluate.threshold": "evaluate.threshold_rule"}  # since 0.1
 HERE = Path()  # the workspace that is the working directory
 
 
@@ -99,17 +99,23 @@ def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> Non
     """
     for name, value in values.items():
         if name not in expected:
-            near = difflib.get_close_matches(name, expected, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(expected)}"
+            hint = renamed(f"{section}.{name}") or nearest(name, expected)
             raise UserError(f"params.yaml: {section}.{name} is no parameter; {hint}")
         if not _fits(value, expected[name]):
             raise UserError(f"params.yaml: {section}.{name} must be {_describe(expected[name])}, is {value!r}")
 
 
+def renamed(name: str) -> str:
+    """Words the hint for a name (``section.key``) that a parameter had in an earlier version; else empty."""
+    return f"its name is {RENAMED[name]} now" if name in RENAMED else ""
+
+
 def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
     for name, kind in expected.items():
         if name not in values:
-            raise UserError(f"params.yaml: {section}.{name} is missing; it must be {_describe(kind)}")
+            before = [old for old, new in RENAMED.items() if new == f"{section}.{name}"]
+            hint = f"; where {before[0]} stands, rename it" if before else ""
+            raise UserError(f"params.yaml: {section}.{name} is missing; it must be {_describe(kind)}{hint}")
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -140,7 +146,7 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
     """The keyword arguments of a stage's function, from the params that dvc.yaml names for the stage.
 
     The function's name is the stage's; its signature is the schema. A param of dvc.yaml is a section of params.yaml or
-    one value of it (``train.accessions``).
+    one value of it (``embed.precision``).
     """
     stage = function.__name__
     params = read_yaml(PARAMS)

@@ -160,7 +160,7 @@ def evaluation(path: Path) -> dict[str, float]:
 
 
 def trained_on(paths: Paths) -> list[str]:
-    """The accessions that the training images are of; where ``groundtruth.accessions`` names none, all of the manifest."""
+    """Reads the accessions of the training images: ``groundtruth.accessions``, or where it is empty all."""
     named = read_yaml(PARAMS)["groundtruth"]["accessions"]
     return named or accessions_of(pq.read_table(paths.manifest, columns=["path"])["path"].to_pylist())
 

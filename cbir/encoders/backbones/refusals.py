@@ -1,28 +1,21 @@
 """What is said of a backbone that cannot be had: one sentence each, with the way out."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cbir.errors import UserError
-
-NEAR = 0.5  # similarity (of difflib) from which a name is worth offering
+from cbir.errors import UserError, nearest
 
 
 def unknown(name: str, known: Iterable[str]) -> UserError:
     """A name, or a name with a tag, that no library has."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=NEAR)
-    return UserError(
-        f"backbone {name} is unknown; " + (f"the nearest are {', '.join(near)}" if near else "see the library's list")
-    )
+    return UserError(f"backbone {name} is unknown; {nearest(name, known, most=3)}")
 
 
 def unknown_tag(name: str, tag: str, known: Iterable[str]) -> UserError:
     """Pretrained weights that a library does not have of a model that it has."""
-    there = list(known)
-    near = difflib.get_close_matches(tag, there, n=3, cutoff=0)
-    hint = f"the nearest are {', '.join(near)}" if near else "it has none; give its name without a tag"
+    tags = list(known)
+    hint = nearest(tag, tags, most=3) if tags else "it has none; give its name without a tag"
     return UserError(f"backbone {name} has no pretrained tag {tag!r}; {hint}")
 
 

@@ -82,7 +82,7 @@ def test_files_are_taken_by_their_path_once_each_whatever_their_accents_are_made
 def test_a_file_that_is_not_there_is_named_with_the_nearest() -> None:
     files = manifest("old/IMG_001.jpg", "old/z.jpg", rejected={"old/IMG_002.jpg": "cut off"})
     for wrong in ("old/IMG_0001.jpg", "old/IMG_002.jpg"):
-        with pytest.raises(UserError, match=rf"robustness\.chosen names {wrong}.*nearest is old/IMG_001\.jpg"):
+        with pytest.raises(UserError, match=rf"robustness\.chosen names {wrong}.*did you mean old/IMG_001\.jpg\?"):
             take(files, ["old/z.jpg", wrong])
 
 

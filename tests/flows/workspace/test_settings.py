@@ -40,6 +40,10 @@ def test_lists_texts_and_flags_are_read_as_yaml(workspace: Path) -> None:
     [
         ("train.epochs", "'train.epochs' is no setting: write section.key=value, such as train.epochs=5"),
         ("train.epoch=5", "train.epoch is no parameter of params.yaml; did you mean train.epochs?"),
+        (
+            "train.accessions=[a]",
+            "train.accessions is no parameter of params.yaml; its name is groundtruth.accessions now",
+        ),
         ("nothing=5", "'nothing=5' is no setting: write section.key=value, such as train.epochs=5"),
         ("train.epochs=many", "train.epochs must be a whole number, is 'many'"),
         ("train.epochs=1.5", "train.epochs must be a whole number, is '1.5'"),

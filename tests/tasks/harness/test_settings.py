@@ -6,6 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from cbir.errors import UserError
+from tasks.harness import settings
 from tasks.harness.settings import Paths, arguments, dependencies, read_yaml
 
 PATHS = "paths: {" + ", ".join(f"{name}: p/{name}" for name in Paths.__dataclass_fields__) + "}\n"
@@ -55,6 +56,29 @@ def test_a_wrong_setting_is_refused_in_one_sentence(workspace: Path, section: st
     with pytest.raises(UserError) as refused:
         arguments(toy)
     assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("name", ["accessions", "other"])
+def test_a_setting_that_has_another_name_now_is_refused_with_the_new_one(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(settings.RENAMED, f"toy.{name}", "toy.kind")
+    write(workspace, toy=f"rate: 1, {name}: [a]")
+    with pytest.raises(UserError) as refused:
+        arguments(toy)
+    assert str(refused.value) == f"params.yaml: toy.{name} is no parameter; its name is toy.kind now"
+    write(workspace, toy="rate: 1, names: [], options: {}")
+    with pytest.raises(UserError, match=rf"^params.yaml: toy.kind is missing; .*; where toy.{name} stands, rename it$"):
+        arguments(toy)
+
+
+@pytest.mark.parametrize("old", settings.RENAMED)
+def test_a_new_name_is_one_of_params_yaml_and_the_old_one_is_none(old: str) -> None:
+    params = read_yaml(Path(__file__).parents[3] / "params.yaml")
+    new_section, new_key = settings.RENAMED[old].split(".")
+    assert new_key in params[new_section]
+    section, key = old.split(".")
+    assert key not in params[section]
 
 
 def test_a_folder_without_params_is_no_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_a_loaded_hash_gives_the_same_numbers(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
-        ("ahash", {}, "backbone imagehash/ahash is unknown; the nearest are .*imagehash/dhash"),
+        ("ahash", {}, "backbone imagehash/ahash is unknown; did you mean .*imagehash/dhash"),
         ("phash", {"pooling": "gem"}, "backbone imagehash/phash gives no feature map for pooling; use pooling native"),
         ("phash", {"weights": "pretrained"}, "has neither weights nor options, there is weights 'pretrained'"),
         ("phash", {"backbone_options": {"size": 9}}, r"neither weights nor options, there is backbone_options .*size"),

@@ -206,9 +206,9 @@ def test_images_are_prepared_as_open_clip_does_in_its_evaluation(name: str, tag:
 
 
 def test_an_unknown_name_tag_or_option_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"open_clip/ViT-B32 is unknown; the nearest are .*open_clip/ViT-B-32"):
+    with pytest.raises(UserError, match=r"open_clip/ViT-B32 is unknown; did you mean .*open_clip/ViT-B-32"):
         build("open_clip/ViT-B32")
-    with pytest.raises(UserError, match=r"open_clip/ViT-B-32 has no pretrained tag 'opanai'; the nearest are openai"):
+    with pytest.raises(UserError, match=r"open_clip/ViT-B-32 has no pretrained tag 'opanai'; did you mean openai"):
         build(f"{NAME}:opanai")
     with pytest.raises(UserError, match=r"backbone_options .*: pretrained_image_path is none of embed_dim, vision_cfg"):
         build(options={"pretrained_image_path": "any.pt"})

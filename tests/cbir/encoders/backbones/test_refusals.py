@@ -8,13 +8,13 @@ from cbir.errors import UserError
 
 def test_an_unknown_name_is_shown_with_the_nearest_ones() -> None:
     known = ["timm/resnet18", "timm/resnet50", "timm/vit_base"]
-    assert str(unknown("timm/resnet81", known)).endswith("is unknown; the nearest are timm/resnet18, timm/resnet50")
-    assert str(unknown("torchvision/x", known)) == "backbone torchvision/x is unknown; see the library's list"
+    assert str(unknown("timm/resnet81", known)).endswith("is unknown; did you mean timm/resnet18 or timm/resnet50?")
+    assert str(unknown("x", known)) == "backbone x is unknown; there are timm/resnet18, timm/resnet50, timm/vit_base"
 
 
 def test_an_unknown_tag_is_shown_with_the_nearest_ones() -> None:
     assert str(unknown_tag("timm/any", "a1_in2k", ["a1_in1k"])) == (
-        "backbone timm/any has no pretrained tag 'a1_in2k'; the nearest are a1_in1k"
+        "backbone timm/any has no pretrained tag 'a1_in2k'; did you mean a1_in1k?"
     )
     assert str(unknown_tag("timm/any", "a1", [])).endswith("it has none; give its name without a tag")
 

@@ -53,9 +53,9 @@ def test_native_is_what_the_model_pools_itself() -> None:
 
 
 def test_an_unknown_name_or_tag_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"timm/resnet81 is unknown; the nearest are .*timm/resnet18"):
+    with pytest.raises(UserError, match=r"timm/resnet81 is unknown; did you mean .*timm/resnet18"):
         build("timm/resnet81")
-    with pytest.raises(UserError, match=r"timm/resnet50 has no pretrained tag 'a1_in2k'; the nearest are .*a1_in1k"):
+    with pytest.raises(UserError, match=r"timm/resnet50 has no pretrained tag 'a1_in2k'; did you mean .*a1_in1k"):
         build("timm/resnet50.a1_in2k")
     with pytest.raises(UserError, match=r"has no pretrained tag 'a1'; it has none; give its name without a tag"):
         build("timm/vit_base_patch16_xp_224.a1")

@@ -49,7 +49,7 @@ def test_native_is_what_the_model_pools_itself(backbone: str) -> None:
 def test_an_unknown_name_or_tag_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"torchvision/resnet_18 is unknown; .*torchvision/resnet18"):
         build("torchvision/resnet_18")
-    with pytest.raises(UserError, match=r"resnet50 has no pretrained tag 'IMAGENET_V2'; the nearest are IMAGENET1K_V2"):
+    with pytest.raises(UserError, match=r"resnet50 has no pretrained tag 'IMAGENET_V2'; did you mean IMAGENET1K_V2"):
         build("torchvision/resnet50:IMAGENET_V2")
 
 
