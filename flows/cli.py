@@ -72,7 +72,7 @@ def run(
         list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
     ] = None,
 ) -> None:
-    """Bring everything up to date: clean, train, embed, index, evaluate, group, robustness."""
+    """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order."""
     from flows.workspace.exclusive import hold_workspace
     from flows.workspace.settings import require_workspace, set_params
 

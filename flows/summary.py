@@ -1,12 +1,8 @@
-"""What `cbir run` says at its end: what was found, how good it is, what took how long, and where to look."""
+"""Writes the words at the end of `cbir run`: the counts, how good it is, how long it took, and where to look."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from flows.pipeline.stages import Outcome
 from tasks.harness.settings import Paths
@@ -19,15 +15,10 @@ METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision
 
 def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
     """Lines of text for a person; of a run that failed, what there is."""
-    lines = []
-    if paths.manifest.exists():
-        lines.append(f"archive   {_archive(paths.manifest)}")
-    if paths.groups.exists():
-        lines.append(f"groups    {_groups(paths.groups)}")
-    if (paths.reports / "metrics.json").exists():
-        lines += _metrics(json.loads((paths.reports / "metrics.json").read_text(encoding="utf-8")))
-    if (paths.reports / "robustness.json").exists():
-        lines.append(f"robust    {_robustness(json.loads((paths.reports / 'robustness.json').read_text('utf-8')))}")
+    lines: list[str] = []
+    for name, lines_of in LINES.items():
+        if (paths.reports / name).exists():
+            lines += lines_of(json.loads((paths.reports / name).read_text(encoding="utf-8")))
     lines.append(f"stages    {_stages(outcomes)}")
     if (paths.reports / "index.html").exists():
         lines.append(
@@ -53,16 +44,13 @@ def _figure(row: "Row") -> str:
     return f"{METRICS[0]} {figure.value:.3f}{between}"
 
 
-def _archive(path: Path) -> str:
-    table = pq.read_table(path, columns=["status", "duplicate_of"])
-    images = table.filter(pc.equal(table["status"], "ok"))
-    copies = len(images) - images["duplicate_of"].null_count
-    return f"{len(images)} images, {copies} of them exact copies; {len(table) - len(images)} rejected"
+def _archive(counts: dict[str, Any]) -> list[str]:
+    words = f"{counts['usable']} images, {counts['exact_copies']} of them exact copies; {counts['rejected']} rejected"
+    return [f"archive   {words}"]
 
 
-def _groups(path: Path) -> str:
-    table = pq.read_table(path, columns=["group_id"])
-    return f"{pc.count_distinct(table['group_id']).as_py()} near-duplicate groups of {len(table)} images"
+def _groups(counts: dict[str, Any]) -> list[str]:
+    return [f"groups    {counts['groups']} near-duplicate groups of {counts['images_in_groups']} images"]
 
 
 def _metrics(metrics: dict[str, Any]) -> list[str]:
@@ -79,10 +67,13 @@ def _metrics(metrics: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _robustness(numbers: dict[str, Any]) -> str:
+def _robustness(numbers: dict[str, Any]) -> list[str]:
     kinds = {name.removeprefix("recall@1_"): value for name, value in numbers.items() if name.startswith("recall@1_")}
-    found = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in kinds.items())
-    return f"altered copies found at rank 1: {found}"
+    shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in kinds.items())
+    return [f"robust    altered copies found at rank 1: {shares}"]
+
+
+LINES = {"clean.json": _archive, "group.json": _groups, "metrics.json": _metrics, "robustness.json": _robustness}
 
 
 def _stages(outcomes: Sequence[Outcome]) -> str:

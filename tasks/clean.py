@@ -4,9 +4,10 @@ import logging
 
 from tqdm import tqdm
 
-from cbir.archive.cleaning import Labour, clean_archive, summary, write_report
+from cbir.archive.cleaning import Labour, clean_archive, count_images, summary, write_report
 from cbir.archive.inspection import Rules
 from cbir.archive.manifest import write_manifest
+from cbir.files import write_json
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 
@@ -24,13 +25,15 @@ def clean(
     timeout: float,
     workers: int,
 ) -> None:
-    """Write the manifest of the archive and the report of what was rejected, and fill the store of reduced images."""
+    """Write the manifest of the archive, its counts and what was rejected, and fill the store of reduced images."""
     rules = Rules(longest_side, max_pixels, max_bytes, min_side, blank_deviation)
     rows = clean_archive(paths.raw, paths.store, rules=rules, labour=Labour(timeout, workers), progress=tqdm)
     report = paths.reports / "cleaning.csv"
     write_manifest(paths.manifest, rows)
     write_report(report, rows)
-    log.info("%s", summary(rows))
+    counts = count_images(rows)
+    write_json(paths.reports / "clean.json", counts)
+    log.info("%s", summary(counts))
     log.info("the manifest is %s; what was rejected and why is in %s", paths.manifest, report)
 
 

@@ -13,10 +13,12 @@ from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.errors import UserError, nearest
+from cbir.files import write_json
 from cbir.labels.captions import Captions, find_captions
 from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import (
     Groups,
+    count_labels,
     folder_classes,
     keep_splits,
     label_images,
@@ -78,7 +80,9 @@ def groundtruth(
     _log_splits(labelled)
     write_groundtruth(paths.groundtruth, labelled)
     write_training(paths.training, training)
-    write_notes(paths.reports / "groundtruth.csv", [*whole.notes, *missing])
+    notes = [*whole.notes, *missing]
+    write_notes(paths.reports / "groundtruth.csv", notes)
+    write_json(paths.reports / "groundtruth.json", {**count_labels(labelled), "notes": len(notes)})
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import tqdm
 from cbir.archive.manifest import read_manifest
 from cbir.embedding.files import read_embeddings
 from cbir.errors import UserError
+from cbir.files import write_json
 from cbir.groups.linkage import group_images
 from cbir.groups.page import Link, write_page
-from cbir.groups.rows import report_rows, summarise, write_csv
+from cbir.groups.rows import group_numbers, report_rows, summarise, write_csv
 from cbir.groups.table import write_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.groups.workbook import write_workbook
@@ -46,6 +47,7 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
 
     rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
     summary = summarise(manifest, rows, threshold=value, rule=rule)
+    write_json(paths.reports / "group.json", group_numbers(summary))
     write_csv(paths.reports / "groups.csv", rows)
     shown = rows[rows["group"] <= report_groups]
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cbir.archive.inspection import (
     Inspection,
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 FEW = 32  # files, for which a worker more would not have started before the others are through
 
+REJECTED = sorted({*get_args(Status)} - {"ok"})  # each status of an image that cannot be used
 _REPORT = ["finding", "path", "page", "reason", "width", "height", "bytes", "format", "mode"]
 
 
@@ -113,15 +114,31 @@ def write_report(path: Path, rows: Sequence[Row]) -> None:
         csv.writer(file).writerows([_REPORT, *rejected, *copies])
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """The counts of a manifest in one line."""
+def count_images(rows: Sequence[Row]) -> dict[str, int]:
+    """Counts the rows of a manifest.
+
+    Returns:
+        ``files``, ``images`` (a page is one), ``usable``, ``exact_copies`` (of the usable ones), ``rejected``, and the
+        rejected ones by status; all are there also where they are 0.
+    """
     statuses = Counter(row.status for row in rows)
-    rejected = [f"{count} {status}" for status, count in sorted(statuses.items()) if status != "ok"]
-    copies = sum(row.status == "ok" and row.duplicate_of is not None for row in rows)
-    files = len({row.path for row in rows})
+    return {
+        "files": len({row.path for row in rows}),
+        "images": len(rows),
+        "usable": statuses["ok"],
+        "exact_copies": sum(row.status == "ok" and row.duplicate_of is not None for row in rows),
+        "rejected": len(rows) - statuses["ok"],
+        **{status: statuses[status] for status in REJECTED},
+    }
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """Puts the counts of `count_images` into one line."""
+    rejected = ", ".join(f"{counts[status]} {status}" for status in REJECTED if counts[status])
     return (
-        f"{files} files hold {len(rows)} images: {statuses['ok']} usable ({copies} of them exact copies), "
-        f"{len(rows) - statuses['ok']} rejected" + (f" ({', '.join(rejected)})" if rejected else "")
+        f"{counts['files']} files hold {counts['images']} images: {counts['usable']} usable "
+        f"({counts['exact_copies']} of them exact copies), {counts['rejected']} rejected"
+        + (f" ({rejected})" if rejected else "")
     )
 
 

@@ -94,6 +94,17 @@ def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, r
     )
 
 
+def group_numbers(summary: Summary) -> dict[str, float]:
+    """The numbers of a summary that are about groups."""
+    return {
+        "groups": summary.groups,
+        "images_in_groups": summary.images_in_groups,
+        "files_in_groups": summary.files_in_groups,
+        "groups_across_accessions": summary.groups_across_accessions,
+        "threshold": summary.threshold,
+    }
+
+
 def write_csv(path: Path, rows: pd.DataFrame) -> None:
     """All rows, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
     table = rows[COLUMNS].copy()

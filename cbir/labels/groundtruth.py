@@ -11,7 +11,7 @@ from cbir.archive.manifest import in_order
 from cbir.labels.layouts import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names
-from cbir.labels.splits import SplitBy, split_of
+from cbir.labels.splits import SPLITS, SplitBy, split_of
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,19 @@ def keep_splits(labelled: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
         groups = labelled.loc[seen == split, "group_id"].dropna()
         kept[labelled["group_id"].isin(groups)] = split
     return labelled.assign(split=kept)
+
+
+def count_labels(labelled: pd.DataFrame) -> dict[str, int]:
+    """Counts the table of `label_images`: groups, classes, captions, and images by split; ``unlabelled`` have none."""
+    return {
+        "groups": int(labelled["group_id"].nunique()),
+        "images_in_groups": int(labelled["group_id"].count()),
+        "classes": int(labelled["class"].nunique()),
+        "captions": int(labelled["caption"].count()),
+        "captions_in_english": int(labelled["caption_en"].count()),
+        **{f"{split}_images": int((labelled["split"] == split).sum()) for split in SPLITS},
+        "unlabelled": int(labelled["split"].isna().sum()),
+    }
 
 
 def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:

@@ -1,9 +1,9 @@
-"""What the run's page in Prefect shows: metrics, the cleaning summary, contact sheets, a link to the MLflow run."""
+"""Fills the run's page in Prefect: metrics, rejected files, contact sheets, a link to the MLflow run."""
 
 import base64
 import csv
 import json
-from collections import Counter
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,32 +11,25 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from cbir.spreadsheet import as_markdown
 from flows.pipeline.stages import Outcome
-from tasks.harness.settings import PARAMS, load_paths, read_yaml
+from tasks.harness.settings import PARAMS, load_paths, outputs, read_yaml
 
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
 
 def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None = None) -> None:
-    """Put what the stages that ran in a workspace have to show on the page of the present flow run."""
+    """Put the numbers and pictures that stages which ran in a workspace wrote on the page of the present flow run."""
     params = read_yaml(root / PARAMS)
-    reports = root / load_paths(params).reports
-    ran = {outcome.name for outcome in outcomes if outcome.ran}
+    rejected = load_paths(params).reports / "cleaning.csv"
     _stages_table(outcomes)
-    if "clean" in ran:
-        create_markdown_artifact(cleaning_summary(reports / "cleaning.csv"), key="cleaning")
-    if "evaluate" in ran:
-        create_table_artifact(
-            metrics_table(reports / "metrics.json"), key="metrics", description="Metrics, with 95 % intervals"
-        )
-        for sheet in sorted((reports / "plots").glob("contact_*.png")):
-            create_markdown_artifact(_picture(sheet), key=sheet.stem.replace("_", "-"))
-    if "robustness" in ran:
-        create_table_artifact(
-            metrics_table(reports / "robustness.json"),
-            key="robustness",
-            description="How well altered copies were found, with 95 % intervals",
-        )
-        create_markdown_artifact(_picture(reports / "robustness.png"), key="robustness-sheet")
+    for name in [outcome.name for outcome in outcomes if outcome.ran]:
+        for path in outputs(name, root, kinds=["metrics"]):
+            words = f"{path.name} of the stage {name}, with 95 % intervals where they were measured"
+            create_table_artifact(metrics_table(root / path), key=_key(path), description=words)
+        for path in outputs(name, root):
+            for sheet in pictures(root / path):
+                create_markdown_artifact(_picture(sheet), key=f"{_key(sheet)}-sheet")
+        if rejected in outputs(name, root):
+            create_markdown_artifact(rejected_files(root / rejected), key="rejected")
     if mlflow_run:
         from tasks.tracking.connection import run_url
 
@@ -49,7 +42,7 @@ def _stages_table(outcomes: Sequence[Outcome]) -> None:
 
 
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
-    """Rows of metric, value and interval from metrics.json or robustness.json; metrics without a value are left out."""
+    """Rows of metric, value and interval from a metrics file; metrics without a value are left out."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, str | float]] = []
     for name, value in metrics.items():
@@ -61,21 +54,29 @@ def metrics_table(path: Path) -> list[dict[str, str | float]]:
     return rows
 
 
-def cleaning_summary(path: Path) -> str:
-    """Markdown: how many files of each finding the cleaning report lists, and the first of them with their reasons."""
+def pictures(path: Path) -> list[Path]:
+    """The pictures for the page in an output: itself, if it is one, or the contact sheets in a folder of plots."""
+    if path.is_dir():
+        return sorted(path.glob("contact_*.png"))
+    return [path] if path.suffix == ".png" else []
+
+
+def rejected_files(path: Path) -> str:
+    """The first lines of the cleaning report, rejected files and copies with their reasons, as Markdown."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    counts = Counter(row["finding"] for row in rows)
-    lines = ["# Cleaning", ""]
-    lines += [f"- {count} {finding.replace('_', ' ')}" for finding, count in sorted(counts.items())] or [
-        "Nothing was rejected."
-    ]
-    lines += ["", "| file | finding | reason |", "|---|---|---|"] if rows else []
+    lines = ["# Rejected files and copies", ""]
+    lines += ["| file | finding | reason |", "|---|---|---|"] if rows else ["Nothing was rejected."]
     for row in rows[:SHOWN]:
         lines.append(f"| {as_markdown(row['path'])} | {row['finding']} | {as_markdown(row['reason'])} |")
     if len(rows) > SHOWN:
         lines.append(f"\n{len(rows) - SHOWN} more in {path}.")
     return "\n".join(lines)
+
+
+def _key(path: Path) -> str:
+    """The name of a file as Prefect takes it: lower-case letters, digits and dashes."""
+    return re.sub("[^a-z0-9]+", "-", path.stem.lower())
 
 
 def _picture(path: Path) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from cbir.errors import UserError
 from flows.pipeline.stages import Outcome, StageError, Tell
 from tasks.harness.settings import is_tracked
-from tasks.tracking.findings import Ran
+from tasks.tracking.facts import Ran
 
 
 class RecorderError(Exception):

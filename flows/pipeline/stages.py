@@ -32,7 +32,7 @@ from flows.processes.stopping import stop_all
 from flows.repository.opening import key_of, open_repository, patiently, record
 from tasks.harness.settings import GRAPH, HERE
 from tasks.harness.stage import TEMPORARY
-from tasks.tracking.findings import Data, data_read, flatten
+from tasks.tracking.facts import Data, data_read, flatten
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
 

@@ -22,7 +22,7 @@ from flows.pipeline.measured import recall
 from flows.pipeline.results import keep, result_of
 from flows.pipeline.stages import Outcome
 from flows.studies.plans import Plan
-from flows.workspace.copies import archive_stages, make_workspace, measured_stages
+from flows.workspace.copies import archive_stages, make_workspace, writers_of
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.harness.stage import track
 from tasks.tracking.study import Member, Study
@@ -69,7 +69,7 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
         make_workspace(root, plan.values, plan.assignments, plan.preset.graph, paths)
         state = pipeline.with_options(flow_run_name=plan.name)(
             root=root,
-            targets=measured_stages(root),
+            targets=writers_of(*compared_files(paths), root=root),
             prefix=f"{plan.name}/",
             recorded=False,
             return_state=True,
@@ -82,26 +82,31 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
     if failure:
         log.error("%s: %s", plan.name, failure)
     measured = {outcome.name: recall(root, outcome) for outcome in outcomes}
-    return _row(plan, root, measured, failure), _member(plan, root, measured, failure)
+    return _row(plan, root, paths, measured, failure), _member(plan, root, measured, failure)
 
 
-def _row(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure: str | None) -> Row:
+def compared_files(paths: Paths) -> tuple[Path, Path]:
+    """The metrics files that the rows of a study come from; a study runs the stages that write them and their needs."""
+    return paths.reports / "metrics.json", paths.reports / "robustness.json"
+
+
+def _row(plan: Plan, root: Path, paths: Paths, measured: dict[str, dict[str, float]], failure: str | None) -> Row:
     row = partial(
         Row,
         preset=plan.name,
         description=plan.preset.description,
         command=plan.command,
         published=plan.preset.published,
-        training=_pace(measured.get("train")),
-        embedding=_pace(next((measured[name] for name in ("embed", *plan.preset.graph) if name in measured), None)),
+        training=_pace(measured, writers_of(paths.encoder)),
+        embedding=_pace(measured, [*writers_of(paths.embeddings), *plan.preset.graph]),
     )
     if failure:
         return row(failure=failure)
-    reports = root / load_paths(read_yaml(root / PARAMS)).reports
-    queries = reports / "per_query.parquet"
+    metrics, robustness = (root / path for path in compared_files(paths))
+    queries = root / paths.reports / "per_query.parquet"
     return row(
-        metrics=_read_json(reports / "metrics.json"),
-        robustness=_read_json(reports / "robustness.json"),
+        metrics=_read_json(metrics),
+        robustness=_read_json(robustness),
         per_query=pd.read_parquet(queries) if queries.exists() else None,
     )
 
@@ -110,8 +115,10 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _pace(measured: dict[str, float] | None) -> Pace | None:
-    return Pace(measured["seconds"], measured.get("images_per_second")) if measured else None
+def _pace(measured: dict[str, dict[str, float]], stages: Sequence[str]) -> Pace | None:
+    """The pace of the first of these stages that was measured."""
+    facts = next((measured[name] for name in stages if name in measured), None)
+    return Pace(facts["seconds"], facts.get("images_per_second")) if facts else None
 
 
 def _member(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure: str | None) -> Member:

@@ -89,7 +89,7 @@ def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequ
     root = paths.store.absolute() / TRIAL
     try:
         make_workspace(root, values, assignments, {}, paths)
-        run_in(root, targets=["train"], name=TRIAL, hold=HELD)
+        run_in(root, targets=HELD, name=TRIAL, hold=HELD)
     except UserError as error:
         raise UserError(f"{what} cannot be restored: {error}") from error
     except RunError as error:

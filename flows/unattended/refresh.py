@@ -24,6 +24,7 @@ from flows.pipeline.stages import Outcome, plan_stages
 from flows.repository.accessions import adopt
 from flows.repository.opening import undisturbed
 from flows.unattended.run import Done, RunError, tell, unattended
+from flows.workspace.copies import writers_of
 from flows.workspace.settings import HELD, set_params
 from tasks.arrivals import is_reported, mark_reported, prepare_baseline, report_arrivals
 from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
@@ -84,14 +85,14 @@ def require_service(paths: Paths) -> None:
         UserError: no encoder is in service yet.
     """
     done = read_yaml(LOCK).get("stages", {}) if LOCK.exists() else {}
-    missing = [name for name in ("clean", *HELD, "group") if name not in done]
+    missing = [name for name in writers_of(paths.manifest, paths.encoder, paths.groups) if name not in done]
     if missing:
         raise UserError(f"the stage {missing[0]} never ran, so no encoder is in service yet: `cbir run` makes one")
     if all(path.exists() for path in (paths.manifest, paths.encoder / CONFIG_FILE, paths.groups)):
         return
     tell(logging.INFO, "an earlier run was cut off; it is brought to its end first")
     if not paths.manifest.exists():
-        _run(targets=["clean"])
+        _run(targets=writers_of(paths.manifest))
     pin_training(paths)
     catch_up()
 

@@ -17,7 +17,7 @@ from flows.unattended.promotion import promoted, put_in_place, run_in
 from flows.unattended.refresh import catch_up, pin_training, require_service
 from flows.unattended.registry import note_decision
 from flows.unattended.run import Done, RunError, tell, unattended
-from flows.workspace.copies import make_workspace
+from flows.workspace.copies import make_workspace, writers_of
 from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
 
 CHALLENGER = "challenger"
@@ -66,7 +66,7 @@ def _train_challenger(paths: Paths, chosen: str) -> Path:
     """The workspace in which the challenger was trained and measured; a training that was killed goes on there."""
     root = paths.store.absolute() / CHALLENGER
     make_workspace(root, {}, [chosen], {}, paths)
-    run_in(root, targets=["evaluate"], name=CHALLENGER)
+    run_in(root, targets=writers_of(paths.reports / "metrics.json", root=root), name=CHALLENGER)
     return root
 
 

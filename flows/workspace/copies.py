@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from cbir.errors import UserError
 from cbir.files import writing
 from flows.workspace.settings import with_values
-from tasks.harness.settings import GRAPH, PARAMS, Paths, dependencies, outputs, read_yaml, written
+from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, outputs, read_yaml, written
 
 CODE = {"cbir", "tasks"}  # packages whose folders are dependencies
 SIMPLE_DATABASE = "sqlite:///"
@@ -35,9 +35,9 @@ def archive_stages(paths: Paths) -> list[str]:
     return [name for name in stages if paths.raw in read[name] and not set(made) & set(read[name])]
 
 
-def measured_stages(root: Path) -> list[str]:
-    """The stages that write metrics; a study runs them and what they need."""
-    return [name for name, described in read_yaml(root / GRAPH)["stages"].items() if described.get("metrics")]
+def writers_of(*files: Path, root: Path = HERE) -> list[str]:
+    """The stages of a workspace that write any of these files and folders, in the order of dvc.yaml."""
+    return [name for name in read_yaml(root / GRAPH)["stages"] if not {*files}.isdisjoint(outputs(name, root))]
 
 
 def make_workspace(

@@ -5,7 +5,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
 RENAMED = {"train.accessions": "groundtruth.accessions", "evaluate.threshold": "evaluate.threshold_rule"}  # since 0.1
 HERE = Path()  # the workspace that is the working directory
+OUTPUTS = ("outs", "metrics", "plots")  # the kinds that dvc.yaml knows
 
 
 @dataclass(frozen=True)
@@ -194,15 +195,15 @@ def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Pa
     return values, [_interpolated(path, params) for path in described.get("deps", [])]
 
 
-def outputs(stage: str) -> list[Path]:
-    """Files and folders that dvc.yaml says a stage writes: its outs, metrics and plots."""
-    params = read_yaml(PARAMS)
-    return [_interpolated(path, params) for path in written(read_yaml(GRAPH)["stages"][stage])]
+def outputs(stage: str, root: Path = HERE, *, kinds: Sequence[str] = OUTPUTS) -> list[Path]:
+    """Files and folders that dvc.yaml says a stage writes: its outs, metrics and plots, or only some of these kinds."""
+    params = read_yaml(root / PARAMS)
+    return [_interpolated(path, params) for path in written(read_yaml(root / GRAPH)["stages"][stage], kinds)]
 
 
-def written(described: Mapping[str, Any]) -> list[str]:
-    """The outs, metrics and plots of a stage as dvc.yaml describes it, as they stand there."""
-    entries = [entry for kind in ("outs", "metrics", "plots") for entry in described.get(kind, [])]
+def written(described: Mapping[str, Any], kinds: Sequence[str] = OUTPUTS) -> list[str]:
+    """The outputs of a stage as dvc.yaml describes it, as they stand there."""
+    entries = [entry for kind in kinds for entry in described.get(kind, [])]
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 

@@ -13,7 +13,7 @@ import filelock
 
 from cbir.errors import UserError
 from tasks.harness.settings import Paths, load_section
-from tasks.tracking.findings import read_commit, without_credentials
+from tasks.tracking.facts import read_commit, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ import cbir
 from cbir.encoders.files import CONFIG_FILE, encoder_digest
 from tasks.harness.settings import PARAMS, Paths, read_yaml
 from tasks.tracking.connection import ENCODER, PIPELINE, Tracking
-from tasks.tracking.findings import trained_on, without_credentials
+from tasks.tracking.facts import trained_on, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,7 +1,7 @@
 """Records in MLflow for a whole run: ``python -m tasks.tracking.recorder``, asked on its input.
 
 MLflow takes seconds to load. They are spent once here, while the first stage works, and not by a process for every
-stage. A request is a line of JSON: ``{"stage": …}`` with the fields of :class:`tasks.tracking.findings.Ran`, or
+stage. A request is a line of JSON: ``{"stage": …}`` with the fields of :class:`tasks.tracking.facts.Ran`, or
 ``{"registry": …}`` with the arguments of :func:`tasks.tracking.registry.answer`. So is an answer, in the order of the
 requests:
 ``{"answer": …}``, or ``{"error": …, "user": …}`` with the sentence that says why. It ends with its input: when the
@@ -18,7 +18,7 @@ from typing import Any
 from cbir.errors import UserError
 from tasks.tracking import registry
 from tasks.tracking.connection import Pipeline, load_mlflow, sentence_of
-from tasks.tracking.findings import Ran
+from tasks.tracking.facts import Ran
 from tasks.tracking.runs import record
 
 

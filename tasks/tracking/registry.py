@@ -16,7 +16,7 @@ from cbir.encoders.files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking.connection import ENCODER, Pipeline, Tracking, connection, find_or_create, load_tracking
-from tasks.tracking.findings import metric_name
+from tasks.tracking.facts import metric_name
 from tasks.tracking.models import ACCESSIONS_ARTIFACT, PARAMS_ARTIFACT, register_encoder
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -28,14 +29,14 @@ from tasks.tracking.connection import (
     load_tracking,
     sentence_of,
 )
-from tasks.tracking.findings import (
+from tasks.tracking.facts import (
     Data,
-    counts,
     data_read,
-    embedded_by,
-    evaluation,
+    encoder_used,
     flatten,
     history,
+    metrics_files,
+    numbers,
     without_credentials,
 )
 from tasks.tracking.models import register_encoder, use_model
@@ -93,7 +94,8 @@ def log_stage(
     _log_params(client, run, params)
     _log_stage(client, run, stage, seconds, data_read(stage) if data is None else data)
     if failed is None:
-        _log_results(client, run.info.run_id, stage, load_paths(params), load_tracking(params))
+        _log_reports(client, run.info.run_id, stage, load_paths(params).reports)
+        _log_results(client, run, stage, load_paths(params), load_tracking(params))
     _end(client, run, stage, failed)
 
 
@@ -122,24 +124,26 @@ def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, d
     client.log_inputs(run.info.run_id, datasets)
 
 
-def _log_results(client: "MlflowClient", run_id: str, stage: str, paths: Paths, tracking: Tracking) -> None:
-    """The reports that the stage wrote, and what it found."""
+def _log_reports(client: "MlflowClient", run_id: str, stage: str, reports: Path) -> None:
+    """Log what the stage wrote into the folder of reports."""
     for path in outputs(stage):
-        if path.is_relative_to(paths.reports) and path.is_dir():
-            client.log_artifacts(run_id, str(path), path.relative_to(paths.reports.parent).as_posix())
-        elif path.is_relative_to(paths.reports) and path.exists():
-            client.log_artifact(run_id, str(path), path.parent.relative_to(paths.reports.parent).as_posix())
-    if stage == "train":
+        if path.is_relative_to(reports) and path.is_dir():
+            client.log_artifacts(run_id, str(path), path.relative_to(reports.parent).as_posix())
+        elif path.is_relative_to(reports) and path.exists():
+            client.log_artifact(run_id, str(path), path.parent.relative_to(reports.parent).as_posix())
+
+
+def _log_results(client: "MlflowClient", run: "Run", stage: str, paths: Paths, tracking: Tracking) -> None:
+    """Register the encoder that the stage wrote, or name the one that it works with; log the numbers of both."""
+    run_id, model = run.info.run_id, None
+    if paths.encoder in outputs(stage):
         _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
         register_encoder(client, run_id, paths, tracking)
-        return
-    found = counts(stage, paths)
-    if stage in ("evaluate", "group", "sift"):  # a run that only grouped anew can be compared with others all the same
-        found |= evaluation(paths.reports / "metrics.json")
-    model = None
-    if stage in ("embed", "evaluate", "group", "robustness"):
-        model = use_model(client, run_id, tracking, embedded_by(paths.embeddings))
-    _log_metrics(client, run_id, [(name, value, 0) for name, value in found.items()], model=model)
+    elif digest := encoder_used(stage, paths):
+        model = use_model(client, run_id, tracking, digest)
+    values = {name: value for file in metrics_files(stage) for name, value in numbers(file).items()}
+    new = [(name, value, 0) for name, value in values.items() if run.data.metrics.get(name) != value]
+    _log_metrics(client, run_id, new, model=model)
 
 
 def _log_metrics(

@@ -16,7 +16,7 @@ from typing import Any
 
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking.connection import RUN_LINE, Pipeline, connection, find_or_create, load_tracking
-from tasks.tracking.findings import without_credentials
+from tasks.tracking.facts import without_credentials
 from tasks.tracking.runs import log_stage
 
 

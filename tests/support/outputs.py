@@ -30,6 +30,7 @@ ROBUSTNESS = {
     "ci95": {"recall@1_flip": {"low": 0.5, "high": None}},
     "counts": {"images": 64},
 }
+COUNTS = {"clean": {"files": 4, "corrupt": 1}, "groundtruth": {"groups": 2}, "group": {"groups": 3}}
 LOCK = """
 schema: '2.0'
 stages:
@@ -60,13 +61,8 @@ def make_outputs(folder: Path) -> None:
     (folder / "data/raw/first").mkdir(parents=True)
     (folder / "data/raw/first.dvc").write_text(ACCESSION)
     (folder / "dvc.lock").write_text(LOCK)
-    statuses = pa.array(["ok", "ok", "ok", "corrupt"]).dictionary_encode()
-    copies = pa.array([None, None, "a.jpg", None])
     names = [f"first/{name}.jpg" for name in "abcd"]
-    manifest = pa.table({"path": names, "status": statuses, "duplicate_of": copies})
-    write_parquet(folder / "data/manifest.parquet", manifest)
-    for name, groups in (("groundtruth", ["a", "a", None, "b"]), ("groups", ["a", "a", "b", "b", "b"])):
-        write_parquet(folder / f"data/{name}.parquet", pa.table({"group_id": groups}))
+    write_parquet(folder / "data/manifest.parquet", pa.table({"path": names}))
     encoder = build_encoder(backbone="timm/test_resnet", image_size=64, greyscale=True)
     encoder.save(folder / "models/encoder")
     rows = {"epoch": [0, 0, 1, 1], "split": ["train", "val"] * 2, "loss": [3.0, 4.0, 2.0, None], "seconds": [1.0] * 4}
@@ -81,6 +77,8 @@ def make_outputs(folder: Path) -> None:
     (folder / "reports/plots").mkdir(parents=True)
     (folder / "reports/metrics.json").write_text(json.dumps(METRICS))
     (folder / "reports/robustness.json").write_text(json.dumps(ROBUSTNESS))
+    for name, counts in COUNTS.items():
+        (folder / f"reports/{name}.json").write_text(json.dumps(counts))
     for name in (
         "cleaning.csv",
         "groundtruth.csv",

@@ -1,4 +1,4 @@
-"""The toy with presets, whose third stage writes the metrics of a study."""
+"""The toy with presets: its third stage writes the metrics of a study, its fourth ones that no study compares."""
 
 from tests.support.toy import Workspace
 
@@ -29,6 +29,13 @@ def with_presets(toy: Workspace) -> Workspace:
     toy.replace("dvc.yaml", "out/metrics.json", "reports/metrics.json")
     toy.replace("toy/third.py", 'Path("out/metrics.json")', 'Path("reports/metrics.json")')
     toy.replace("toy/third.py", '{"value": %d}', '{"map@10": 0.1, "value": %d}')
+    toy.replace("dvc.yaml", "outs: [out/fourth.txt]", "metrics: [out/fourth.json]")
+    toy.replace("toy/fourth.py", 'Path("out/fourth.txt")', 'Path("out/fourth.json")')
+    toy.replace(
+        "toy/fourth.py",
+        'output.write_text("x" * factor * value)',
+        "output.write_text('{\"value\": %d}' % (factor * value))",
+    )
     (toy.folder / "out/metrics.json").unlink()
     toy.flow()
     toy.commit("presets")

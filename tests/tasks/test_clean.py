@@ -1,4 +1,5 @@
 import inspect
+import json
 import os
 from pathlib import Path
 
@@ -46,7 +47,11 @@ def test_the_manifest_the_report_and_the_store_are_written_and_a_rerun_gives_the
     assert manifest["path"][0] == "first/Füße (1)/0.png"
     report = (paths.reports / "cleaning.csv").read_text(encoding="utf-8-sig")
     assert "corrupt,first/Füße (1)/empty.jpg,1,the file is empty" in report
-    outputs = [paths.manifest.read_bytes(), (paths.reports / "cleaning.csv").read_bytes()]
+    counts = json.loads((paths.reports / "clean.json").read_text())
+    assert counts["files"] == counts["images"] == 5
+    assert (counts["usable"], counts["exact_copies"], counts["rejected"], counts["corrupt"]) == (4, 1, 1, 1)
+    written = (paths.manifest, paths.reports / "cleaning.csv", paths.reports / "clean.json")
+    outputs = [path.read_bytes() for path in written]
 
     images = unique_images(manifest)
     store = ReducedImages(paths.store, Path("nowhere"), longest_side=512)
@@ -54,5 +59,5 @@ def test_the_manifest_the_report_and_the_store_are_written_and_a_rerun_gives_the
 
     paths.manifest.unlink()
     clean(paths, **settings())  # type: ignore[arg-type]
-    assert [paths.manifest.read_bytes(), (paths.reports / "cleaning.csv").read_bytes()] == outputs
+    assert [path.read_bytes() for path in written] == outputs
     assert sorted(os.listdir(paths.manifest.parent)) == ["manifest.parquet", "raw"]  # noqa: PTH208

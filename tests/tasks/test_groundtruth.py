@@ -1,5 +1,6 @@
 import csv
 import inspect
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,17 @@ def test_groups_captions_and_the_report_are_written(paths: Paths, caplog: pytest
         ("captions.csv", "2", "x.jpg", "no such file"),
     ]
     assert len(training) == len(known) == 6
+    splits = known["split"].value_counts()
+    assert json.loads((paths.reports / "groundtruth.json").read_text()) == {
+        "groups": 2,
+        "images_in_groups": 4,
+        "classes": 0,
+        "captions": 1,
+        "captions_in_english": 0,
+        **{f"{split}_images": int(splits.get(split, 0)) for split in ("train", "val", "test")},
+        "unlabelled": 2,
+        "notes": len(report),
+    }
     assert "layout column (found): 7 names in 4 groups" in caplog.text
     assert "5 names matched, 1 unmatched, 0 ambiguous, 1 rejected" in caplog.text
     assert "2 groups of two or more, 4 images in them" in caplog.text
@@ -106,7 +118,8 @@ def test_the_files_have_the_columns_and_types_that_other_stages_read(paths: Path
 
 
 def test_the_same_input_gives_the_same_bytes(paths: Paths) -> None:
-    outputs = (paths.groundtruth, paths.training, paths.reports / "groundtruth.csv")
+    reports = (paths.reports / "groundtruth.csv", paths.reports / "groundtruth.json")
+    outputs = (paths.groundtruth, paths.training, *reports)
     settings = {"file": write_groups(paths)}
     run(paths, **settings)
     before = [path.read_bytes() for path in outputs]

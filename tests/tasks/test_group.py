@@ -20,7 +20,13 @@ OPTIONS = {"longest_side": 64, "threshold": 0.0, "report_groups": 100, "thumbnai
 DEGREES = {"old/1.jpg": 0, "old/2.jpg": 5, "new/1.jpg": 8, "new/9.jpg": 90, "old/5.jpg": 180}
 IDS = {path: f"{place:032x}" for place, path in enumerate(DEGREES)}
 COPIES = {"new/10.jpg": "new/9.jpg"}
-OUTPUTS = ("data/groups.parquet", "reports/groups.csv", "reports/groups.xlsx", "reports/index.html")
+OUTPUTS = (
+    "data/groups.parquet",
+    "reports/groups.csv",
+    "reports/groups.xlsx",
+    "reports/index.html",
+    "reports/group.json",
+)
 
 
 @pytest.fixture
@@ -96,6 +102,17 @@ def test_the_stage_writes_groups_and_reports_at_the_learned_threshold(paths: Pat
     page = (paths.reports / "index.html").read_text(encoding="utf-8")
     assert "Learned: the best balance" in page
     assert '"archive":"../data/raw"' in page
+
+
+def test_the_stage_writes_its_counts_as_metrics(paths: Paths) -> None:
+    group(paths, **OPTIONS)
+    assert json.loads((paths.reports / "group.json").read_text()) == {
+        "groups": 2,
+        "images_in_groups": 4,
+        "files_in_groups": 5,
+        "groups_across_accessions": 1,
+        "threshold": 0.98,
+    }
 
 
 def test_a_threshold_by_hand_is_taken_in_place_of_the_learned_one(paths: Paths) -> None:

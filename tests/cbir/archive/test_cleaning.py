@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cbir.archive import cleaning, inspection
-from cbir.archive.cleaning import Labour, clean_archive, summary, write_report
+from cbir.archive.cleaning import Labour, clean_archive, count_images, summary, write_report
 from cbir.archive.inspection import Inspection, Rules, Task
 from cbir.archive.manifest import Row
 from cbir.errors import UserError
@@ -174,4 +174,13 @@ def test_the_report_gives_each_rejected_image_its_reason_and_then_the_copies(tmp
 
 
 def test_the_summary_counts_files_images_copies_and_what_was_rejected() -> None:
-    assert summary(ROWS) == "3 files hold 3 images: 2 usable (1 of them exact copies), 1 rejected (1 corrupt)"
+    counts = count_images(ROWS)
+    assert counts == {
+        "files": 3,
+        "images": 3,
+        "usable": 2,
+        "exact_copies": 1,
+        "rejected": 1,
+        "corrupt": 1,
+    } | dict.fromkeys(("blank", "too_small", "unsupported"), 0)
+    assert summary(counts) == "3 files hold 3 images: 2 usable (1 of them exact copies), 1 rejected (1 corrupt)"

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from cbir.archive.manifest import unique_images
 from cbir.labels.files import GROUNDTRUTH, TRAINING
-from cbir.labels.groundtruth import folder_classes, label_images, resolve_groups, split_sizes, unite
+from cbir.labels.groundtruth import (
+    count_labels,
+    folder_classes,
+    label_images,
+    resolve_groups,
+    split_sizes,
+    unite,
+)
 from cbir.labels.layouts import Fault, Mention, Reading
 from cbir.labels.names import NameIndex
 from cbir.labels.notes import Note
@@ -229,3 +236,18 @@ def test_nothing_known_gives_a_table_of_nulls(known: dict[str, object]) -> None:
 def test_split_sizes_count_groups_and_images() -> None:
     labelled = label(ARCHIVE, groups=[(A, B, C)])
     assert list(split_sizes(labelled).values()) == [(1, 3)]
+
+
+def test_the_counts_are_of_groups_captions_and_images_by_split() -> None:
+    captions = {A: "Soldats", B: "Soldats", C: "Verdun"}
+    labelled = label(ARCHIVE, groups=[(A, B)], captions=captions, english={"Soldats": "Soldiers"})
+    counts = count_labels(labelled)
+    (split,) = labelled["split"].dropna().unique()
+    assert {name: count for name, count in counts.items() if count} == {
+        "groups": 1,
+        "images_in_groups": 2,
+        "captions": 3,
+        "captions_in_english": 2,
+        f"{split}_images": 2,
+        "unlabelled": len(labelled) - 2,
+    }

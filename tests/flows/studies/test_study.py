@@ -58,7 +58,9 @@ def test_a_study_has_a_row_a_preset_and_leaves_the_working_files_as_they_were(wo
         assert (workspace.folder / "reports" / name).stat().st_size > 0
 
 
-def test_only_stages_that_metrics_need_run_and_what_was_seen_before_is_restored(workspace: Workspace) -> None:
+def test_only_stages_that_the_compared_metrics_need_run_and_what_was_seen_before_is_restored(
+    workspace: Workspace,
+) -> None:
     output = workspace.command("cbir", "study", "tall").stderr
     assert "tall/second: restored from the run cache" in output  # the user's own workspace had it
     assert _ran(workspace, "tall") == ["third"]
@@ -155,6 +157,6 @@ def test_a_mistake_is_one_sentence_before_anything_runs(workspace: Workspace, wo
 
 
 def test_outputs_that_the_presets_would_write_over_each_other_are_refused(workspace: Workspace) -> None:
-    workspace.replace("dvc.yaml", "out/fourth.txt", str(workspace.folder / "far.txt"))
+    workspace.replace("dvc.yaml", "out/fourth.json", str(workspace.folder / "far.json"))
     rows = workspace.command("cbir", "study", "wide", check=False)
-    assert "far.txt lies outside of this folder" in rows.stdout + rows.stderr
+    assert "far.json lies outside of this folder" in rows.stdout + rows.stderr

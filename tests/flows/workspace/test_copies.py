@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flows.workspace.copies import archive_stages, make_workspace, measured_stages
+from flows.studies.study import compared_files
+from flows.workspace.copies import archive_stages, make_workspace, writers_of
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tests.support.workspace import Workspace
 
@@ -30,11 +31,19 @@ def _make(paths: Paths) -> Path:
     return root
 
 
-def test_the_stage_that_reads_the_archive_is_the_users_and_those_with_metrics_are_the_studys(paths: Paths) -> None:
+def test_the_stage_that_reads_the_archive_is_the_users_and_those_that_a_study_compares_are_the_studys(
+    paths: Paths,
+) -> None:
     assert archive_stages(paths) == ["clean"]
     root = _make(paths)
     assert "clean" not in read_yaml(root / "dvc.yaml")["stages"]
-    assert measured_stages(root) == ["evaluate", "robustness"]
+    assert writers_of(*compared_files(paths), root=root) == ["evaluate", "robustness"]
+
+
+def test_the_writers_of_a_file_are_found_by_what_dvc_yaml_says_of_the_workspace(paths: Paths) -> None:
+    assert writers_of(paths.groups, paths.manifest, paths.encoder) == ["clean", "train", "group"]
+    assert writers_of(paths.manifest, root=_make(paths)) == []
+    assert writers_of(paths.raw) == []
 
 
 def test_settings_are_the_presets_and_what_all_share_is_absolute(paths: Paths) -> None:
@@ -92,6 +101,6 @@ def test_presets_stages_take_the_place_of_those_that_write_the_same(paths: Paths
     root = paths.store.absolute() / "studies/sift"
     make_workspace(root, {}, [], graph, paths)
     stages = read_yaml(root / "dvc.yaml")["stages"]
-    assert measured_stages(root) == ["sift"]
+    assert writers_of(*compared_files(paths), root=root) == ["sift"]
     assert {"groundtruth", "sift"} <= set(stages)
     assert not {"clean", "evaluate", "robustness"} & set(stages)

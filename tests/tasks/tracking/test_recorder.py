@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.tracking.findings import Data, Ran
+from tasks.tracking.facts import Data, Ran
 from tests.support.outputs import REPOSITORY, make_outputs
 
 

@@ -19,6 +19,7 @@ from cbir.errors import UserError
 from cbir.images.reading import read_image
 from tasks.harness.settings import read_yaml
 from tasks.tracking import runs as tracking
+from tasks.tracking.connection import run_url
 from tests.support.outputs import REPOSITORY, make_outputs, settings
 
 pytestmark = [  # of MLflow: one when it imports mlflow.pyfunc, one for what makes it embed a whole batch on the spot
@@ -98,10 +99,9 @@ def test_a_run_names_the_data_that_it_read_with_dvcs_hashes(recorded: Recorded) 
 def test_a_run_has_seconds_counts_and_metrics_under_names_that_mlflow_takes(recorded: Recorded) -> None:
     metrics = recorded.client.get_run(recorded.first).data.metrics
     assert metrics["seconds/clean"] == 1.5
-    assert metrics["counts/files"] == 4
-    assert metrics["counts/files_corrupt"] == 1
-    assert metrics["counts/exact_copies"] == 1
-    assert metrics["counts/labelled_groups"] == 2
+    assert metrics["clean/files"] == 4
+    assert metrics["clean/corrupt"] == 1
+    assert metrics["groundtruth/groups"] == 2
     assert metrics["map_at_10"] == 0.81
     assert metrics["map_at_10_by_relevant"] == 0.5
     assert metrics["ci95/map_at_10_low"] == 0.7
@@ -113,9 +113,15 @@ def test_a_run_has_seconds_counts_and_metrics_under_names_that_mlflow_takes(reco
 def test_a_run_that_only_grouped_anew_has_the_metrics_too_and_names_the_model(recorded: Recorded) -> None:
     run = recorded.client.get_run(recorded.second)
     assert run.data.metrics["map_at_10"] == 0.81
-    assert run.data.metrics["counts/groups"] == 2
+    assert run.data.metrics["group/groups"] == 3
+    assert run.data.metrics["clean/files"] == 4
     (version,) = recorded.client.search_model_versions("name = 'cbir-encoder'")
     assert [model.model_id for model in run.inputs.model_inputs] == [version.source.removeprefix("models:/")]
+
+
+def test_a_number_that_several_stages_read_is_logged_once(recorded: Recorded) -> None:
+    assert len(recorded.client.get_metric_history(recorded.first, "clean/files")) == 1
+    assert len(recorded.client.get_metric_history(recorded.second, "map_at_10")) == 1
 
 
 def test_the_figures_of_robustness_have_names_of_their_own(recorded: Recorded) -> None:
@@ -138,13 +144,15 @@ def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
     assert recorded.artifacts(recorded.first) == {
         "params.yaml",
         "accessions.json",
+        "reports/clean.json",
         "reports/cleaning.csv",
         "reports/groundtruth.csv",
+        "reports/groundtruth.json",
         "reports/metrics.json",
-        *(["reports/plots/contact_best.png"] if "plots" in (REPOSITORY / "dvc.yaml").read_text() else []),
+        "reports/plots/contact_best.png",
     }
     of_robustness = {f"reports/robustness.{kind}" for kind in ("csv", "html", "json", "png")}
-    of_group = {"reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
+    of_group = {"reports/group.json", "reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
     assert recorded.artifacts(recorded.second) == of_group | of_robustness
 
 
@@ -231,7 +239,7 @@ def test_the_settings_of_the_tracking_are_checked() -> None:
 )
 def test_the_address_of_a_run_is_on_the_server_where_there_is_one(uri: str, address: str) -> None:
     values = {"uri": uri, "experiment": "cbir", "model": "cbir-encoder", "ui": "http://127.0.0.1:5000"}
-    assert tracking.run_url("1f", {"tracking": values}) == address
+    assert run_url("1f", {"tracking": values}) == address
 
 
 STAGE = """

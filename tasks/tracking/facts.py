@@ -1,19 +1,19 @@
-"""What there is to tell of a stage that ran: the data that it read, and what it found as named numbers."""
+"""Gathers the facts of a stage that ran: the data and the encoder that it works with, and its numbers by name."""
 
 import json
 import math
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cbir.archive.manifest import accessions_of
-from tasks.harness.settings import HERE, PARAMS, Paths, dependencies, read_yaml
+from cbir.encoders.files import encoder_digest
+from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, outputs, read_yaml
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,13 @@ def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = 
     return [
         Data(path.as_posix(), out["md5"], out.get("size"), out.get("nfiles"))
         for path, out in sorted(entries.items())
-        if "md5" in out and any(path.is_relative_to(one) or one.is_relative_to(path) for one in read)
+        if "md5" in out and _share_files([path], read)
     ]
+
+
+def _share_files(some: Iterable[Path], others: Iterable[Path]) -> bool:
+    """Whether a path of the one lies in, or is, a path of the other, either way round."""
+    return any(path.is_relative_to(other) or other.is_relative_to(path) for path in some for other in others)
 
 
 def _described_in(folder: Path, root: Path) -> list[Path]:
@@ -123,52 +128,43 @@ def history(path: Path) -> list[tuple[str, float, int]]:
     return found
 
 
-def counts(stage: str, paths: Paths) -> dict[str, float]:
-    """How many images, groups and so on a stage found; of `robustness` all of its numbers, by names of their own."""
-    match stage:
-        case "clean":
-            manifest = pq.read_table(paths.manifest, columns=["status", "duplicate_of"])
-            statuses = pc.value_counts(manifest["status"].cast("string")).to_pylist()
-            copies = len(manifest) - manifest["duplicate_of"].null_count
-            return {"counts/files": len(manifest), "counts/exact_copies": copies} | {
-                f"counts/files_{one['values']}": one["counts"] for one in statuses
-            }
-        case "groundtruth":
-            groups = pq.read_table(paths.groundtruth, columns=["group_id"])["group_id"].drop_null()
-            return {"counts/labelled_images": len(groups), "counts/labelled_groups": len(groups.unique())}
-        case "group":
-            groups = pq.read_table(paths.groups, columns=["group_id"])["group_id"]
-            return {"counts/grouped_images": len(groups), "counts/groups": len(groups.unique())}
-        case "robustness" | "sift":
-            found = evaluation(paths.reports / "robustness.json")
-            return {f"robustness/{name}": value for name, value in found.items()}
-    return {}
+def metrics_files(stage: str) -> list[Path]:
+    """The files that dvc.yaml calls metrics of a stage and of the stages that it reads from, as far as they exist.
 
-
-def evaluation(path: Path) -> dict[str, float]:
-    """The numbers of metrics.json or its like, nested ones with their section before a slash; {} without such a file.
-
-    What could not be measured (null) is left out.
+    With the latter a run that only grouped anew can be compared with others all the same.
     """
-    if not path.exists():
-        return {}
-    found: dict[str, float] = {}
+    read = dependencies(stage)[1]
+    others = [name for name in read_yaml(GRAPH)["stages"] if name != stage and _share_files(outputs(name), read)]
+    files = [file for name in (stage, *others) for file in outputs(name, kinds=["metrics"])]
+    return [file for file in files if file.exists()]
+
+
+def numbers(path: Path) -> dict[str, float]:
+    """The numbers of a metrics file, nested ones with their section before a slash; what was not measured is left out.
+
+    The file's name comes first (``clean/files``), but for metrics.json, whose numbers are those of the whole run.
+    """
+    prefix = "" if path.name == "metrics.json" else f"{path.stem}/"
+    values: dict[str, float] = {}
     for name, value in json.loads(path.read_text(encoding="utf-8")).items():
         pairs = flatten(value, separator="_", prefix=f"{name}/") if isinstance(value, dict) else [(name, value)]
-        found |= {metric_name(one): float(number) for one, number in pairs if _is_number(number)}
-    return found
+        values |= {metric_name(f"{prefix}{key}"): float(number) for key, number in pairs if _is_number(number)}
+    return values
+
+
+def encoder_used(stage: str, paths: Paths) -> str | None:
+    """The digest of the encoder whose embeddings a stage reads or writes, or which it reads; None: it needs none."""
+    touched = [*dependencies(stage)[1], *outputs(stage)]
+    if _share_files([paths.embeddings], touched):
+        schema = pq.read_schema(min(paths.embeddings.glob("part-*.parquet")))
+        return schema.metadata[b"encoder_digest"].decode("ascii")
+    return encoder_digest(paths.encoder) if _share_files([paths.encoder], touched) else None
 
 
 def trained_on(paths: Paths) -> list[str]:
     """Reads the accessions of the training images: ``groundtruth.accessions``, or where it is empty all."""
     named = read_yaml(PARAMS)["groundtruth"]["accessions"]
     return named or accessions_of(pq.read_table(paths.manifest, columns=["path"])["path"].to_pylist())
-
-
-def embedded_by(folder: Path) -> str:
-    """The digest of the encoder that made the embeddings in a folder."""
-    schema = pq.read_schema(min(folder.glob("part-*.parquet")))
-    return schema.metadata[b"encoder_digest"].decode("ascii")
 
 
 def metric_name(name: str) -> str:
