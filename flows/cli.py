@@ -120,7 +120,8 @@ def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
-        # Prefect would wait up to a second for the end of the thread that sends the heartbeats of each flow.
+        # Prefect would wait up to a second for the end of the thread that sends the heartbeats of each flow: see
+        # docs/upstream.md, Prefect: end of the heartbeats.
         with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             return flow(*arguments, return_state=True)
     except KeyboardInterrupt:

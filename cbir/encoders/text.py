@@ -77,7 +77,9 @@ class TextTower(nn.Module):
         That is nothing for open_clip's own towers, and for those of transformers the configuration and the tokenizer.
         """
         parts = getattr(self.model, "config", None), getattr(self._tokenizer, "tokenizer", None)
-        self.tokenize(["a text"])  # the tokenizer's file holds the length of its last call
+        self.tokenize(
+            ["a text"]
+        )  # its file holds the last call's length: https://github.com/huggingface/transformers/issues/24441
         for fact in ORIGIN:
             getattr(parts[1], "init_kwargs", {}).pop(fact, None)
         for part in parts:

@@ -35,6 +35,7 @@ _VIPS_LOADERS = {
     "WebP": "webpload_source",
     "GIF": "gifload_source",
 }
+# The libvips of pyvips-binary is built without these: https://github.com/lovell/sharp-libvips/pull/171.
 _PILLOW_LOADERS: dict[str, Callable[[FileIO], Image.Image]] = {
     "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
@@ -145,7 +146,10 @@ class ImageFile:
             return []
 
     def _check_tiles(self, page: int) -> None:
-        """libvips makes a missing tile black, without an error; a missing strip it tells of."""
+        """libvips makes a missing tile black, without an error; a missing strip it tells of.
+
+        See docs/upstream.md, libvips: short tile.
+        """
         size = os.fstat(self._file.fileno()).st_size
         for tiff_page in self._directories()[page : page + 1]:
             end = max(map(add, tiff_page.dataoffsets, tiff_page.databytecounts), default=0)

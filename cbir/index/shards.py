@@ -46,6 +46,7 @@ def _filled(index: Any, vectors: np.ndarray, shards: int) -> Iterator[Any]:
     """Copies of a trained and empty index, one after the other, each with its part of the vectors.
 
     Rows get their numbers here: FAISS 1.15.1, told to number them on, does so wrongly where the last shard is smaller.
+    See docs/upstream.md, FAISS: shift_ids.
     """
     empty = faiss.clone_index(index)
     for start in range(0, len(vectors), step := -(-len(vectors) // shards)):

@@ -31,7 +31,12 @@ _LIBRARIES = (
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints, written so that a kill leaves the one before whole."""
+    """Lightning's checkpoints, written so that a kill leaves the one before whole, and a full disk is an error.
+
+    Lightning's own way is by a temporary file that may lie on another file system, where taking its place is a copy
+    (https://github.com/Lightning-AI/pytorch-lightning/issues/19970), and passes over some failures
+    (https://github.com/Lightning-AI/pytorch-lightning/issues/21800).
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Put a checkpoint in the place of the one before."""

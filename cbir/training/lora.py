@@ -22,7 +22,8 @@ class CallingAttention(nn.MultiheadAttention):
 
     nn.MultiheadAttention reads that layer's weight without calling the layer, so that an adapter around it has no
     effect. peft's adapter for the whole module adapts the input projection too, has no dropout, and adds its update to
-    the frozen weight and takes it away again at each step, which leaves rounding errors in the weight.
+    the frozen weight and takes it away again at each step, which leaves rounding errors in the weight. Waits for
+    https://github.com/huggingface/peft/issues/761.
     """
 
     def forward(self, query: Tensor, *_: Any, attn_mask: Tensor | None = None, **__: Any) -> Any:

@@ -300,7 +300,7 @@ def _fit(
         try:
             path = checkpoint_path(checkpoints) if state else None
             trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)
-        except SystemExit as error:  # what Lightning makes of Ctrl-C
+        except SystemExit as error:  # of Ctrl-C: https://github.com/Lightning-AI/pytorch-lightning/issues/11924
             raise KeyboardInterrupt from error
     rank = place()[0]
     part()

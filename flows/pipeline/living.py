@@ -44,7 +44,10 @@ def announced() -> Iterator[None]:
 
 
 def mark_dead_runs() -> list[UUID]:
-    """Tell Prefect of the flow runs of this workspace whose process died: they would stay Running for ever."""
+    """Tell Prefect of the flow runs of this workspace whose process died: they would stay Running for ever.
+
+    Waits for https://github.com/PrefectHQ/prefect/issues/16746.
+    """
     dead = [path for path in sorted(RUNS.glob("*.lock")) if _is_free(path)]
     marked: list[UUID] = []
     if dead:

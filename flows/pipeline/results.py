@@ -1,7 +1,8 @@
 """What the flow runs of this process came to, kept beside their states.
 
 Where the answer to a run's last state is lost on its way, Prefect's client sends that state again; the server, which
-has it, refuses the second one and hands the first one back as it keeps it: without data.
+has it, refuses the second one and hands the first one back as it keeps it: without data. See docs/upstream.md,
+Prefect: result lost with the answer.
 """
 
 from typing import Any

@@ -34,7 +34,8 @@ from tasks.harness.settings import GRAPH, HERE
 from tasks.harness.stage import TEMPORARY
 from tasks.tracking.facts import Data, data_read, flatten
 
-logging.getLogger("dvc").setLevel(logging.WARNING)  # importing DVC sets INFO: it would tell of every write to dvc.lock
+# Importing DVC sets INFO: it would tell of every write to dvc.lock. See docs/upstream.md, DVC: log level on import.
+logging.getLogger("dvc").setLevel(logging.WARNING)
 
 Tell = Callable[[int, str], None]
 GRACE = 2  # seconds that a stage has to end by itself
@@ -234,7 +235,8 @@ def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) ->
 
     Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
 
-    Only the shell command is replaced; like DVC's own it runs with the lock on the repository released.
+    Only the shell command is replaced; like DVC's own it runs with the lock on the repository released. See
+    docs/upstream.md, DVC: own runner for a stage.
     """
     measured: dict[str, float] = {}
 

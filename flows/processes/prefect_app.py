@@ -1,7 +1,8 @@
 """Prefect's server behind the guard, with pages that the browser lets talk to this server alone.
 
 The pages start an analytics client that calls its maker as soon as one is opened, whatever Prefect's settings for
-telemetry say (3.8.8); a Content-Security-Policy keeps the call in the browser.
+telemetry say; a Content-Security-Policy keeps the call in the browser. See docs/upstream.md, Prefect: analytics in
+the pages.
 """
 
 from flows.processes.guard import Application, Guard, Message, Receive, Scope, Send

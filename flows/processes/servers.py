@@ -62,7 +62,7 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
 
     Prefect would start one too, but in the terminal's process group, where Ctrl-C ends it before the flow can tell it
     how the run ended. It is stopped after Prefect's own exit handlers, which send what logs are left; so this has to
-    be called before Prefect is imported.
+    be called before Prefect is imported. See docs/upstream.md, Prefect: own server and Ctrl-C.
 
     Args:
         preferred: port of that server, where it is free; 0: any.

@@ -103,7 +103,10 @@ def record(stage: PipelineStage) -> dict[str, Any]:
 
 
 class _RunCache(StageCache):
-    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace (3.67.1)."""
+    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace.
+
+    See docs/upstream.md, DVC: run cache outside the working directory.
+    """
 
     def _create_stage(self, cache: dict[str, Any], wdir: str | None = None) -> PipelineStage:
         path = str(Path(self.repo.root_dir) / GRAPH)
@@ -122,7 +125,8 @@ def _drop_stale_locks(repo: Repo) -> None:
     """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
 
     DVC drops entries whose process is gone, but takes a process for the owner that merely got the same number later;
-    one that began after the table was last written owns nothing in it.
+    one that began after the table was last written owns nothing in it. See docs/upstream.md, DVC: lock of a reused
+    process number.
     """
     table = Path(repo.tmp_dir) / RWLOCK_FILE
     with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
@@ -177,6 +181,7 @@ def _dump_yaml(path: str, document: Any) -> None:
         _dump(str(temporary), document)
 
 
-# DVC empties these files first: after a kill there, each of its commands fails until a person removes the file.
+# DVC empties these files first: after a kill there, each of its commands fails until a person removes the file. See
+# docs/upstream.md, DVC: files written in place.
 _edit, _dump = table_of_locks._edit_rwlock, dvcfile.dump_yaml
 table_of_locks._edit_rwlock, dvcfile.dump_yaml = _edit_table, _dump_yaml

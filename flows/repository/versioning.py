@@ -1,7 +1,8 @@
 """Versions runs: commits what a run changed, and nothing else, and pushes the data to DVC's remote.
 
 DVC's own ``core.autostage`` does not serve: it stages lines that a person wrote into a .gitignore, fails the run while
-another process holds git's index, and stages neither a removal nor what a killed process had written.
+another process holds git's index, and stages neither a removal nor what a killed process had written. See
+docs/upstream.md, DVC: autostage.
 """
 
 import glob

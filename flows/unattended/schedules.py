@@ -94,7 +94,8 @@ def serve_schedules() -> None:
 class _Server(Runner):
     """Prefect's runner, which TERM ends as Ctrl-C does: its task is cancelled.
 
-    Prefect's own handler raises SystemExit at whatever line the process is; one in some twenty was seen to get lost.
+    Prefect's own handler raises SystemExit at whatever line the process is; one in some twenty was lost. See
+    docs/upstream.md, Prefect: SIGTERM of a runner.
     """
 
     _serving: "asyncio.Task[Any] | None" = None

@@ -92,7 +92,8 @@ def load_mlflow() -> None:
 def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
     """A client and the experiment's id, under a lock.
 
-    Of two processes that create the database at once one dies, and two that look for the pipeline's run create two.
+    Of two processes that create the database at once one dies (https://github.com/mlflow/mlflow/issues/19299), and two
+    that look for the pipeline's run create two.
     """
     load_mlflow()
     database = re.fullmatch(r"sqlite:///(.+)", tracking.uri)

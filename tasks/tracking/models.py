@@ -42,7 +42,8 @@ def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: s
     versions = client.search_model_versions(f"name = '{tracking.model}' AND tags.{ENCODER} = '{digest}'", max_results=1)
     if not versions:
         return None
-    model = str(versions[0].source).removeprefix("models:/")  # the version's own field model_id stays empty
+    # The version's own field is empty: see docs/upstream.md, MLflow: model_id of a version.
+    model = str(versions[0].source).removeprefix("models:/")
     if versions[0].run_id != run_id:
         client.log_inputs(run_id, models=[LoggedModelInput(model)])
     return model
