@@ -13,7 +13,6 @@ import typer
 
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
-from tasks.harness.settings import HERE
 from tasks.harness.stage import no_space
 
 if TYPE_CHECKING:
@@ -203,12 +202,6 @@ def presets(
 @app.command()
 def refresh() -> None:
     """Bring in what has landed in data/landing and find its near-duplicates; trains nothing."""
-    from flows.processes.start import load_ahead
-    from flows.workspace.settings import HELD, require_workspace
-
-    landing = require_workspace().landing
-    if landing.is_dir() and any(not entry.name.startswith(".") for entry in landing.iterdir()):
-        load_ahead(HERE, but=HELD)  # while Prefect loads
     _run_unattended("flows.unattended.refresh", "refresh")
 
 

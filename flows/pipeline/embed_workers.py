@@ -24,7 +24,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from cbir.errors import UserError
 from flows.pipeline.stages import StageError, StageInterruptedError, Tell
-from flows.processes.stopping import stopped_by
+from flows.processes.running import Running
 from tasks.harness.settings import PARAMS, load_paths, load_section, read_yaml
 from tasks.harness.stage import die_with_parent
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cbir.embedding.files import Batch
-    from cbir.embedding.vectors import Recipe, StoredVectors
+    from cbir.embedding.vectors import Recipe
 
 AHEAD = 2  # shards handed out for each worker: one that it computes and one that waits for it
 STAGE = "embed"
@@ -76,7 +76,7 @@ def load_shards(params: dict[str, Any]) -> Shards:
     return load_section("shards", Shards, {"shards": {**asdict(Shards()), **(params.get("shards") or {})}})
 
 
-def embed_in_shards(root: Path, tell: Tell) -> None:
+def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
     """Have workers compute the vectors that the stage embed of a workspace is about to miss; none where not wanted.
 
     Raises:
@@ -87,12 +87,12 @@ def embed_in_shards(root: Path, tell: Tell) -> None:
     try:
         shards = load_shards(params)
         if shards.wanted:
-            _embed(root, params, shards, tell)
+            _embed(root, params, shards, tell, running)
     except UserError as error:
         raise StageError(f"{STAGE}: {error}") from error
 
 
-def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell) -> None:
+def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell, running: Running) -> None:
     from cbir.archive.manifest import read_manifest, unique_images
     from cbir.embedding.inference import plan  # PyTorch: seconds that a run without shards does not pay
     from cbir.embedding.vectors import StoredVectors
@@ -110,27 +110,28 @@ def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell) -> No
     )
     vectors = StoredVectors(where.store, recipe)
     missing = vectors.missing(images)
-    if len(missing):
-        _store_shards(missing, recipe, vectors, where, shards, tell)
-
-
-def _store_shards(
-    missing: "pd.DataFrame", recipe: "Recipe", vectors: "StoredVectors", where: Folders, shards: Shards, tell: Tell
-) -> None:
+    if not len(missing):
+        return
     parts = [missing.iloc[start : start + shards.rows] for start in range(0, len(missing), shards.rows)]
     tell(logging.INFO, f"{len(missing)} images in {len(parts)} shards for {shards.workers} workers ({shards.runner})")
     done = 0
-    for number, batch in enumerate(_computed(parts, recipe, where, shards), start=1):
+    for number, batch in enumerate(_computed(parts, recipe, where, shards, running), start=1):
         vectors.put(*batch)
         done += len(batch[0])
         tell(logging.INFO, f"shard {number} of {len(parts)}: {done} of {len(missing)} images embedded")
 
 
-def _computed(parts: "list[pd.DataFrame]", recipe: "Recipe", where: Folders, shards: Shards) -> Iterator["Batch"]:
+def _computed(
+    parts: "list[pd.DataFrame]", recipe: "Recipe", where: Folders, shards: Shards, running: Running
+) -> Iterator["Batch"]:
     """The vectors of each part, in their order; only a few are handed out at a time, so that memory stays flat."""
     workers = min(shards.workers, len(parts))
     pending: deque[Any] = deque()
-    with _runner(shards, workers, gpu=recipe.device == "cuda") as (runner, stopped):
+    begin = _ray if shards.runner == "ray" else _processes
+    with (
+        begin(shards, workers, gpu=recipe.device == "cuda") as (runner, stop),
+        running.stopped_by(stop),
+    ):
         try:
             for number, part in enumerate(parts, start=1):
                 named = embed_part.with_options(task_run_name=f"{STAGE} shard {number} of {len(parts)}")
@@ -140,7 +141,7 @@ def _computed(parts: "list[pd.DataFrame]", recipe: "Recipe", where: Folders, sha
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
-            if stopped.is_set():
+            if running.stopped:
                 raise StageError(f"{STAGE}: stopped; run it again to go on") from error
             raise StageInterruptedError(
                 f"{STAGE}: the process of a worker was killed (out of memory?); what came back is stored, run it again "
@@ -175,22 +176,8 @@ def _require_shared(where: Folders, host: str) -> None:
 
 
 @contextmanager
-def _runner(shards: Shards, workers: int, *, gpu: bool) -> Iterator[tuple[TaskRunner[Any], threading.Event]]:
-    """A started task runner, and an event that says that the run is being stopped."""
-    with (_ray if shards.runner == "ray" else _processes)(shards, workers, gpu=gpu) as (runner, stop):
-        stopped = threading.Event()
-
-        def end() -> None:
-            stopped.set()
-            stop()
-
-        with stopped_by(end):
-            yield runner, stopped
-
-
-@contextmanager
 def _processes(shards: Shards, workers: int, *, gpu: bool) -> Iterator[tuple[TaskRunner[Any], Callable[[], None]]]:
-    """Processes of this machine, each with its part of the cores or a GPU of its own."""
+    """Processes of this machine, each with its part of the cores or a GPU of its own; and what stops them."""
     context = get_context("spawn")
     stop = context.Event()
     arguments = (context.Value("i", 0), stop, _gpus() if gpu else 0, max(1, (os.cpu_count() or 1) // workers))

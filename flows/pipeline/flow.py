@@ -26,13 +26,14 @@ from flows.pipeline.stages import (
     Tell,
     bring_up_to_date,
     plan_stages,
-    stop_running,
 )
-from flows.processes.start import load_ahead
+from flows.processes.running import Running
 from tasks.harness.settings import HERE
 from tasks.harness.stage import no_space
 
-PREPARATIONS: dict[str, Callable[[Path, Tell], None]] = {"embed": embed_in_shards}  # before a stage that has to run
+PREPARATIONS: dict[str, Callable[[Path, Tell, Running], None]] = {
+    "embed": embed_in_shards
+}  # before a stage that has to run
 terminal = logging.getLogger("flows")
 
 
@@ -55,6 +56,7 @@ def stage(
     name: str,
     root: Path,
     recording: Recording,
+    running: Running,
     *,
     prefix: str,
     force: bool,
@@ -71,11 +73,13 @@ def stage(
     def prepare() -> None:
         recording.prepare()
         if name in PREPARATIONS:
-            PREPARATIONS[name](root, tell)
+            PREPARATIONS[name](root, tell, running)
 
     try:
         with _telling_full_disk(name):
-            outcome = unchanged or bring_up_to_date(name, root=root, force=force, hold=hold, tell=tell, prepare=prepare)
+            outcome = unchanged or bring_up_to_date(
+                name, root=root, force=force, hold=hold, tell=tell, running=running, prepare=prepare
+            )
             remember(root, outcome)
     except StageError as error:
         recording.failed(name, error)
@@ -132,14 +136,14 @@ def _pipeline(
     except UserError as error:
         keep(error)
         return Failed(message=str(error))
-    if hold and plan.unchanged.keys() != plan.needs.keys():  # a run that may train takes minutes, not seconds
-        load_ahead(root, but={*plan.unchanged, *hold})
+    running = Running()
     runs: dict[str, PrefectFuture[Any]] = {}
     for name, needed in plan.needs.items():
         runs[name] = stage.with_options(name=name, task_run_name=name).submit(
             name,
             root,
             recording,
+            running,
             prefix=prefix,
             force=name in force,
             hold=name in hold,
@@ -150,7 +154,7 @@ def _pipeline(
     try:
         wait(list(runs.values()))
     except BaseException:  # Ctrl-C or a termination signal: the threads that wait for the stages cannot be interrupted
-        stop_running()
+        running.stop()
         raise
     states = {name: run.state for name, run in runs.items()}
     outcomes = [state.result() for state in states.values() if state.is_completed()]

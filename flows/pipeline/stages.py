@@ -6,7 +6,6 @@ the same result. The names used here that DVC does not document are why pyprojec
 
 import json
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -27,8 +26,7 @@ from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
-from flows.processes import start as processes
-from flows.processes.stopping import stop_all
+from flows.processes.running import Running
 from flows.repository.opening import key_of, open_repository, patiently, record
 from tasks.harness.settings import GRAPH, HERE
 from tasks.harness.stage import TEMPORARY
@@ -38,8 +36,6 @@ from tasks.tracking.facts import Data, data_read, flatten
 logging.getLogger("dvc").setLevel(logging.WARNING)
 
 Tell = Callable[[int, str], None]
-GRACE = 2  # seconds that a stage has to end by itself
-_running: set[processes.Process] = set()
 
 
 class StageError(Exception):
@@ -147,6 +143,7 @@ def bring_up_to_date(
     force: bool = False,
     hold: bool = False,
     tell: Tell,
+    running: Running,
     prepare: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
@@ -159,12 +156,13 @@ def bring_up_to_date(
         force: run it even when it is up to date.
         hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
+        running: gets the stage's process.
         prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
 
     Raises:
         StageError: the stage's process failed, or the stage would have to run and is held.
     """
-    run = partial(_reproduce, prepare=prepare, tell=tell)
+    run = partial(_reproduce, prepare=prepare, tell=tell, running=running)
     return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, run=run), tell)
 
 
@@ -230,7 +228,7 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
+def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> dict[str, float]:
     """Run the stage; returns what it measured of its run.
 
     Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
@@ -241,58 +239,33 @@ def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) ->
     measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell)))(stage)
+        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell, running)))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
     return measured
 
 
-def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell) -> dict[str, float]:
+def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> dict[str, float]:
     prepare()
-    started = time.monotonic()
-    read, write = os.pipe()
-    process = processes.start(_command(stage), stage.wdir, write)
-    os.close(write)
-    _running.add(process)
+    began = time.monotonic()
     failure = None
     measured: dict[str, float] = {}
-    with os.fdopen(read) as lines:
+    with running.started(_command(stage), stage.wdir) as (process, lines):
         for line in lines:
             record = json.loads(line)
             measured |= record.get("measured", {})
             tell(record["level"], record["message"])
             if record["level"] >= logging.ERROR:
                 failure = record["message"].splitlines()[0]
-    code = process.wait()
-    _running.discard(process)
+        code = process.wait()
     if code == 0:
         return measured
     if code < 0:
         failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
     raise (StageInterruptedError if code == TEMPORARY else StageError)(
-        f"{stage.name}: {failure or f'it ended with exit code {code}'}", time.monotonic() - started
+        f"{stage.name}: {failure or f'it ended with exit code {code}'}", time.monotonic() - began
     )
-
-
-def stop_running() -> None:
-    """End the processes of the stages that run in this process's flows; what they had written to stores stays.
-
-    They are in process groups of their own, so that Ctrl-C reaches the flow alone and the flow decides.
-    """
-    stop_all()
-    _send(signal.SIGTERM)
-    end = time.monotonic() + GRACE
-    while _running and time.monotonic() < end:
-        time.sleep(0.05)
-    _send(signal.SIGKILL)  # no harm: a stage survives it at any moment; Lightning would train on until its epoch ends
-    processes.end_starter()
-
-
-def _send(number: signal.Signals) -> None:
-    for process in list(_running):
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, number)
 
 
 def _command(stage: PipelineStage) -> list[str]:

@@ -40,7 +40,7 @@ HOLD = """
 import sys
 if "spawn_main" in " ".join(sys.orig_argv):
     import os, time
-    import cbir.inference as inference
+    import cbir.embedding.inference as inference
     embed = inference.embed_shard
     def held(*arguments, **options):
         from prefect.runtime import task_run

@@ -15,6 +15,7 @@ import pytest
 from dvc.repo import lock_repo
 
 from flows.pipeline.stages import Outcome, StageError, bring_up_to_date, plan_stages
+from flows.processes.running import Running
 from flows.repository.accessions import adopt
 from flows.repository.opening import open_repository
 from flows.workspace.settings import set_params
@@ -45,8 +46,12 @@ def _busy(path: str) -> Iterator[None]:
     end.join()
 
 
+def _log(level: int, text: str) -> None:
+    logging.log(level, "%s", text)
+
+
 def _bring(*, hold: bool = True) -> Outcome:
-    return bring_up_to_date("second", hold=hold, tell=lambda level, text: logging.log(level, text))
+    return bring_up_to_date("second", hold=hold, tell=_log, running=Running())
 
 
 def test_a_held_stage_that_is_up_to_date_or_can_be_restored_is_as_any_other(here: Workspace) -> None:
