@@ -1,86 +1,80 @@
 """Asks the process that records in MLflow: one for all that a command does, started when it is first needed."""
 
-import json
 import logging
 import subprocess
 import sys
-import tempfile
 import threading
-from collections import deque
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
+from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cbir.errors import UserError
 from flows.pipeline.stages import Outcome, StageError, Tell
 from tasks.harness.settings import is_tracked
+from tasks.tracking.connection import RecorderError
 from tasks.tracking.facts import Ran
+from tasks.tracking.recorder import record_stage
 
-
-class RecorderError(Exception):
-    """MLflow could not do what it was asked for; the message says why."""
+T = TypeVar("T")
 
 
 class Recorder:
-    """The process, and the answers that it owes."""
+    """A process that calls functions one by one, in the order in which they were asked for.
+
+    All requests are with it at once, and outlive a process that is killed. A pool of one worker hands out two at a time
+    and keeps the rest, and its worker waits for ever when nobody is left.
+    """
 
     def __init__(self) -> None:
-        self._owed: deque[Future[str]] = deque()
-        self._ended: str | None = None
-        self._lock = threading.Lock()  # of the two above and of the process's input
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.tracking.recorder"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            process_group=0,  # Ctrl-C is for the run, which may have something to record of it
-        )
-        threading.Thread(target=self._listen, name="recorder", daemon=True).start()
+        self._channel, its = Pipe()
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tasks.tracking.recorder", str(its.fileno())],
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the run, which may have something to record of it
+            )
+        self._asked = 0
+        self._answers: list[tuple[Any, Exception | None]] = []
+        self._lock = threading.Lock()
 
     @property
     def alive(self) -> bool:
-        return self._ended is None
+        return self._process.poll() is None
 
-    def ask(self, request: Mapping[str, Any]) -> "Future[str]":
-        """Ask; the answer comes in a while, or a UserError or RecorderError."""
-        answer: Future[str] = Future()
-        with self._lock:
-            if self._ended is not None:
-                answer.set_exception(RecorderError(self._ended))
-                return answer
-            self._owed.append(answer)
-            assert self._process.stdin
-            with suppress(BrokenPipeError):  # it is the listener's to say why
-                self._process.stdin.write(f"{json.dumps(request)}\n")
-                self._process.stdin.flush()
-        return answer
+    def ask(self, function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
+        """Ask for a call; what is returned waits for its result, and raises UserError or RecorderError for a failure.
 
-    def _listen(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        for line in self._process.stdout:
-            answer, said = self._owed.popleft(), json.loads(line)
-            if "error" in said:
-                answer.set_exception((UserError if said["user"] else RecorderError)(said["error"]))
-            else:
-                answer.set_result(said["answer"])
-        self._process.wait()
-        with self._errors:
-            self._errors.seek(0)
-            words = self._errors.read().decode(errors="replace").strip().splitlines()
+        Args:
+            function: of a module, as are the classes of its arguments and its result.
+            arguments: of the call.
+        """
         with self._lock:
-            self._process.stdout.close()
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
-            self._ended = words[-1] if words else "the process that records was killed"
-            while self._owed:
-                self._owed.popleft().set_exception(RecorderError(self._ended))
+            number, self._asked = self._asked, self._asked + 1
+            with suppress(OSError):  # that it has ended shows where its answer is waited for
+                self._channel.send((function, arguments))
+        return partial(self._answer, number)
+
+    def _answer(self, number: int) -> Any:
+        with self._lock:
+            while len(self._answers) <= number:
+                self._answers.append(self._receive())
+        value, error = self._answers[number]
+        if error:
+            raise error
+        return value
+
+    def _receive(self) -> tuple[Any, Exception | None]:
+        try:
+            value, error = self._channel.recv()
+        except (EOFError, OSError):
+            return None, RecorderError("the process that records in MLflow was killed")
+        return value, error
 
 
 _recorders: list[Recorder] = []
@@ -105,7 +99,7 @@ class Recording:
 
     def __init__(self, root: Path, pipeline: str) -> None:
         self._root, self._pipeline = root, pipeline
-        self._answers: dict[str, Future[str]] = {}
+        self._answers: dict[str, Callable[[], str]] = {}
 
     def prepare(self) -> None:
         """A stage is about to run: MLflow may begin to load."""
@@ -133,16 +127,19 @@ class Recording:
 
     def _record(self, name: str, ran: Ran) -> None:
         if self._wanted:
-            self._answers[name] = recorder().ask({"stage": asdict(ran)})
+            self._answers[name] = recorder().ask(record_stage, ran)
 
     def finish(self, tell: Tell) -> str | None:
         """Wait until all is recorded; the id of the MLflow run, None where there is none."""
         run = None
+        failed: dict[str, list[str]] = {}
         for name, answer in self._answers.items():
             try:
-                run = answer.result()
+                run = answer()
             except (RecorderError, UserError) as error:
-                tell(logging.WARNING, f"MLflow did not record the stage {name}: {error}")
+                failed.setdefault(str(error), []).append(name)
+        for reason, names in failed.items():
+            tell(logging.WARNING, f"MLflow did not record {', '.join(names)}: {reason}")
         if run:
             tell(logging.INFO, f"MLflow run: {run}")
         return run

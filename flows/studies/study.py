@@ -19,13 +19,14 @@ from cbir.comparison.study import study as compare
 from cbir.errors import UserError
 from flows.pipeline.flow import pipeline
 from flows.pipeline.measured import recall
+from flows.pipeline.recorder import recorder
 from flows.pipeline.results import keep, result_of
 from flows.pipeline.stages import Outcome
 from flows.studies.plans import Plan
 from flows.workspace.copies import archive_stages, make_workspace, writers_of
-from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
-from tasks.harness.stage import track
-from tasks.tracking.study import Member, Study
+from tasks.harness.settings import PARAMS, Paths, is_tracked, load_paths, read_yaml
+from tasks.tracking.connection import RecorderError
+from tasks.tracking.study import Member, Study, record_study
 
 QUICK = (
     "Made with --quick: small networks without pretrained weights, few epochs. "
@@ -46,11 +47,20 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     done = compare([row for row, _ in finished], note=_note(plans))
     write_study(paths.reports, done)
     whole = Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths))
-    track("the study", "tasks.tracking.study", log=log, text=whole.to_json())
+    _record(whole)
     failed = [row.preset for row in done.rows if row.failure]
     words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
     keep(list(done.rows))
     return Completed(message=words)
+
+
+def _record(whole: Study) -> None:
+    if not is_tracked():
+        return
+    try:
+        log.info("MLflow run: %s", recorder().ask(record_study, whole)())
+    except (UserError, RecorderError) as error:
+        log.warning("MLflow did not record the study: %s", error)
 
 
 def _note(plans: Sequence[Plan]) -> str:

@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cbir.comparison.gate import Decision
 from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import writing
-from flows.pipeline.recorder import RecorderError, recorder
+from flows.pipeline.recorder import recorder
 from tasks.harness.settings import PARAMS, is_tracked, load_paths, read_yaml
+from tasks.tracking import registry
+from tasks.tracking.connection import RecorderError
 
 TOLD = "in_service"  # the file of the store that says what the registry was told last
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,13 @@ def describe(number: str) -> Version:
     Raises:
         UserError: there is none, or it cannot be made again.
     """
-    found = json.loads(_ask("describe", number=number))
+    known = _ask(registry.describe, number)
     values = {
         f"{section}.{key}": value
         for section in ("images", "groundtruth", "train")
-        for key, value in found[section].items()
+        for key, value in known[section].items()
     }
-    return Version(found["version"], found["digest"], values)
+    return Version(known["version"], known["digest"], values)
 
 
 def note_decision(root: Path, decision: Decision) -> int | None:
@@ -54,7 +58,7 @@ def note_decision(root: Path, decision: Decision) -> int | None:
     """
     if not is_tracked():
         return None
-    return int(_ask("decide", root=str(root.absolute()), decision=asdict(decision)))
+    return _ask(registry.note_decision, root.absolute(), asdict(decision))
 
 
 def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:
@@ -67,7 +71,7 @@ def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str
         return
     told, now = _told()
     try:
-        said = _ask("sync", run=run, reports=list(reports))
+        said = _ask(registry.keep_reports, run, list(reports))
     except UserError as error:
         tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
         return
@@ -100,8 +104,8 @@ def _told() -> tuple[Path, str]:
     return paths.store / TOLD, hashlib.sha256(json.dumps([params["tracking"], digest]).encode()).hexdigest()
 
 
-def _ask(command: str, **arguments: Any) -> str:
+def _ask(function: Callable[..., T], *arguments: Any) -> T:
     try:
-        return recorder().ask({"registry": {"command": command, **arguments}}).result()
+        return recorder().ask(registry.answer, function, *arguments)()
     except RecorderError as error:
         raise UserError(f"the model registry did not answer: {error}") from error

@@ -134,24 +134,14 @@ def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
 
     With CBIR_TRACKING=later the process that runs the pipeline sees to it, for all stages at once.
     """
-    if os.environ.get("CBIR_TRACKING") != "later":
-        failure = ["--failed", failed] if failed else []
-        track(stage, "tasks.tracking.runs", stage, f"{seconds:.3f}", *failure, log=logging.getLogger("tasks"))
-
-
-def track(what: str, *command: str, log: logging.Logger, text: str | None = None) -> None:
-    """Have a module record something in MLflow and log the line that it answers with, or why it did not.
-
-    Args:
-        what: is recorded.
-        command: the module and its arguments.
-        text: for its standard input.
-    """
-    if not is_tracked():
+    if os.environ.get("CBIR_TRACKING") == "later" or not is_tracked():
         return
-    result = subprocess.run([sys.executable, "-m", *command], input=text, capture_output=True, text=True, check=False)
+    log = logging.getLogger("tasks")
+    failure = ["--failed", failed] if failed else []
+    command = [sys.executable, "-m", "tasks.tracking.runs", stage, f"{seconds:.3f}", *failure]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in result.stdout.splitlines():
         log.info("%s", line)
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        log.warning("MLflow did not record %s: %s", what, reason)
+        log.warning("MLflow did not record %s: %s", stage, reason)

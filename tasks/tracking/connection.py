@@ -39,6 +39,10 @@ QUIET = {
 }
 
 
+class RecorderError(Exception):
+    """MLflow could not do what it was asked for; the message says why."""
+
+
 @dataclass(frozen=True)
 class Tracking:
     """The section ``tracking`` of params.yaml: MLflow's address (empty: off), experiment, registered model, UI."""

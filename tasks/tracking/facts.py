@@ -46,11 +46,6 @@ class Ran:
     data: tuple[Data, ...] = ()
     failed: str | None = None
 
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> "Ran":
-        """From what JSON makes of one."""
-        return cls(**{**values, "data": tuple(Data(**one) for one in values["data"])})
-
 
 def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = None) -> list[Data]:
     """The data that a stage reads, imported data and outputs of other stages alike, as .dvc files and dvc.lock have it.

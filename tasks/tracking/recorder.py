@@ -1,54 +1,57 @@
-"""Records in MLflow for a whole run: ``python -m tasks.tracking.recorder``, asked on its input.
+"""Calls what records in MLflow, for a whole run: ``python -m tasks.tracking.recorder DESCRIPTOR``.
 
-MLflow takes seconds to load. They are spent once here, while the first stage works, and not by a process for every
-stage. A request is a line of JSON: ``{"stage": …}`` with the fields of :class:`tasks.tracking.facts.Ran`, or
-``{"registry": …}`` with the arguments of :func:`tasks.tracking.registry.answer`. So is an answer, in the order of the
-requests:
-``{"answer": …}``, or ``{"error": …, "user": …}`` with the sentence that says why. It ends with its input: when the
-process that asks has ended, however it ended, what was asked before is still recorded.
+MLflow takes seconds to load. They are spent once here, while the first stage works, and nothing of MLflow can reach or
+break a stage or the flow. Requests come over the connection with that descriptor: a function and its arguments. Each is
+answered with a value and an error, in the order of the requests. The process ends when nobody is left who could ask:
+what was asked before is still recorded, however the process that asked has ended.
 """
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import chdir, redirect_stdout
+from contextlib import chdir, suppress
+from multiprocessing.connection import Connection
 from typing import Any
 
 from cbir.errors import UserError
-from tasks.tracking import registry
-from tasks.tracking.connection import Pipeline, load_mlflow, sentence_of
+from tasks.tracking.connection import Pipeline, RecorderError, load_mlflow, sentence_of
 from tasks.tracking.facts import Ran
 from tasks.tracking.runs import record
 
 
-def answers(requests: Iterable[str]) -> Iterator[str]:
-    """A line of JSON for each line of JSON; a request that fails says why and leaves the next ones as they are."""
-    for line in requests:
-        try:
-            yield json.dumps({"answer": _answer(json.loads(line))})
-        except Exception as error:
-            yield json.dumps({"error": sentence_of(error), "user": isinstance(error, UserError)})
-
-
-def _answer(request: dict[str, Any]) -> str:
-    if "registry" in request:
-        return registry.answer(**request["registry"])
-    ran = Ran.of(request["stage"])
+def record_stage(ran: Ran) -> str:
+    """Record a stage that ran in a workspace; returns the id of the MLflow run."""
     with chdir(ran.root):
         pipeline = Pipeline(ran.pipeline, 0.0, "cbir run")
         return record(ran.name, ran.seconds, pipeline, failed=ran.failed, data=ran.data)
 
 
+def serve(requests: "Connection[Any, Any]") -> None:
+    """Answer until nobody is left who could ask; a request that fails leaves the next ones as they are."""
+    while True:
+        try:
+            function, arguments = requests.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        answer = _answer(function, arguments)
+        with suppress(BrokenPipeError):
+            requests.send(answer)
+
+
+def _answer(function: Any, arguments: Any) -> tuple[Any, Exception | None]:
+    try:
+        return function(*arguments), None
+    except UserError as error:
+        return None, error
+    except Exception as error:
+        return None, RecorderError(sentence_of(error))
+
+
 def main() -> None:
-    """Answer until the input ends."""
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    with redirect_stdout(sys.stderr):  # nothing but answers may get between them
-        os.nice(10)  # the stages first: for what is recorded of them nobody waits
+    """Serve the process that started this one."""
+    os.nice(10)  # the stages first: for what is recorded of them nobody waits
+    with suppress(Exception):  # whatever is wrong with MLflow, each request will say
         load_mlflow()
-        for answer in answers(sys.stdin):
-            out.write(f"{answer}\n")
-            out.flush()
+    serve(Connection(int(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ a run that was killed or by somebody's hand, `sync` moves the alias.
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cbir.encoders.files import CONFIG_FILE, encoder_digest
 from cbir.errors import UserError
@@ -27,65 +28,113 @@ IN_SERVICE = "in_service"  # the tag of the registered model with the version th
 PREVIOUS = "previous"  # the tag of a version, with the one that it took the place of
 GATE = "gate."  # and the name of a number: the tags that say what decided
 
+T = TypeVar("T")
 
-def sync(client: "MlflowClient", experiment: str, tracking: Tracking, paths: Paths) -> str:
+
+@dataclass(frozen=True)
+class Registry:
+    """A connection to the model registry, and the paths of the workspace whose encoder is asked about."""
+
+    client: "MlflowClient"
+    experiment: str
+    tracking: Tracking
+    paths: Paths
+
+
+def answer(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function of this module on the registry of the workspace that is the working directory.
+
+    Args:
+        function: takes the registry first.
+        arguments: its others.
+
+    Raises:
+        UserError: nothing is tracked, or the function says so.
+    """
+    params = read_yaml(PARAMS)
+    tracking, paths = load_tracking(params), load_paths(params)
+    if not tracking.uri:
+        raise UserError("tracking.uri is empty in params.yaml, so there is no registry: set it")
+    with connection(tracking, paths) as (client, experiment):
+        return function(Registry(client, experiment, tracking, paths), *arguments)
+
+
+def keep_reports(registry: Registry, run: str, reports: Sequence[str]) -> str:
+    """Put files on the MLflow run of a pipeline run, then do as :func:`sync`; where no encoder is on disk, nothing.
+
+    Args:
+        registry: to ask.
+        run: key of the pipeline run.
+        reports: paths of the files.
+    """
+    client = registry.client
+    for file in reports:
+        kept = find_or_create(client, registry.experiment, Pipeline(run, 0.0, "cbir"), began=time.time())
+        client.log_artifact(kept.info.run_id, file, Path(file).parent.as_posix())
+        client.set_terminated(kept.info.run_id, kept.info.status if kept.info.status == "FAILED" else "FINISHED")
+    return sync(registry) if (registry.paths.encoder / CONFIG_FILE).exists() else ""
+
+
+def sync(registry: Registry) -> str:
     """Have the alias name the encoder on disk, which is registered where it is not; one sentence, or nothing.
 
     An encoder that comes back by a rollback keeps its own way back. What the last look found in service is written down
     last, so that a look that was killed is taken again.
     """
-    number = str(ensure_version(client, experiment, tracking, paths).version)
-    model = client.get_registered_model(tracking.model)
+    client, name = registry.client, registry.tracking.model
+    number = str(ensure_version(registry).version)
+    model = client.get_registered_model(name)
     champion = str(model.aliases[CHAMPION]) if CHAMPION in model.aliases else None
     before = model.tags.get(IN_SERVICE, champion)
     if champion == number == model.tags.get(IN_SERVICE):
         return ""
-    versions = _versions(client, tracking)
+    versions = _versions(registry)
     if before != number and before in versions and versions[before].tags.get(PREVIOUS) != number:
-        client.set_model_version_tag(tracking.model, number, PREVIOUS, before)
-    client.set_registered_model_alias(tracking.model, CHAMPION, number)
-    client.set_registered_model_tag(tracking.model, IN_SERVICE, number)
+        client.set_model_version_tag(name, number, PREVIOUS, before)
+    client.set_registered_model_alias(name, CHAMPION, number)
+    client.set_registered_model_tag(name, IN_SERVICE, number)
     if before == number and champion not in (None, number):
         return (
             f"the alias {CHAMPION} was moved to version {champion}, but version {number} is in service: moved back; "
             f"`cbir promote {champion}` puts the other one into service"
         )
-    return f"in service: version {number} of {tracking.model}"
+    return f"in service: version {number} of {name}"
 
 
-def ensure_version(client: "MlflowClient", experiment: str, tracking: Tracking, paths: Paths) -> Any:
+def ensure_version(registry: Registry) -> Any:
     """The version of the encoder of the workspace that is the working directory; registered where it is not."""
-    digest = encoder_digest(paths.encoder)
-    if found := _version_of(client, tracking, digest):
-        return found
+    client, digest = registry.client, encoder_digest(registry.paths.encoder)
+    if version := _version_of(registry, digest):
+        return version
     whole = Pipeline(f"encoder:{digest}", 0.0, "cbir", "encoder")
-    run = find_or_create(client, experiment, whole, began=time.time())
-    register_encoder(client, run.info.run_id, paths, tracking)
+    run = find_or_create(client, registry.experiment, whole, began=time.time())
+    register_encoder(client, run.info.run_id, registry.paths, registry.tracking)
     client.set_terminated(run.info.run_id)
-    return _version_of(client, tracking, digest)
+    return _version_of(registry, digest)
 
 
-def describe(client: "MlflowClient", tracking: Tracking, number: str, paths: Paths) -> dict[str, Any]:
+def describe(registry: Registry, number: str) -> dict[str, Any]:
     """A version: number, digest of its encoder, and the sections of params.yaml that made it, accessions by name.
 
     Args:
+        registry: to ask.
         number: of the version, or ``previous``: the one that the encoder on disk took the place of.
 
     Raises:
         UserError: there is none, or nothing is known of how it was made.
     """
     if number == PREVIOUS:
-        served = _version_of(client, tracking, encoder_digest(paths.encoder))
+        served = _version_of(registry, encoder_digest(registry.paths.encoder))
         if served is None or PREVIOUS not in served.tags:
             raise UserError("there is nothing to go back to: no encoder is known to have been in service before")
         number = served.tags[PREVIOUS]
-    versions = _versions(client, tracking)
+    versions, name = _versions(registry), registry.tracking.model
     if number not in versions:
-        there = ", ".join(sorted(versions, key=int)) or "none"
-        raise UserError(f"{tracking.model} has no version {number}; there are {there}")
+        known = ", ".join(sorted(versions, key=int)) or "none"
+        raise UserError(f"{name} has no version {number}; there are {known}")
     if ENCODER not in versions[number].tags:
-        raise UserError(f"version {number} of {tracking.model} was not registered by this program; choose another one")
-    params, accessions = _how_made(client, str(versions[number].run_id), number)
+        raise UserError(f"version {number} of {name} was not registered by this program; choose another one")
+    params, accessions = _how_made(registry.client, str(versions[number].run_id), number)
     return {
         "version": int(number),
         "digest": versions[number].tags[ENCODER],
@@ -110,63 +159,27 @@ def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[st
         return read_yaml(Path(params)), json.loads(Path(accessions).read_text(encoding="utf-8"))
 
 
-def note_decision(
-    client: "MlflowClient", experiment: str, tracking: Tracking, root: Path, decision: dict[str, Any]
-) -> int:
+def note_decision(registry: Registry, root: Path, decision: dict[str, Any]) -> int:
     """Put what was decided of the encoder of a workspace, and the numbers that decided, on its version as tags.
 
     Returns:
         The version, registered where its training could not do it.
     """
     with chdir(root):
-        version = ensure_version(client, experiment, tracking, load_paths(read_yaml(PARAMS)))
+        version = ensure_version(replace(registry, paths=load_paths(read_yaml(PARAMS))))
     tags = {"promoted": str(decision["promoted"]).lower(), "reason": decision["reason"]}
     tags |= {metric_name(name): f"{value:.6g}" for name, value in decision["numbers"].items()}
     for name, text in tags.items():
-        client.set_model_version_tag(tracking.model, str(version.version), f"{GATE}{name}", text)
+        registry.client.set_model_version_tag(registry.tracking.model, str(version.version), f"{GATE}{name}", text)
     return int(version.version)
 
 
-def _version_of(client: "MlflowClient", tracking: Tracking, digest: str) -> Any:
-    found = client.search_model_versions(f"name = '{tracking.model}' AND tags.{ENCODER} = '{digest}'", max_results=1)
-    return found[0] if found else None
+def _version_of(registry: Registry, digest: str) -> Any:
+    query = f"name = '{registry.tracking.model}' AND tags.{ENCODER} = '{digest}'"
+    return next(iter(registry.client.search_model_versions(query, max_results=1)), None)
 
 
-def _versions(client: "MlflowClient", tracking: Tracking) -> dict[str, Any]:
+def _versions(registry: Registry) -> dict[str, Any]:
     """All versions by their numbers."""
-    return {str(one.version): one for one in client.search_model_versions(f"name = '{tracking.model}'")}
-
-
-def answer(command: str, **arguments: Any) -> str:
-    """Do what a command says: one line, or nothing.
-
-    Args:
-        command: ``sync``, ``describe`` or ``decide``.
-        arguments: of it, as JSON has them. ``sync``: ``run``, the pipeline run that the files ``reports`` belong to;
-            ``describe``: ``number``; ``decide``: ``root``, the workspace of the encoder, and ``decision``.
-
-    Raises:
-        UserError: nothing is tracked, or there is no such version.
-    """
-    params = read_yaml(PARAMS)
-    tracking, paths = load_tracking(params), load_paths(params)
-    if not tracking.uri:
-        raise UserError("tracking.uri is empty in params.yaml, so there is no registry: set it")
-    with connection(tracking, paths) as (client, experiment):
-        match command:
-            case "describe":
-                return json.dumps(describe(client, tracking, arguments["number"], paths))
-            case "decide":
-                root, decision = Path(arguments["root"]), arguments["decision"]
-                return str(note_decision(client, experiment, tracking, root, decision))
-            case "sync":
-                _keep_reports(client, experiment, **arguments)
-                return sync(client, experiment, tracking, paths) if (paths.encoder / CONFIG_FILE).exists() else ""
-        raise ValueError(command)
-
-
-def _keep_reports(client: "MlflowClient", experiment: str, *, run: str, reports: Sequence[str]) -> None:
-    for file in reports:
-        found = find_or_create(client, experiment, Pipeline(run, 0.0, "cbir"), began=time.time())
-        client.log_artifact(found.info.run_id, file, Path(file).parent.as_posix())
-        client.set_terminated(found.info.run_id, found.info.status if found.info.status == "FAILED" else "FINISHED")
+    query = f"name = '{registry.tracking.model}'"
+    return {str(version.version): version for version in registry.client.search_model_versions(query)}

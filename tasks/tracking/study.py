@@ -1,22 +1,17 @@
-"""Records a study in MLflow: ``python -m tasks.tracking.study``, with the study as JSON on its standard input.
+"""Records a study in MLflow: one run with a nested one a preset.
 
-A study is one MLflow run with a nested one a preset. All are recorded by one process when the study has ended:
-MLflow takes some seconds to load, which would be spent once a stage. A study that was killed is recorded when it has
-gone on to its end.
+It is recorded when it has ended; a study that was killed, when it has gone on to its end.
 """
 
-import json
-import sys
 import time
 from collections.abc import Mapping
-from contextlib import chdir, redirect_stdout
-from dataclasses import asdict, dataclass
+from contextlib import chdir
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
-from tasks.tracking.connection import RUN_LINE, Pipeline, connection, find_or_create, load_tracking
-from tasks.tracking.facts import without_credentials
+from tasks.tracking.connection import Pipeline, connection, find_or_create, load_tracking
 from tasks.tracking.runs import log_stage
 
 
@@ -41,15 +36,6 @@ class Study:
     began: float
     members: list[Member]
     files: list[str]
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Study":
-        values = json.loads(text)
-        members = [Member(**{**one, "failed": one["failed"] and tuple(one["failed"])}) for one in values["members"]]
-        return cls(**{**values, "members": members})
 
 
 def record_study(study: Study) -> str:
@@ -76,17 +62,3 @@ def _record_member(client: Any, experiment: str, member: Member, pipeline: Pipel
     if member.failed:
         stage, sentence = member.failed
         log_stage(client, run, stage, 0.0, failed=sentence)
-
-
-def main() -> None:
-    """The command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
-    try:
-        with redirect_stdout(sys.stderr):
-            run_id = record_study(Study.from_json(sys.stdin.read()))
-    except Exception as error:
-        sys.exit(without_credentials(" ".join(str(error).split()) or type(error).__name__))
-    print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the flow
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,10 @@
-"""flows.pipeline.recorder: asks a process that may die, and says why it has."""
+"""flows.pipeline.recorder: asks a process that outlives this one, and says why it could not do what it was asked."""
 
+import os
 import shutil
-import threading
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +14,11 @@ import pytest
 
 from cbir.errors import UserError
 from flows.pipeline import recorder as module
-from flows.pipeline.recorder import Recorder, RecorderError, Recording, recorder
+from flows.pipeline.recorder import RecorderError, Recording, recorder
 from flows.pipeline.stages import Outcome, StageError
 from tasks.harness.settings import is_tracked
+from tasks.tracking import registry
+from tests.support.outputs import make_outputs
 from tests.support.toy import REPOSITORY
 
 PATIENCE = 120  # seconds
@@ -30,7 +35,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield tmp_path
     for process in _recorders():
         process.kill()
-    while any(thread.name == "recorder" for thread in threading.enumerate()):
+    while module._recorders and module._recorders[-1].alive:
         time.sleep(0.05)
 
 
@@ -38,26 +43,88 @@ def _recorders() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "tasks.tracking.recorder" in one.cmdline()]
 
 
-def test_a_mistake_of_the_user_and_a_failure_of_mlflow_are_told_apart(workspace: Path) -> None:
-    asked = Recorder()
-    answers = [asked.ask({"registry": {"command": "describe", "number": "7"}}), asked.ask({"nonsense": 1})]
+def test_a_mistake_of_the_user_and_a_failure_of_mlflow_are_told_apart_also_where_asked_in_another_order(
+    workspace: Path,
+) -> None:
+    asked = recorder()
+    answers = [asked.ask(registry.answer, registry.describe, "7"), asked.ask(int, "nonsense"), asked.ask(abs, -3)]
+    assert answers[2]() == 3
+    with pytest.raises(RecorderError, match="nonsense"):
+        answers[1]()
     with pytest.raises(UserError, match="has no version 7"):
-        answers[0].result(PATIENCE)
-    with pytest.raises(RecorderError, match="stage"):
-        answers[1].result(PATIENCE)
+        answers[0]()
 
 
 def test_one_that_was_killed_owes_no_answer_and_the_next_request_starts_another(workspace: Path) -> None:
     first = recorder()
     assert recorder() is first
     (process,) = _recorders()
-    answer = first.ask({"registry": {"command": "describe", "number": "7"}})
+    answer = first.ask(time.sleep, 600)
     process.kill()
     with pytest.raises(RecorderError, match="was killed"):
-        answer.result(PATIENCE)
+        answer()
     with pytest.raises(RecorderError, match="was killed"):
-        first.ask({}).result(PATIENCE)
+        first.ask(abs, -3)()
+    while first.alive:
+        time.sleep(0.05)
     assert recorder() is not first
+
+
+def test_where_it_was_killed_one_warning_names_all_that_is_not_recorded(workspace: Path) -> None:
+    recording = Recording(workspace, "key")
+    recording.prepare()
+    recorder().ask(time.sleep, 600)
+    for name in ("clean", "embed", "index"):
+        recording.ran(Outcome(name, True, "ran", 1.0, "key"))
+    (process,) = _recorders()
+    process.kill()
+    said: list[str] = []
+    assert recording.finish(lambda _, text: said.append(text)) is None
+    assert said == ["MLflow did not record clean, embed, index: the process that records in MLflow was killed"]
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_it(workspace: Path) -> None:
+    recorder()
+    (process,) = _recorders()
+    assert os.getsid(process.pid) == process.pid != os.getsid(0)
+
+
+KILLED = """
+import os, signal, sys
+from flows.pipeline.recorder import recorder
+from tasks.tracking.findings import Ran
+from tasks.tracking.recorder import record_stage
+
+asked = recorder()
+for name in sys.argv[1:]:
+    asked.ask(record_stage, Ran(name, os.getcwd(), "key", 1.0))
+print(asked._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_asked_is_recorded_although_the_run_was_killed_and_then_the_process_ends(tmp_path: Path) -> None:
+    """The kill comes before MLflow has loaded, so that all requests but the first are still on their way."""
+    import mlflow
+
+    make_outputs(tmp_path)
+    names = ["index", "clean", "group", "evaluate", "groundtruth", "embed"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", KILLED, *names]
+    killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    end = time.monotonic() + PATIENCE
+    while _is_running(int(killed.stdout)):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
+    experiment = client.get_experiment_by_name("cbir")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["stages"] == ", ".join(names)
+
+
+def _is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_what_cannot_be_recorded_is_a_warning_that_names_the_stage(
@@ -75,7 +142,7 @@ def test_what_cannot_be_recorded_is_a_warning_that_names_the_stage(
     said: list[str] = []
     assert recording.finish(lambda _, text: said.append(text)) is None
     assert len(said) == 1
-    assert said[0].startswith("MLflow did not record the stage clean: ")
+    assert said[0].startswith("MLflow did not record clean: ")
     assert "nonsense" in said[0]
 
 

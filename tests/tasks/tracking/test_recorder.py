@@ -1,30 +1,37 @@
 """tasks.tracking.recorder: one process records all stages in order; one that fails harms no other."""
 
-import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from cbir.errors import UserError
+from tasks.tracking import registry
+from tasks.tracking.connection import RecorderError
 from tasks.tracking.facts import Data, Ran
+from tasks.tracking.recorder import record_stage
 from tests.support.outputs import REPOSITORY, make_outputs
 
 
-def ask(folder: Path, *requests: object) -> list[dict[str, Any]]:
-    """The answers of a recorder whose input ends after the last request."""
-    lines = "".join(f"{request if isinstance(request, str) else json.dumps(request)}\n" for request in requests)
-    done = subprocess.run(
-        [sys.executable, "-m", "tasks.tracking.recorder"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        input=lines,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def ask(folder: Path, *requests: tuple[Callable[..., Any], Any]) -> list[tuple[Any, Exception | None]]:
+    """The answers of a recorder that nobody asks any more after the last request."""
+    ours, its = Pipe()
+    with its:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.tracking.recorder", str(its.fileno())],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            pass_fds=[its.fileno()],
+        )
+    with ours:
+        for function, *arguments in requests:
+            ours.send((function, arguments))
+        answers = [ours.recv() for _ in requests]
+    assert process.wait(60) == 0
+    return answers
 
 
 def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
@@ -33,20 +40,20 @@ def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_
     make_outputs(tmp_path)
     read = Data("data/raw", "0123.dir", 12, 3)
     index, clean, other = (
-        {"stage": asdict(Ran(name, str(tmp_path), key, 2.0, data=(read,)))}
+        (record_stage, Ran(name, str(tmp_path), key, 2.0, data=(read,)))
         for name, key in (("index", "one"), ("clean", "one"), ("clean", "two"))
     )
-    failed = {"stage": asdict(Ran("group", str(tmp_path), "two", 1.0, failed="no space"))}
-    unknown = {"registry": {"command": "describe", "number": "7"}}
-    said = ask(tmp_path, index, "not JSON", unknown, clean, other, failed)
-    assert [list(one) for one in said] == [["answer"], ["error", "user"], ["error", "user"], *[["answer"]] * 3]
-    assert said[0] == said[3] != said[4] == said[5]
-    assert (said[1]["user"], said[2]["user"]) == (False, True)
-    assert said[2]["error"].startswith("cbir-encoder has no version 7")
+    failed = record_stage, Ran("group", str(tmp_path), "two", 1.0, failed="no space")
+    answers = ask(tmp_path, index, (int, "nonsense"), (registry.answer, registry.describe, "7"), clean, other, failed)
+    runs, errors = zip(*answers, strict=True)
+    assert runs[0] == runs[3] != runs[4] == runs[5]
+    assert [type(error) for error in errors] == [type(None), RecorderError, UserError, *[type(None)] * 3]
+    assert "nonsense" in str(errors[1])
+    assert str(errors[2]).startswith("cbir-encoder has no version 7")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
-    run = client.get_run(said[0]["answer"])
+    run = client.get_run(runs[0])
     assert run.data.tags["stages"] == "index, clean"
     assert run.info.status == "FINISHED"
     assert run.data.metrics["seconds/clean"] == 2.0
     assert [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs] == [("data/raw", "0123.dir")]
-    assert client.get_run(said[5]["answer"]).data.tags["failed.group"] == "no space"
+    assert client.get_run(runs[5]).data.tags["failed.group"] == "no space"

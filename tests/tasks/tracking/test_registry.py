@@ -56,13 +56,10 @@ def ask(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     params = read_yaml(PARAMS)
     tracking, paths = load_tracking(params), load_paths(params)
     with connection(tracking, paths) as (client, experiment):
-        asked = {"client": client, "experiment": experiment, "tracking": tracking, "paths": paths}
+        asked = registry.Registry(client, experiment, tracking, paths)
 
         def function(name: str, *arguments: Any) -> Any:
-            chosen = getattr(registry, name)
-            names = [one for one in ("client", "experiment", "tracking") if one in chosen.__annotations__]
-            last = [paths] if "paths" in chosen.__annotations__ else []
-            return chosen(*(asked[one] for one in names), *arguments, *last)
+            return getattr(registry, name)(asked, *arguments)
 
         function.client = client  # type: ignore[attr-defined]
         yield function
@@ -202,14 +199,14 @@ def test_a_decision_is_on_the_version_of_the_challenger_also_where_its_training_
     assert Path.cwd() == trained
 
 
-def test_a_command_is_answered_with_one_line(trained: Path, tmp_path: Path) -> None:
+def test_the_registry_of_the_workspace_answers(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "mlflow.db", tmp_path / "mlflow.db")
     _change("tracking", uri=f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
     _put_on_disk(2)
-    assert answer("sync", run="", reports=[]) == f"in service: version 2 of {MODEL}"
-    assert json.loads(answer("describe", number="2"))["train"]["epochs"] == 2
+    assert answer(registry.keep_reports, "", []) == f"in service: version 2 of {MODEL}"
+    assert answer(registry.describe, "2")["train"]["epochs"] == 2
     with pytest.raises(UserError, match="has no version 8; there are 1, 2, 3"):
-        answer("describe", number="8")
+        answer(registry.describe, "8")
 
 
 def test_without_tracking_there_is_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,4 +215,4 @@ def test_without_tracking_there_is_no_registry(tmp_path: Path, monkeypatch: pyte
     YAML().dump(params, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"^tracking\.uri is empty in params\.yaml, so there is no registry: set it$"):
-        answer("sync", run="", reports=[])
+        answer(registry.sync)

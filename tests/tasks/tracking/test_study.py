@@ -1,15 +1,13 @@
 """A study in MLflow: one run, with a nested one a preset."""
 
-import json
 import shutil
-import subprocess
-import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.tracking.study import Member, Study
+from tasks.tracking.study import Member, Study, record_study
 from tests.support.outputs import make_outputs
 
 pytestmark = [
@@ -38,19 +36,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         Member("bad", str(member), {"groundtruth": 1.0}, failed=("train", "no caption at all")),
     ]
     study = Study("key", 1_700_000_000.0, members, ["reports/study.csv"])
-    done = subprocess.run(
-        [sys.executable, "-m", "tasks.tracking.study"],
-        cwd=folder,
-        input=study.to_json(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("MLflow run: ")
+    with chdir(folder):
+        parent = record_study(study)
     mlflow.set_tracking_uri(f"sqlite:///{folder.as_posix()}/mlflow.db")
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("cbir")
-    return {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    named = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert named["study"].info.run_id == parent
+    return named
 
 
 def test_a_study_is_one_run_with_a_nested_one_a_preset(runs: dict[str, Any]) -> None:
@@ -82,9 +75,3 @@ def test_a_preset_that_failed_is_a_failed_run_that_says_why(runs: dict[str, Any]
 def test_the_table_is_with_the_whole(runs: dict[str, Any]) -> None:
     artifacts = Path(runs["study"].info.artifact_uri)
     assert (artifacts / "reports/study.csv").read_text() == "preset,map@10\n"
-
-
-def test_a_study_goes_through_json_unchanged() -> None:
-    study = Study("key", 1.5, [Member("one", "/root", {"train": 1.0}, failed=("train", "why"))], ["a"])
-    assert json.loads(study.to_json())["members"][0]["failed"] == ["train", "why"]
-    assert Study.from_json(study.to_json()) == study
