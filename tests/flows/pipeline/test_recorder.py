@@ -84,7 +84,7 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(workspace: Path) -> None:
 KILLED = """
 import os, signal, sys
 from flows.pipeline.recorder import recorder
-from tasks.tracking.findings import Ran
+from tasks.tracking.facts import Ran
 from tasks.tracking.recorder import record_stage
 
 asked = recorder()
