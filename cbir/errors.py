@@ -1,4 +1,4 @@
-"""What the user can mend: the one exception that says how, and a full disk told from other errors."""
+"""Errors that users can mend: the exception that says how, and the recognition of a full disk."""
 
 import difflib
 import errno
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-_ROOM = 1 << 24  # bytes; what failed may have made some room since
+_ROOM = 1 << 24  # bytes; the write that failed may have freed some room since
 
 
 _LISTED = 10  # names in a sentence
@@ -35,12 +35,12 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
 
 
 def is_full_disk(error: BaseException | None) -> bool:
-    """Whether an error, or one that it was raised from, says that the disk or the user's part of it is full."""
+    """Returns whether an error, or one that it was raised from, says that the disk or the user's part of it is full."""
     while error is not None:
         number = error.errno if isinstance(error, OSError) else None
         if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
             return True
-        if "disk I/O error" in str(error):  # so SQLite calls it where it has no room to say more
+        if "disk I/O error" in str(error):  # SQLite's message where it has no room to say more
             return shutil.disk_usage(Path.cwd()).free < _ROOM
         error = error.__cause__ or error.__context__
     return False

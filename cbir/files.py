@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and reproducible Parquet."""
+"""Writes files and folders that appear whole or not at all, and reproducible Parquet."""
 
 import glob
 import json
@@ -22,7 +22,9 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; what was written there takes its place when the block ends without an error."""
+    """Yields a temporary path beside ``path``; the file written there replaces ``path`` when the block ends without an
+    error.
+    """
     temporary = _temporary(path)
     try:
         with _telling_full_disk(path.parent):
@@ -34,7 +36,9 @@ def writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing_folder(path: Path) -> Iterator[Path]:
-    """An empty temporary folder beside ``path``; it takes its place, all files at once, when the block ends well."""
+    """Yields an empty temporary folder beside ``path``; it replaces ``path``, all files at once, when the block ends
+    without an error.
+    """
     temporary = _temporary(path)
     temporary.mkdir()
     try:
@@ -48,7 +52,9 @@ def writing_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _telling_full_disk(folder: Path) -> Iterator[None]:
-    """Writers that are not Python's (of checkpoints, of indexes) say only that they failed; then the disk is asked.
+    """Tells a full disk from other failures of writers.
+
+    Writers that are not Python's (of checkpoints, of indexes) say only that they failed; then the disk is asked.
 
     Raises:
         OSError: in place of such an error, ENOSPC.
@@ -65,7 +71,7 @@ def _telling_full_disk(folder: Path) -> Iterator[None]:
 
 
 def _temporary(path: Path) -> Path:
-    """A name of this process's own beside ``path``, free for use; what killed processes left there is removed."""
+    """Returns a free name beside ``path`` for this process alone, and removes the leftovers of killed processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         owner = left.name.removesuffix(".tmp").rpartition(".")[2]
@@ -82,7 +88,7 @@ def _remove(path: Path) -> None:
 
 
 def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a table, with ``metadata`` added to its schema's, so that the same table gives the same bytes."""
+    """Writes a table, with ``metadata`` added to its schema's, so that the same table gives the same bytes."""
     if metadata:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with writing(path) as temporary:
@@ -120,6 +126,6 @@ def require_file(path: Path, *, name: str, stage: str) -> None:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document that people may read too, so that the same one gives the same bytes."""
+    """Writes a document, indented for readers, so that the same document gives the same bytes."""
     with writing(path) as temporary:
         temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

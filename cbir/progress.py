@@ -1,4 +1,4 @@
-"""How long work tells how far it is: the caller hands in something like tqdm, the science only iterates."""
+"""The interface for progress: the caller hands in something like tqdm, the science only iterates."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar

@@ -1,10 +1,10 @@
-"""Texts for the cells of tables that other programs show: spreadsheets, and pages made of Markdown."""
+"""Makes texts safe for the cells of tables that other programs show: spreadsheets, and pages made of Markdown."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_text(value: str) -> str:
-    """The value, with an apostrophe before it where a spreadsheet program would take it for a formula.
+    """Returns the value, with an apostrophe before it where a spreadsheet program would take it for a formula.
 
     See OWASP, "CSV Injection": a file name such as ``=HYPERLINK(…)`` would be run by whoever opens the report.
     """
@@ -12,5 +12,5 @@ def as_text(value: str) -> str:
 
 
 def as_markdown(value: str) -> str:
-    """The value for a cell of a Markdown table, of which it cannot break out: names of files are untrusted."""
+    """Escapes the value for a cell of a Markdown table, which it cannot break out of; names of files are untrusted."""
     return value.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("`", "'")

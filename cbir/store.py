@@ -20,7 +20,8 @@ _VARIABLES = 500  # SQLite's portable limit of bound variables in a statement is
 
 
 class Store:
-    """Bytes by key; each thread and process has its own connection, so an object can be shared, forked and pickled.
+    """Stores bytes by key; each thread and process has its own connection, so an object can be shared, forked and
+    pickled.
 
     Args:
         path: the SQLite file; made, with its folder, at the first use.
@@ -31,40 +32,40 @@ class Store:
         self.path = path
 
     def get(self, key: str) -> bytes | None:
-        """The value of a key, None where there is none."""
+        """Returns the value of a key, None where it has none."""
         with self._connection() as connection:
             row = connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The values of those keys that have one."""
+        """Returns the values of those keys that have one, by key."""
         return dict(self._select("key, value", keys))
 
     def missing(self, keys: Sequence[str]) -> list[str]:
-        """Those keys that have no value, in their order."""
-        there = {key for (key,) in self._select("key", keys)}
-        return [key for key in keys if key not in there]
+        """Returns those keys that have no value, in their order."""
+        stored = {key for (key,) in self._select("key", keys)}
+        return [key for key in keys if key not in stored]
 
     def put_many(self, entries: Iterable[tuple[str, bytes]]) -> None:
-        """Add entries in one transaction; a key that is there keeps its value."""
+        """Adds entries in one transaction; a key that has a value keeps it."""
         complete = list(entries)  # before the transaction begins: others wait while it lasts
         with self._connection() as connection, connection:
             connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", complete)
 
     def close(self) -> None:
-        """Close this process's connections; the next use opens new ones."""
+        """Closes this process's connections; the next use opens new ones."""
         for owner in [owner for owner in self._connections if owner[0] == os.getpid()]:
             self._connections.pop(owner).close()
 
     def _select(self, columns: str, keys: Sequence[str]) -> Iterator[tuple]:
         with self._connection() as connection:
-            for some in _batches(keys):
-                marks = ",".join("?" * len(some))
-                yield from connection.execute(f"SELECT {columns} FROM entries WHERE key IN ({marks})", some)
+            for batch in _batches(keys):
+                marks = ",".join("?" * len(batch))
+                yield from connection.execute(f"SELECT {columns} FROM entries WHERE key IN ({marks})", batch)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; a damaged file becomes an error that says what to do."""
+        """Yields this thread's connection; a damaged file becomes an error that says what to do."""
         owner = (os.getpid(), threading.get_ident())
         try:
             if owner not in self._connections:
@@ -102,7 +103,10 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Readers then never wait. SQLite does not itself wait here for a process that does the same at the same moment."""
+    """Switches to the write-ahead log, so that readers never wait.
+
+    SQLite does not itself wait here for a process that switches at the same moment, so it is tried again.
+    """
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

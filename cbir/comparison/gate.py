@@ -1,4 +1,4 @@
-"""The gate: whether a newly trained encoder is measurably better than the one in service."""
+"""The promotion gate: decides whether a newly trained encoder is measurably better than the one in service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _ROUNDED = 1e-9  # a fall of just the tolerance is none
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """When an encoder is promoted; the names are those of the section ``promotion`` of params.yaml.
+    """The conditions of a promotion; the names are those of the section ``promotion`` of params.yaml.
 
     Attributes:
         metric: of the per-query tables; must be better.
-        significance: what the p-value of the paired bootstrap over groups must be below.
-        tolerance: how much recall_at_p90 may fall.
+        significance: upper bound of the p-value of the paired bootstrap over groups.
+        tolerance: the most that recall_at_p90 may fall.
 
     Raises:
         UserError: a value out of its range.
@@ -41,7 +41,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Measured:
-    """An encoder's metrics.json and its per-query table, on an archive."""
+    """The metrics.json and the per-query table of an encoder, on an archive."""
 
     metrics: Mapping[str, Any]
     per_query: pd.DataFrame
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to promote, the reason in a sentence, and the numbers that decided, by name."""
+    """The decision to promote or not, the reason in a sentence, and the numbers behind it, by name."""
 
     promoted: bool
     reason: str
@@ -57,7 +57,7 @@ class Decision:
 
 
 def require_metric(measured: Measured, gate: Gate) -> None:
-    """Raise UserError where the gate's metric is none of the per-query table: before anything is trained for it."""
+    """Raises UserError where the gate's metric is none of the per-query table: before anything is trained for it."""
     if gate.metric not in measured.per_query:
         numbers = measured.per_query.select_dtypes("float").columns
         raise UserError(
@@ -66,7 +66,7 @@ def require_metric(measured: Measured, gate: Gate) -> None:
 
 
 def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
-    """Hold a challenger against the encoder in service, on the same queries in the same gallery.
+    """Compares a challenger with the encoder in service, on the same queries in the same gallery.
 
     Promoted when the metric's mean is better, the paired bootstrap over groups gives a p-value below the significance
     (:func:`cbir.comparison.paired.compare`), and recall_at_p90 falls by no more than the tolerance.
@@ -78,17 +78,17 @@ def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
         require_metric(measured, gate)
     if difference := _different_protocol(challenger, champion):
         return Decision(False, difference, {})
-    found = compare(challenger.per_query, champion.per_query, metric=gate.metric)
-    if found.difference is None or found.interval is None or found.p_value is None:
-        return Decision(False, f"not enough to tell: {found.queries} queries, of fewer than two groups", {})
+    comparison = compare(challenger.per_query, champion.per_query, metric=gate.metric)
+    if comparison.difference is None or comparison.interval is None or comparison.p_value is None:
+        return Decision(False, f"not enough to tell: {comparison.queries} queries, of fewer than two groups", {})
     numbers = {
         gate.metric: float(challenger.per_query[gate.metric].mean()),
         f"{gate.metric}_in_service": float(champion.per_query[gate.metric].mean()),
-        "difference": found.difference,
-        "low": found.interval[0],
-        "high": found.interval[1],
-        "p_value": found.p_value,
-        "queries": float(found.queries),
+        "difference": comparison.difference,
+        "low": comparison.interval[0],
+        "high": comparison.interval[1],
+        "p_value": comparison.p_value,
+        "queries": float(comparison.queries),
         **_guarded(challenger, champion),
     }
     promoted, reason = _judge(numbers, gate)
@@ -117,11 +117,11 @@ def _guarded(challenger: Measured, champion: Measured) -> dict[str, float]:
 
 
 def _different_protocol(challenger: Measured, champion: Measured) -> str | None:
-    """Why the two cannot be compared; None where they can."""
+    """Returns why the two cannot be compared; None where they can."""
     for name in ("images", "gallery", "queries", "true_pairs"):
-        one, other = (each.metrics["counts"].get(name) for each in (challenger, champion))
-        if one != other:
-            return f"not measured alike: {one} {name.replace('_', ' ')}, of the encoder in service {other}"
+        value, in_service = (each.metrics["counts"].get(name) for each in (challenger, champion))
+        if value != in_service:
+            return f"not measured alike: {value} {name.replace('_', ' ')}, of the encoder in service {in_service}"
     mine, others = (set(each.per_query["query_id"]) for each in (challenger, champion))
     if mine != others:
         return f"not measured alike: {len(mine ^ others)} queries that only one of the two encoders was asked"

@@ -1,4 +1,4 @@
-"""Two systems compared on the queries that both have: the difference in a metric, and whether it may be chance.
+"""Compares two systems on the queries that both have: the difference in a metric, and whether it may be chance.
 
 The bootstrap is paired (both systems are read on the same resample) and draws groups, whose queries share their
 difficulty. Sources: Smucker, Allan and Carterette, A Comparison of Statistical Significance Tests for Information
@@ -21,10 +21,10 @@ _SAME = 1e-9  # differences nearer to each other than this differ by rounding al
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much better a system is than its baseline.
+    """The difference between a system and its baseline.
 
     Attributes:
-        queries: how many both have.
+        queries: number of queries that both have.
         difference: of the means over those queries, system minus baseline; None without any.
         interval: 95 %, (low, high); None where there are fewer than two groups.
         p_value: two-sided: how likely a difference of at least this size is where there is none; None as the interval.
@@ -39,7 +39,7 @@ class Comparison:
 def compare(
     system: pd.DataFrame, baseline: pd.DataFrame, *, metric: str = "map@10", resamples: int = 10_000, seed: int = 0
 ) -> Comparison:
-    """Compare two systems by a metric of their per-query tables.
+    """Compares two systems by a metric of their per-query tables.
 
     Groups are drawn as for the other intervals (:mod:`cbir.evaluation.bootstrap`); the difference d of the means is
     read anew on each of the B resamples as d*. Its interval is between the 2.5th and the 97.5th percentile of the d*.
@@ -69,16 +69,17 @@ def compare(
         return {"difference": weight @ differences / weight.sum(axis=1)}
 
     units = pd.factorize(both[unit], sort=True)[0].astype(np.int64)
-    found = float(differences.mean())
+    difference = float(differences.mean())
     drawn = resampled(mean, units, resamples=resamples, seed=seed).get("difference")
     if drawn is None:
-        return Comparison(len(both), found)
-    as_far = np.abs(drawn - found) >= abs(found) - _SAME
-    return Comparison(len(both), found, bounds(drawn), float((1 + as_far.sum()) / (1 + len(drawn))))
+        return Comparison(len(both), difference)
+    as_far = np.abs(drawn - difference) >= abs(difference) - _SAME
+    return Comparison(len(both), difference, bounds(drawn), float((1 + as_far.sum()) / (1 + len(drawn))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The same p-values where several comparisons are made at once: any false alarm among them is as rare as they say.
+    """Corrects p-values for several comparisons at once (Holm), so that any false alarm among them is as rare as they
+    say.
 
     The i-th smallest of m becomes the largest of (m - j + 1) · p_j over j <= i, at most 1. Source: Holm, A Simple
     Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979.

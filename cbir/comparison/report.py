@@ -1,4 +1,4 @@
-"""The files of a study: a page that opens from disk, the same as Markdown, the numbers as CSV, and a plot."""
+"""Writes the files of a study: a page that opens from disk, the same as Markdown, the numbers as CSV, and a plot."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _ROW = 0.42  # inches of the plot's height that a preset takes
 
 
 def write_study(folder: Path, done: Study) -> None:
-    """Write ``study.csv``, ``study.png``, ``study.md``, which shows the plot, and ``study.html``, which holds it."""
+    """Writes ``study.csv``, ``study.png``, ``study.md``, which shows the plot, and ``study.html``, which holds it."""
     write_csv(folder / "study.csv", done)
     write_plot(folder / "study.png", done)
     _write_markdown(folder / "study.md", done)
@@ -32,7 +32,9 @@ def write_study(folder: Path, done: Study) -> None:
 
 
 def write_plot(path: Path, done: Study) -> None:
-    """A bar a preset with its interval, the best above; a preset without the metric has a word in its place."""
+    """Draws a bar for each preset with its interval, the best above; a preset without the metric has a word in its
+    place.
+    """
     rows = done.rows[::-1]
     figures = [row.figures.get(done.metric) for row in rows]
     size = (8.5, 1.6 + _ROW * max(len(rows), 2))
@@ -40,14 +42,14 @@ def write_plot(path: Path, done: Study) -> None:
         writing(path) as temporary,
         figure(temporary, title=f"{done.metric} by preset", subtitle="with 95 % intervals", size=size) as axes,
     ):
-        for place, (row, one) in enumerate(zip(rows, figures, strict=True)):
-            if one is None:
+        for place, (row, value) in enumerate(zip(rows, figures, strict=True)):
+            if value is None:
                 axes.annotate("failed" if row.failure else "no value", (0.01, place), color=GREY, va="center")
                 continue
-            axes.barh(place, one.value, height=0.62, color=BLUE if row is done.best else PALE)
-            if one.low is not None and one.high is not None:
-                axes.plot([one.low, one.high], [place, place], color=DARK, linewidth=1.5, solid_capstyle="butt")
-            axes.annotate(f"{one.value:.3f}", (1.01, place), color=DARK, va="center", annotation_clip=False)
+            axes.barh(place, value.value, height=0.62, color=BLUE if row is done.best else PALE)
+            if value.low is not None and value.high is not None:
+                axes.plot([value.low, value.high], [place, place], color=DARK, linewidth=1.5, solid_capstyle="butt")
+            axes.annotate(f"{value.value:.3f}", (1.01, place), color=DARK, va="center", annotation_clip=False)
         axes.set_yticks(range(len(rows)), [row.preset for row in rows])
         axes.set(xlim=(0, 1), ylim=(-0.6, max(len(rows), 1) - 0.4), xlabel=done.metric)
         axes.grid(visible=False, axis="y")

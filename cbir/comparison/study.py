@@ -1,4 +1,6 @@
-"""The table of a study: one row a preset, every metric with its interval, and a paired test against the best row."""
+"""Makes the table of a study: a row a preset, every metric with its interval, and a paired test against the
+best row.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +13,12 @@ from cbir.comparison.paired import Comparison, compare, holm
 from cbir.files import writing
 from cbir.spreadsheet import as_text
 
-ROBUSTNESS = "robustness/"  # before the names of robustness.json, some of which metrics.json has too
+ROBUSTNESS = "robustness/"  # prefix of the names of robustness.json, because metrics.json has some of them too
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a stage took: wall-clock seconds, and images in one of them (None: it handled none)."""
+    """The pace of a stage: wall-clock seconds, and images in a second (None: it handled none)."""
 
     seconds: float
     images_per_second: float | None = None
@@ -33,13 +35,13 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What there is to tell of one preset. It has either metrics or a failure.
+    """The results of one preset: either metrics or a failure.
 
     Attributes:
         preset: its name.
         description: one line.
-        command: what reproduces the row.
-        published: what the system's own report says, by the names of metrics.json where they mean the same.
+        command: the command that reproduces the row.
+        published: figures of the system's own report, by the names of metrics.json where they mean the same.
         metrics: the content of metrics.json.
         robustness: the content of robustness.json; None where it was not measured.
         per_query: reports/per_query.parquet, for the paired test; None: the row is not tested.
@@ -64,7 +66,7 @@ class Row:
 
     @property
     def figures(self) -> dict[str, Figure]:
-        """Every metric that has a value, those of robustness.json with ``ROBUSTNESS`` before their names."""
+        """Metrics that have a value, those of robustness.json with the prefix ``ROBUSTNESS``."""
         prefixes = (("", self.metrics or {}), (ROBUSTNESS, self.robustness or {}))
         return {prefix + name: figure for prefix, document in prefixes for name, figure in _figures(document)}
 
@@ -78,7 +80,7 @@ class Study:
         metric: by which they are ranked and tested.
         comparisons: with the best row, by preset; the best row and rows that cannot be tested are not in it.
         p_values: of the comparisons that have one, with Holm's correction for their number.
-        note: what a reader has to know of how all rows were made; empty: nothing.
+        note: a remark on how all rows were made; empty for none.
     """
 
     rows: tuple[Row, ...]
@@ -107,7 +109,8 @@ class Study:
 def study(
     rows: Sequence[Row], *, note: str = "", metric: str = "map@10", resamples: int = 10_000, seed: int = 0
 ) -> Study:
-    """Rank the rows, and test each against the best one on the queries that both have (:mod:`cbir.comparison.paired`).
+    """Ranks the rows, and tests each against the best one on the queries that both have
+    (:mod:`cbir.comparison.paired`).
 
     Rows of the same value stay in the order in which they came.
     """
@@ -118,13 +121,15 @@ def study(
         for row in ranked[1:]
         if best is not None and row.per_query is not None
     }
-    tested = {preset: one.p_value for preset, one in comparisons.items() if one.p_value is not None}
+    tested = {
+        preset: comparison.p_value for preset, comparison in comparisons.items() if comparison.p_value is not None
+    }
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return Study(tuple(ranked), metric, comparisons, corrected, note)
 
 
 def write_csv(path: Path, done: Study) -> None:
-    """Everything, one row a preset, for programs: numbers with 6 digits, and no cell that runs as a formula."""
+    """Writes everything, a row a preset, for programs: numbers with 6 digits, and no cell that runs as a formula."""
     table = pd.DataFrame([dict(_cells(done, row)) for row in done.rows])
     with writing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
@@ -150,7 +155,7 @@ def _cells(done: Study, row: Row) -> Iterator[tuple[str, str | float | None]]:
 
 
 def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """The numbers at the document's top, each with its interval from ``ci95``."""
+    """Yields the numbers at the document's top, each with its interval from ``ci95``."""
     between = document.get("ci95", {})
     for name, value in document.items():
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What people read of a study: its rows as a few tables of texts, which the page and the Markdown file both show."""
+"""Makes the tables of a study that people read, as texts; the page and the Markdown file both show them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _RECALL = f"{ROBUSTNESS}recall@1_"
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, what stands smaller below it, and its look: ``best``, ``doubt``, ``failure``, ``code``, ``text``, ""."""
+    """A text, a smaller line below it, and its look: ``best``, ``doubt``, ``failure``, ``code``, ``text``, ""."""
 
     text: str = ""
     detail: str = ""
@@ -31,13 +31,15 @@ class Table:
 
 
 def tables(done: Study) -> list[Table]:
-    """The tables of a study that have rows: the main metrics, robustness, published figures, all metrics, commands."""
-    found = [_main(done), _robustness(done), _published(done), _all(done), _commands(done)]
-    return [table for table in found if table.rows]
+    """Returns the tables of a study that have rows: the main metrics, robustness, published figures, all metrics,
+    commands.
+    """
+    candidates = [_main(done), _robustness(done), _published(done), _all(done), _commands(done)]
+    return [table for table in candidates if table.rows]
 
 
 def in_words(figure: Figure | None) -> Cell:
-    """A metric's value and its interval."""
+    """Returns a metric's value and its interval."""
     if figure is None:
         return Cell("–")
     between = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
@@ -68,14 +70,14 @@ def _measured(done: Study, row: Row, names: Sequence[str]) -> list[Cell]:
 def _tested(done: Study, row: Row) -> list[Cell]:
     if row is done.best:
         return [Cell("best", look="best"), Cell("–")]
-    found = done.comparisons.get(row.preset, Comparison(0))
-    if found.difference is None:
+    comparison = done.comparisons.get(row.preset, Comparison(0))
+    if comparison.difference is None:
         return [Cell("–", "no shared queries"), Cell("–")]
-    between = "" if found.interval is None else "{:+.3f} to {:+.3f}".format(*found.interval)
+    between = "" if comparison.interval is None else "{:+.3f} to {:+.3f}".format(*comparison.interval)
     p = done.p_values.get(row.preset)
     if p is None:
-        return [Cell(f"{found.difference:+.3f}", between), Cell("–")]
-    return [Cell(f"{found.difference:+.3f}", between), Cell(f"{p:.3f}", look="doubt" if p >= _CHANCE else "")]
+        return [Cell(f"{comparison.difference:+.3f}", between), Cell("–")]
+    return [Cell(f"{comparison.difference:+.3f}", between), Cell(f"{p:.3f}", look="doubt" if p >= _CHANCE else "")]
 
 
 def _robustness(done: Study) -> Table:

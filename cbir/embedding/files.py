@@ -1,4 +1,6 @@
-"""The embeddings of an archive as files: Parquet parts of image_id and vector, written as they come and read whole."""
+"""The embeddings of an archive as files: Parquet parts of image_id and vector, written batch by batch and read
+whole.
+"""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +19,12 @@ from cbir.files import writing_folder
 DType = Literal["float32", "float16"]
 Batch = tuple[Sequence[str], np.ndarray]  # image ids and their vectors, (rows, d) float32
 
-_ROW_GROUP = 4096  # rows; what is read at least when a few vectors are looked up by their image_id
+_ROW_GROUP = 4096  # rows, the least that is read when a few vectors are looked up by their image_id
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors of images.
+    """The vectors of images.
 
     Attributes:
         ids: (n,) array of image_id (str objects), sorted, each once.
@@ -45,7 +47,7 @@ def write_embeddings(
     dtype: DType = "float32",
     part_rows: int = 65536,
 ) -> None:
-    """Write ``part-00000.parquet``, … of ``part_rows`` rows each; only a few thousand rows are in memory at a time.
+    """Writes ``part-00000.parquet``, … of ``part_rows`` rows each; only a few thousand rows are in memory at a time.
 
     Args:
         batches: rows sorted by image_id over all batches; how they are cut into batches leaves no trace in the files.
@@ -86,7 +88,7 @@ def _table(batch: Batch, schema: pa.Schema) -> pa.Table:
 
 
 def _recut(batches: Iterable[Batch], *, sizes: Iterator[int]) -> Iterator[Batch]:
-    """The same rows in batches of these sizes; the last may be smaller."""
+    """Yields the same rows in batches of these sizes; the last may be smaller."""
     size = next(sizes)
     ids: list[str] = []
     vectors: list[np.ndarray] = []
@@ -102,7 +104,7 @@ def _recut(batches: Iterable[Batch], *, sizes: Iterator[int]) -> Iterator[Batch]
 
 
 def read_embeddings(folder: Path, *, on_disk: Path | None = None) -> Embeddings:
-    """All embeddings in a folder.
+    """Returns all embeddings in a folder.
 
     Args:
         on_disk: a folder where the vectors are laid out in a file without a name, which is read as it is needed and is
@@ -139,7 +141,8 @@ def _room(shape: tuple[int, int], folder: Path | None) -> np.ndarray:
 
 
 def read_vectors(folder: Path, ids: Sequence[str]) -> np.ndarray:
-    """The vectors of a few images, (len(ids), d) float32 in the order of ``ids``; only the row groups needed are read.
+    """Returns the vectors of a few images, (len(ids), d) float32 in the order of ``ids``; only the row groups needed
+    are read.
 
     Raises:
         KeyError: an image that has no embedding.
@@ -150,7 +153,7 @@ def read_vectors(folder: Path, ids: Sequence[str]) -> np.ndarray:
 
 
 def _vectors(column: pa.FixedSizeListArray) -> np.ndarray:
-    """(rows, d) float32 of length 1; what float16 rounds off the length is made good."""
+    """Returns (rows, d) float32 of length 1; makes good what float16 rounds off the length."""
     values = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
     if values.dtype == np.float32:
         return values

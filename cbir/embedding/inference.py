@@ -1,4 +1,6 @@
-"""Embedding an archive: only what this encoder has not seen is computed, and memory does not grow with the archive."""
+"""Embeds an archive: computes only the vectors that this encoder has not stored, in memory that does not grow with the
+archive.
+"""
 
 import os
 from collections import deque
@@ -23,7 +25,7 @@ from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 
-# Passes side by side on a processor, on a core each: so the number of cores leaves no trace in the sums, and none waits
+# Forward passes run side by side on a processor, on a core each: the number of cores changes no sum, and no pass waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.
 # No more than these: each takes 170 MB (ResNet-50, 224 px, float32), and all of the stage is to stay below 2 GB.
 SIDE_BY_SIDE = 3
@@ -35,16 +37,16 @@ Result = TypeVar("Result")
 
 
 class Images(Protocol):
-    """Where pixels come from; :class:`cbir.images.reduced.ReducedImages` is one."""
+    """The source of pixels; :class:`cbir.images.reduced.ReducedImages` is one."""
 
     def read(self, image_id: str, path: str, page: int) -> np.ndarray:
-        """uint8, (H, W) for grey or (H, W, 3) RGB."""
+        """Reads an image as uint8, (H, W) for grey or (H, W, 3) RGB."""
         ...
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What embedding an archive took.
+    """The number of vectors that an embedding computed and found stored.
 
     Attributes:
         computed: images whose vectors were computed now.
@@ -70,10 +72,10 @@ def embed_archive(
     part_rows: int = 65536,
     progress: Progress = silent,
 ) -> Counts:
-    """Write the embeddings of all images to ``folder``.
+    """Writes the embeddings of all images to ``folder``.
 
-    The same bytes, whether vectors were in the store or are computed now. What is computed is stored batch by batch, so
-    that a run that was killed goes on where it stopped.
+    The bytes are the same whether vectors were stored or are computed now. Each batch is stored when it is computed, so
+    a run that was killed goes on where it stopped.
 
     Args:
         images: columns image_id, path and page, sorted by image_id, each once.
@@ -85,16 +87,14 @@ def embed_archive(
         device: where it is computed; vectors of a cpu and of a cuda device are kept apart.
 
     Raises:
-        UserError: there are no images, one cannot be read, the encoder gives numbers that are not finite, or vectors
-            are missing that only another machine could compute.
+        UserError: there are no images, one cannot be read, numbers are not finite, or only another machine can compute.
     """
     if images.empty:
         raise UserError("no image of the archive can be used; reports/cleaning.csv gives the reason for each file")
     encoder = load_encoder(encoder_folder)
     recipe = plan(encoder_folder, device=device, precision=precision, batch_size=batch_size, longest_side=longest_side)
-    vectors = StoredVectors(store, recipe)
+    vectors, source = StoredVectors(store, recipe), ReducedImages(store, archive, longest_side=longest_side)
     missing = vectors.missing(images)
-    source = ReducedImages(store, archive, longest_side=longest_side)
     for batch in _compute_missing(missing, source, encoder, recipe, progress=progress):
         vectors.put(*batch)
     write_embeddings(
@@ -110,7 +110,9 @@ def embed_archive(
 
 
 def plan(encoder_folder: Path, *, device: Device, precision: Precision, batch_size: int, longest_side: int) -> Recipe:
-    """How this machine computes vectors, or has others compute them; the settings are those of the stage."""
+    """Returns the recipe by which this machine, or others for it, compute vectors; the settings are those of
+    the stage.
+    """
     chosen = choose_device() if device == "auto" else torch.device(device)
     digest = encoder_digest(encoder_folder)
     return Recipe.of(digest, device=chosen, precision=precision, batch_size=batch_size, longest_side=longest_side)
@@ -131,14 +133,16 @@ def _compute_missing(
 
 
 def ready(encoder: Encoder, recipe: Recipe) -> Encoder:
-    """An encoder on the device and in the precision of a recipe; it computes in that precision alone from then on."""
+    """Returns an encoder on the device and in the precision of a recipe; it computes in that precision alone from then
+    on.
+    """
     if recipe.precision == "bfloat16":
         cast_convolutions(encoder)
     return encoder.to(torch.device(recipe.device))
 
 
 def cast_convolutions(encoder: Encoder) -> None:
-    """Cast the weights of convolutions to bfloat16 for good; from then on the encoder computes in bfloat16 alone.
+    """Casts the weights of convolutions to bfloat16 for good; from then on the encoder computes in bfloat16 alone.
 
     Autocast would do it anew in every pass, 6 % of one of ResNet-18; the numbers are the same.
     """
@@ -156,7 +160,8 @@ def embed_shard(
     store: Path,
     progress: Progress = silent,
 ) -> Batch:
-    """Ids and vectors of some images: what a process that helps :func:`embed_archive` does, maybe on another machine.
+    """Embeds a shard of the images for :func:`embed_archive`, in a process of its own, maybe on another machine;
+    returns their ids and vectors.
 
     Args:
         images: columns image_id, path and page.
@@ -174,13 +179,13 @@ def embed_shard(
     encoder = _encoder_for(recipe, encoder_folder)
     source = ReducedImages(store, archive, longest_side=recipe.longest_side)
     batches = list(compute(images, source, encoder, recipe, progress=progress))
-    ids = [image_id for some, _ in batches for image_id in some]
+    ids = [image_id for batch_ids, _ in batches for image_id in batch_ids]
     return ids, np.concatenate([vectors for _, vectors in batches])
 
 
 @lru_cache(maxsize=1)
 def _encoder_for(recipe: Recipe, folder: Path) -> Encoder:
-    """The encoder on the recipe's device, read once a process."""
+    """Returns the encoder on the recipe's device, read once a process."""
     if recipe.device != "cpu" and choose_device().type != recipe.device:
         raise UserError(
             f"it has no {recipe.device} device, which the machine that asks computes on; set embed.device: cpu, "
@@ -234,7 +239,7 @@ def compute(
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of ``work`` on each item, done by threads of which each computes on one core."""
+    """Yields the results of ``work`` on each item, done by threads of which each computes on one core."""
     cores = torch.get_num_threads()
     one_core = partial(torch.set_num_threads, 1)  # holds for the thread that calls it, and for those it starts
     try:
@@ -250,9 +255,9 @@ def work_ahead(
     threads: int,
     begin: Callable[[], object] | None = None,
 ) -> Iterator[Result]:
-    """The results of ``work`` on each item, in the order of the items.
+    """Yields the results of ``work`` on each item, in the order of the items.
 
-    At most two items a thread are under way or finished but not taken. What ``work`` raises is raised when its turn
+    At most two items a thread are under way or finished but not taken. An error of ``work`` is raised when its turn
     comes. Who stops taking results and closes the iterator waits only for the items that are being worked on.
 
     Args:

@@ -1,4 +1,6 @@
-"""The store of vectors: what an encoder has computed once, by image and by all that decides a vector beside it."""
+"""Stores embeddings by image_id and by everything else that determines them (encoder, precision, batch size,
+versions).
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -17,10 +19,11 @@ from cbir.images import reduced
 from cbir.images.reading import DECODERS
 from cbir.store import Store
 
-VERSION = 1  # to be raised with any change of the code that decides a vector
+VERSION = 1  # raise it with any change of the code that decides a vector
 Versions = tuple[int, int, str, str, str]
 
-# Images in one forward pass on a processor. More are slower, for feature maps outgrow its caches, and take more memory.
+# Images in one forward pass on a processor. More are slower, because feature maps outgrow its caches, and take more
+# memory.
 PASS_ON_PROCESSOR = 8
 _FETCHED = 4096  # images looked up in the store at a time
 
@@ -31,13 +34,14 @@ def pass_size(batch_size: int, device: torch.device) -> int:
 
 
 def versions_here() -> Versions:
-    """Of the code and the libraries of this process that decide a vector."""
+    """Returns the versions of this process's code and libraries that decide a vector."""
     return VERSION, reduced.VERSION, DECODERS, cv2.__version__, str(torch.__version__)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a vector beside the image: two processes with the same recipe compute the same.
+    """Everything that determines a vector beside the image: two processes with the same recipe compute the same
+    vectors.
 
     Attributes:
         encoder_digest: of the encoder's files.
@@ -61,7 +65,7 @@ class Recipe:
     def of(
         cls, encoder_digest: str, *, device: torch.device, precision: Precision, batch_size: int, longest_side: int
     ) -> "Recipe":
-        """The recipe of an encoder that computes on a device with this process's code.
+        """Returns the recipe of an encoder that computes on a device with this process's code.
 
         Args:
             batch_size: images in one forward pass on a GPU; see :func:`pass_size`.
@@ -78,12 +82,12 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """32 hex characters."""
+        """Key of the recipe, 32 hex characters."""
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:32]
 
 
 class StoredVectors:
-    """Vectors that were computed by one recipe, by image_id.
+    """The vectors that were computed by one recipe, by image_id.
 
     Args:
         folder: of the stores; the vectors are in its ``embeddings.sqlite``.
@@ -94,28 +98,28 @@ class StoredVectors:
         self._store = Store(folder / "embeddings.sqlite")
 
     def missing(self, images: pd.DataFrame) -> pd.DataFrame:
-        """Those rows of ``images``, a table with a column image_id, that have no vector yet."""
+        """Returns those rows of ``images``, a table with a column image_id, that have no vector yet."""
         return images[~self.known(images["image_id"])]
 
     def known(self, ids: pd.Series) -> np.ndarray:
-        """Which images have a vector: (len(ids),) bool."""
-        found = np.empty(len(ids), bool)
-        for start, some in _slices(ids):
-            keys = self._keys(some)
+        """Tells which images have a vector, (len(ids),) bool."""
+        stored = np.empty(len(ids), bool)
+        for start, batch in _slices(ids):
+            keys = self._keys(batch)
             missing = set(self._store.missing(keys))
-            found[start : start + len(some)] = [key not in missing for key in keys]
-        return found
+            stored[start : start + len(batch)] = [key not in missing for key in keys]
+        return stored
 
     def put(self, ids: Sequence[str], vectors: np.ndarray) -> None:
-        """Store vectors (len(ids), d), float32, in one transaction."""
+        """Stores vectors (len(ids), d), float32, in one transaction."""
         self._store.put_many((key, vector.tobytes()) for key, vector in zip(self._keys(ids), vectors, strict=True))
 
     def stream(self, ids: pd.Series) -> Iterator[Batch]:
-        """The vectors of images that all have one, a few thousand at a time, in the order of ``ids``."""
-        for _, some in _slices(ids):
-            keys = self._keys(some)
+        """Yields the vectors of images that all have one, a few thousand at a time, in the order of ``ids``."""
+        for _, batch in _slices(ids):
+            keys = self._keys(batch)
             values = self._store.get_many(keys)
-            yield some, np.frombuffer(b"".join(values[key] for key in keys), np.float32).reshape(len(some), -1)
+            yield batch, np.frombuffer(b"".join(values[key] for key in keys), np.float32).reshape(len(batch), -1)
 
     def _keys(self, ids: Sequence[str]) -> list[str]:
         return [f"{self._recipe}/{image_id}" for image_id in ids]

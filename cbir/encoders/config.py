@@ -1,4 +1,6 @@
-"""The configuration of an encoder: all that decides an embedding beside the weights, to and from a file."""
+"""The configuration of an encoder: everything that determines an embedding beside the weights, read from and written to
+a file.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the im
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Everything that is needed to embed one image, except the weights.
+    """The settings needed to embed an image, except the weights.
 
     Args:
         backbone: as :func:`cbir.encoders.backbones.build.build_towers` takes it.
@@ -49,7 +51,7 @@ class EncoderConfig:
 
 
 def read_config(path: Path) -> EncoderConfig:
-    """What :meth:`cbir.encoders.encoder.Encoder.save` wrote.
+    """Reads the configuration that :meth:`cbir.encoders.encoder.Encoder.save` wrote.
 
     Raises:
         OSError, ValueError, TypeError, KeyError: it is not there, or no such configuration.
@@ -63,7 +65,7 @@ def read_config(path: Path) -> EncoderConfig:
 
 
 def choose_size(given: int, *, backbone: str, own: Preparation) -> int:
-    """Side of the square, px: as given, or where that is 0 the backbone's own.
+    """Returns the side of the square in px: as given, or the backbone's own where 0 is given.
 
     Raises:
         UserError: it is too small, or the backbone's own is no square.
@@ -76,7 +78,7 @@ def choose_size(given: int, *, backbone: str, own: Preparation) -> int:
 
 
 def channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
-    """Three numbers, one a channel: as given, or where there are none the backbone's own.
+    """Returns three numbers, one per channel: as given, or the backbone's own where none are given.
 
     Raises:
         UserError: another number of them, or one that is out of range.

@@ -1,4 +1,4 @@
-"""Where a network computes, in which precision, and on a processor in which memory."""
+"""Chooses the device and the precision of a network, and how a processor's memory is kept."""
 
 import ctypes
 import platform
@@ -16,7 +16,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h; see mallopt(3)
 
 
 def choose_device() -> torch.device:
-    """The first GPU that this machine has, else the processor."""
+    """Returns the first GPU that this machine has, else the processor."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -25,7 +25,7 @@ def choose_device() -> torch.device:
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type that convolutions and matrix products compute in.
+    """Returns the type that convolutions and matrix products compute in.
 
     ``auto`` is bfloat16 where the device computes in it natively, which makes a ResNet-18 about 6 times faster on
     such a processor; elsewhere bfloat16 is emulated and slower than float32.
@@ -44,12 +44,12 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
-    """Within it, what gains from ``dtype`` computes in it; parameters stay as they are."""
+    """Computes in ``dtype``, within its block, what gains from it; parameters stay as they are."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory that it frees, for what it allocates next; only glibc (Linux) needs it.
+    """Lets this process keep the memory that it frees, for what it allocates next; only glibc (Linux) needs it.
 
     By itself glibc gives blocks as large as feature maps back to the system, which fills them with zeros, page by page,
     when the next layer asks for as much: 60 % of a training step of MobileNetV2 (64 pairs at 160 px, two cores).
@@ -62,7 +62,9 @@ def keep_memory() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one core: single images are too small to share, and on a busy machine threads wait for each other."""
+    """Keeps PyTorch on one core: single images are too small to share, and on a busy machine threads wait for each
+    other.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

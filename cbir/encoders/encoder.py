@@ -1,4 +1,4 @@
-"""The encoder: from an image to one L2-normalised vector, and to and from a folder on disk."""
+"""The encoder: embeds images as L2-normalised vectors, and is saved to and loaded from a folder."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ __all__ = [
     "whiten",
 ]
 
-TEXT = "text."  # with which the names of its weights begin
+TEXT = "text."  # prefix of the names of the text tower's weights
 
 
 class Encoder(nn.Module):
@@ -78,19 +78,19 @@ class Encoder(nn.Module):
 
     @property
     def preprocess(self) -> Preprocessing:
-        """Call it: an image, uint8 (H, W) or (H, W, 3) RGB, to the uint8 square (S, S, C) that the network reads."""
+        """Converts an image, uint8 (H, W) or (H, W, 3) RGB, to the uint8 square (S, S, C) that the network reads."""
         config = self.config
         return Preprocessing(config.image_size, config.resize, config.greyscale, config.scaling)
 
     def features(self, images: Tensor) -> Tensor:
-        """Images (B, C, S, S), float in 0..1, to the pooled features (B, d), float32, not normalised."""
+        """Computes pooled features (B, d), float32, not normalised, of images (B, C, S, S), float in 0..1."""
         normalised = (images - self.mean) / self.std  # one grey channel becomes three here
-        found = self.backbone(normalised.contiguous(memory_format=torch.channels_last))
-        with torch.autocast(found.device.type, enabled=False):  # powers and means lose too much in bfloat16
-            return self.head(self.pooling(found.float()))
+        activations = self.backbone(normalised.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(activations.device.type, enabled=False):  # powers and means lose too much in bfloat16
+            return self.head(self.pooling(activations.float()))
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Preprocessed images, uint8 (B, S, S, C), to their embeddings (B, d), float32 and L2-normalised."""
+        """Embeds preprocessed images, uint8 (B, S, S, C), as (B, d), float32 and L2-normalised."""
         pooled = functional.normalize(self.features(to_images(batch)))
         with torch.autocast(batch.device.type, enabled=False):
             return functional.normalize(self.whitening(pooled))
@@ -110,10 +110,10 @@ class Encoder(nn.Module):
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
     def embed(self, images: Sequence[np.ndarray], *, batch_size: int = 64, precision: Precision = "auto") -> np.ndarray:
-        """Embeddings of images, each uint8 (H, W) or (H, W, 3): float32 (n, d), L2-normalised."""
+        """Embeds images, each uint8 (H, W) or (H, W, 3), as float32 (n, d), L2-normalised."""
         parts = [
-            self._embed_batch(np.stack([self.preprocess(image) for image in some]), batch_size, precision)
-            for some in _batches(images, batch_size)
+            self._embed_batch(np.stack([self.preprocess(image) for image in batch]), batch_size, precision)
+            for batch in _batches(images, batch_size)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
@@ -142,7 +142,7 @@ class Encoder(nn.Module):
         return vectors[: len(squares)].cpu().numpy()
 
     def save(self, folder: Path) -> None:
-        """Write the weights and the configuration into ``folder``, with the same bytes for the same encoder."""
+        """Writes the weights and the configuration into ``folder``, with the same bytes for the same encoder."""
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         save_file(state, folder / WEIGHTS_FILE)
@@ -165,7 +165,7 @@ def build_encoder(
     pooling: Pooling = "gem",
     seed: int = 0,
 ) -> Encoder:
-    """An encoder that was not trained here, without whitening, on the CPU and in evaluation mode.
+    """Returns an encoder that was not trained here, without whitening, on the CPU and in evaluation mode.
 
     Args:
         weights: ``none`` (random, from ``seed``), ``pretrained`` (the library's own) or a .safetensors file.
@@ -178,9 +178,7 @@ def build_encoder(
     """
     if resize not in get_args(Resize):
         raise UserError(f"resize must be stretch, letterbox or model, is {resize!r}")
-    build_pooling(pooling)
-    if backbone.startswith("imagehash/") and (mean or std):
-        raise UserError(f"backbone {backbone} reads images as they are; leave mean and std empty")
+    _check_preparation(backbone, pooling, [*mean, *std])
     options = dict(backbone_options or {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -206,8 +204,14 @@ def build_encoder(
     return encoder
 
 
+def _check_preparation(backbone: str, pooling: Pooling, normalisation: Sequence[float]) -> None:
+    build_pooling(pooling)  # raises UserError for a name that is none
+    if backbone.startswith("imagehash/") and normalisation:
+        raise UserError(f"backbone {backbone} reads images as they are; leave mean and std empty")
+
+
 def load_encoder(folder: Path, *, text: bool = False) -> Encoder:
-    """The encoder that :meth:`Encoder.save` wrote, on the CPU and in evaluation mode.
+    """Returns the encoder that :meth:`Encoder.save` wrote, on the CPU and in evaluation mode.
 
     Args:
         text: with its text tower, if it has one; without it less is read and held.
@@ -239,7 +243,7 @@ def load_encoder(folder: Path, *, text: bool = False) -> Encoder:
 
 
 def attach_heads(encoder: Encoder, head: Head) -> None:
-    """Put a new head on each tower, with torch's global generator; from then on embeddings have its width.
+    """Puts a new head on each tower, with torch's global generator; from then on embeddings have its width.
 
     The encoder must not be whitened yet: a whitening belongs behind the head.
     """
@@ -254,7 +258,7 @@ def _put_heads(encoder: Encoder, head: Head, *, pooled: int) -> None:
 
 
 def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
-    """Give an encoder the whitening learned on ``vectors`` (n, d), its own embeddings of the training images."""
+    """Gives an encoder the whitening learned on ``vectors`` (n, d), its own embeddings of the training images."""
     encoder.whitening = learn_whitening(torch.from_numpy(vectors), kind).to(encoder.mean.device)
     projection = getattr(encoder.whitening, "projection", None)
     dimension = encoder.dimension if projection is None else len(projection)
@@ -262,7 +266,7 @@ def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
 
 
 def to_images(batch: Tensor) -> Tensor:
-    """Preprocessed images, uint8 (B, S, S, C), to float (B, C, S, S) in 0..1."""
+    """Converts preprocessed images, uint8 (B, S, S, C), to float (B, C, S, S) in 0..1."""
     return batch.permute(0, 3, 1, 2).float() / 255
 
 

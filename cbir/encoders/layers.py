@@ -13,7 +13,7 @@ Pooling = Literal["gem", "avg", "native"]
 
 
 class GeM(nn.Module):
-    """Generalised mean: the mean of the p-th powers, to the power 1/p, each channel for itself.
+    """Generalised mean pooling: the mean of the p-th powers, to the power 1/p, for each channel by itself.
 
     p = 1 is the average, p to infinity the maximum; p is learned with the network, from 3.
     Source: Radenović, Tolias and Chum, Fine-tuning CNN Image Retrieval with No Human Annotation, TPAMI 2019.
@@ -25,20 +25,20 @@ class GeM(nn.Module):
         self.floor = floor  # a negative activation has no real power
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, d, h, w) to (B, d), both float32."""
+        """Pools (B, d, h, w) to (B, d), both float32."""
         return features.clamp(min=self.floor).pow(self.p).mean(dim=(-2, -1)).pow(1 / self.p)
 
 
 class Average(nn.Module):
-    """The mean over all places."""
+    """Pools by the mean over all places."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, d, h, w) to (B, d)."""
+        """Pools (B, d, h, w) to (B, d)."""
         return features.mean(dim=(-2, -1))
 
 
 def build_pooling(pooling: Pooling) -> nn.Module:
-    """The pooling of a name; ``native`` leaves what the model itself pooled as it is.
+    """Returns the pooling of a name; ``native`` leaves what the model itself pooled as it is.
 
     Raises:
         UserError: there is no such pooling.
@@ -55,7 +55,7 @@ SMALLEST_VARIANCE = 1e-4  # of the largest; a direction with less holds rounding
 
 
 class Whitening(nn.Module):
-    """L2-normalised vectors (B, d) to centred and, for ``pca``, white ones (B, e); the caller normalises again."""
+    """Centres L2-normalised vectors (B, d) and, for ``pca``, whitens them to (B, e); the caller normalises again."""
 
     def __init__(self, mean: Tensor, projection: Tensor | None) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Whitening(nn.Module):
 
 
 def learn_whitening(vectors: Tensor, kind: WhiteningKind) -> nn.Module:
-    """The whitening of L2-normalised ``vectors`` (n, d), float32; an identity for ``none``.
+    """Returns the whitening of L2-normalised ``vectors`` (n, d), float32; an identity for ``none``.
 
     ``pca`` projects on the principal components and divides by their standard deviations. Fewer images than dimensions
     give fewer components: n - 1 at most.
@@ -95,7 +95,7 @@ def learn_whitening(vectors: Tensor, kind: WhiteningKind) -> nn.Module:
 
 
 def empty_whitening(kind: WhiteningKind, *, pooled: int, dimension: int) -> nn.Module:
-    """The module that a saved state is loaded into: from ``pooled`` to ``dimension`` components."""
+    """Returns the module that a saved state is loaded into: from ``pooled`` to ``dimension`` components."""
     if kind == "none":
         return nn.Identity()
     return Whitening(torch.zeros(pooled), torch.zeros(dimension, pooled) if kind == "pca" else None)
@@ -118,7 +118,7 @@ def _principal_axes(centred: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Head:
-    """Its size; the names are those of the section ``train`` of params.yaml, after ``head_``.
+    """The size of a head; the names are those of the section ``train`` of params.yaml, after ``head_``.
 
     Args:
         width: of the hidden layer and of what comes out.
@@ -139,6 +139,6 @@ class Head:
 
 
 def build_head(head: Head, *, pooled: int) -> nn.Sequential:
-    """Linear, ReLU, dropout, linear: from ``pooled`` to ``head.width`` components."""
+    """Builds linear, ReLU, dropout and linear layers from ``pooled`` to ``head.width`` components."""
     hidden = nn.Linear(pooled, head.width)
     return nn.Sequential(hidden, nn.ReLU(), nn.Dropout(head.dropout), nn.Linear(head.width, head.width))

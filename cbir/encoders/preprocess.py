@@ -1,4 +1,4 @@
-"""From an image of any shape to the square that a network reads."""
+"""Turns an image of any shape into the square that a network reads."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,11 +24,11 @@ FILTERS: dict[str, Image.Resampling] = {
 
 @dataclass(frozen=True)
 class Scaling:
-    """How an image becomes a square in a model's own evaluation: scaled, then cut to the square around its centre.
+    """The way a model's own evaluation makes an image a square: scaled, then cut to the square around its centre.
 
     Args:
-        fit: which side is scaled: the ``shortest``, the ``longest`` (what is missing is filled), or ``squash``: both.
-        side: px, to which it is scaled.
+        fit: the side that is scaled: the ``shortest``, the ``longest`` (the rest is filled), or ``squash``: both.
+        side: length in px after scaling.
         interpolation: Pillow's filter, which weighs every source pixel.
         fill: grey levels, red, green and blue, of what is missing.
     """
@@ -41,7 +41,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a library does to images before a model's evaluation, read from the model's configuration.
+    """The preprocessing that a library applies before a model's evaluation, read from the model's configuration.
 
     Args:
         size: px, side of the square; 0: the configuration's is no square.
@@ -59,13 +59,13 @@ class Preparation:
     fill: tuple[int, ...] = (0, 0, 0)
 
     def scaling(self, image_size: int) -> Scaling:
-        """For a square of ``image_size`` px, which need not be the model's own."""
+        """Returns the scaling for a square of ``image_size`` px, which need not be the model's own."""
         return Scaling(self.fit, floor(image_size / self.crop), self.interpolation, self.fill)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to every image before the network sees it; small and picklable, for worker processes.
+    """Preprocesses every image before the network sees it; small and picklable, for worker processes.
 
     Args:
         image_size: side of the square, px.
@@ -88,11 +88,11 @@ class Preprocessing:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a preprocessed image: (S, S, C), C = 1 when greyscale, else 3."""
+        """The shape of a preprocessed image: (S, S, C), C = 1 when greyscale, else 3."""
         return self.image_size, self.image_size, 1 if self.greyscale else 3
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (H, W) or (H, W, 3) RGB to uint8 (S, S, C)."""
+        """Converts uint8 (H, W) or (H, W, 3) RGB to uint8 (S, S, C)."""
         if self.greyscale and image.ndim == 3:
             image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if self.scaling is not None:
@@ -104,7 +104,9 @@ class Preprocessing:
         return square.reshape(self.shape)
 
     def _coloured(self, image: np.ndarray) -> np.ndarray:
-        """Three channels where the network wants them; not before scaling, which takes a third of the time on one."""
+        """Adds the three channels that the network wants; only after scaling, which takes a third of the time on one
+        channel.
+        """
         return image if self.greyscale or image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
 
     def _letterbox(self, image: np.ndarray) -> np.ndarray:
@@ -140,7 +142,9 @@ def _scale_as(image: np.ndarray, scaling: Scaling) -> np.ndarray:
 
 
 def _centre(image: np.ndarray, size: int, fill: tuple[int, ...]) -> np.ndarray:
-    """The square around the centre of an image; where the image is smaller, ``fill`` or, of one channel, its mean."""
+    """Returns the square around the centre of an image; where the image is smaller, ``fill`` or, of one channel, its
+    mean.
+    """
     height, width = image.shape[:2]
     if height < size or width < size:
         above, before = max(0, size - height) // 2, max(0, size - width) // 2

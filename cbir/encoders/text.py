@@ -1,4 +1,4 @@
-"""The text tower: from words to vectors in the space of the images."""
+"""The text tower: embeds words in the space of the images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from cbir.errors import UserError
 
-ORIGIN = ("is_local", "local_files_only")  # what transformers notes of how a tokenizer was found; it decides nothing
+ORIGIN = ("is_local", "local_files_only")  # transformers' notes on a tokenizer's origin; they change no token
 Tokenizer = Callable[[list[str]], Tensor]
 
 
 class TextTower(nn.Module):
-    """A CLIP model's part for texts, with its tokenizer; built with its image tower by :mod:`cbir.encoders.backbones`.
+    """The text tower of a CLIP model with its tokenizer; built with its image tower by :mod:`cbir.encoders.backbones`.
 
     Args:
         model: tokens (n, context) to features (n, d).
@@ -45,10 +45,10 @@ class TextTower(nn.Module):
         return self._tokenizer(list(texts))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens (n, context) to features (n, d), float32, not normalised."""
-        found = self.model(tokens)
+        """Computes features (n, d), float32, not normalised, of tokens (n, context)."""
+        features = self.model(tokens)
         with torch.autocast(tokens.device.type, enabled=False):
-            return self.head(found.float())
+            return self.head(features.float())
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Embeddings of texts on the device where the tower is: float32 (n, d), L2-normalised.
@@ -72,7 +72,7 @@ class TextTower(nn.Module):
         return vectors[: len(tokens)].cpu().numpy()
 
     def save(self, folder: Path) -> None:
-        """Write what is needed, beside the weights, to build the tower again without a network.
+        """Writes what is needed, beside the weights, to build the tower again without a network.
 
         That is nothing for open_clip's own towers, and for those of transformers the configuration and the tokenizer.
         """

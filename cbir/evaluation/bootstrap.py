@@ -1,4 +1,6 @@
-"""95 % intervals by resampling groups: queries of one group share its difficulty, so they are drawn together."""
+"""Computes 95 % intervals by resampling groups: queries of one group share its difficulty, so they are drawn
+together.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -15,7 +17,7 @@ _BLOCK = 4_000_000  # weights that are held at once: 32 MB
 def intervals(
     statistics: Statistics, units: NDArray[np.int64], *, resamples: int, seed: int, width: int = 1
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals (2.5 % to 97.5 %) of statistics over groups drawn as :func:`resampled` does.
+    """Computes percentile intervals (2.5 % to 97.5 %) of statistics over groups drawn as :func:`resampled` does.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
@@ -24,13 +26,13 @@ def intervals(
         undefined in all resamples.
     """
     drawn = resampled(statistics, units, resamples=resamples, seed=seed, width=width)
-    return {name: found for name, values in drawn.items() if (found := bounds(values)) is not None}
+    return {name: interval for name, values in drawn.items() if (interval := bounds(values)) is not None}
 
 
 def resampled(
     statistics: Statistics, units: NDArray[np.int64], *, resamples: int, seed: int, width: int = 1
 ) -> dict[str, Floats]:
-    """The values of statistics in each resample of the groups, (resamples,) by name.
+    """Returns the values of statistics in each resample of the groups, (resamples,) by name.
 
     As many groups as there are are drawn with replacement; a query counts as often as its group was drawn.
 
@@ -59,7 +61,7 @@ def resampled(
 
 
 def bounds(values: Floats) -> tuple[float, float] | None:
-    """The 2.5th and 97.5th percentile of the values that are defined; None where none is."""
+    """Returns the 2.5th and 97.5th percentile of the values that are defined; None where none is."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None

@@ -1,4 +1,6 @@
-"""How well a classifier knows the scenes of the test images: precision, recall and F1, each the mean over scenes."""
+"""Measures how well a classifier knows the scenes of the test images: precision, recall and F1, each the mean over
+scenes.
+"""
 
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ NAMES = ("class_precision", "class_recall", "class_f1")
 
 
 def with_classification(evaluation: Evaluation, predictions: pd.DataFrame, *, resamples: int, seed: int) -> Evaluation:
-    """The evaluation with the metrics of the predictions for test images; None where there are none.
+    """Returns the evaluation with the metrics of the predictions for test images; None where there are none.
 
     Their intervals resample the images, for the scenes are those that were trained on.
 
@@ -41,10 +43,10 @@ def with_classification(evaluation: Evaluation, predictions: pd.DataFrame, *, re
 
 
 def macro_averages(label: np.ndarray, predicted: np.ndarray, *, weight: Floats) -> dict[str, Floats]:
-    """Macro precision, recall and F1: of each scene, then their mean, whatever its number of images.
+    """Computes macro precision, recall and F1: the mean over scenes, whatever their number of images.
 
-    Of a scene with t images, p predictions of it and h that are both: precision h / p, recall h / t, F1 2·h / (p + t);
-    0 where the divisor is 0. Scenes that no image is of and none was taken for do not count.
+    A scene with t images, p predictions and h that are both has precision h / p, recall h / t and F1 2·h / (p + t);
+    0 where the divisor is 0. Scenes without an image and without a prediction do not count.
 
     Args:
         label, predicted: (n,), numbers of scenes.
@@ -56,9 +58,9 @@ def macro_averages(label: np.ndarray, predicted: np.ndarray, *, weight: Floats) 
     scenes = np.eye(max(label.max(), predicted.max()) + 1)
     true, taken = weight @ scenes[label], weight @ scenes[predicted]
     right = weight @ (scenes[label] * (label == predicted)[:, None])
-    there = np.maximum((true + taken > 0).sum(axis=1), 1)
+    present = np.maximum((true + taken > 0).sum(axis=1), 1)
     ratios = zip(NAMES, (taken, true, (true + taken) / 2), strict=True)
-    return {name: _divided(right, below).sum(axis=1) / there for name, below in ratios}
+    return {name: _divided(right, below).sum(axis=1) / present for name, below in ratios}
 
 
 def _divided(above: Floats, below: Floats) -> Floats:

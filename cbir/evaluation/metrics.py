@@ -1,4 +1,4 @@
-"""Retrieval metrics as pure functions: of ranked neighbour lists, and of pairs ranked together.
+"""Retrieval metrics as pure functions of ranked neighbour lists, and of pairs ranked together.
 
 Symbols, one query: its neighbour list is ranked from 1, h_r is 1 where the neighbour at rank r is right and else 0, k
 is the number of first ranks that are looked at, R (at least 1) is how many right images the gallery has, without
@@ -18,7 +18,7 @@ CUTOFFS = (1, 5, 10)
 
 
 def hit_rate(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """1 where any of the first k neighbours is right, else 0: max(h_1 … h_k). Often published as "recall@k".
+    """Returns 1 where any of the first k neighbours is right, else 0: max(h_1 … h_k). Often published as "recall@k".
 
     Args:
         hits: (Q, L), h_r of each query.
@@ -32,22 +32,22 @@ def hit_rate(hits: Bools, relevant: Ints, k: int) -> Floats:
 
 
 def recall(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """The part of the right images that is among the first k: (h_1 + … + h_k) / R."""
+    """Returns the part of the right images that is among the first k: (h_1 + … + h_k) / R."""
     return _hits_within(hits, k) / relevant
 
 
 def precision(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """The part of the first k that is right: (h_1 + … + h_k) / k. Cannot reach 1 where R < k."""
+    """Returns the part of the first k that is right: (h_1 + … + h_k) / k. Cannot reach 1 where R < k."""
     return _hits_within(hits, k) / k
 
 
 def f1(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """Harmonic mean of the query's precision@k and recall@k, 2·(h_1 + … + h_k) / (k + R)."""
+    """Returns the harmonic mean of the query's precision@k and recall@k, 2·(h_1 + … + h_k) / (k + R)."""
     return 2 * _hits_within(hits, k) / (k + relevant)
 
 
 def average_precision(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """Average precision over the first k: Σ_{r ≤ k} h_r · P_r / min(k, R), with P_r = (h_1 + … + h_r) / r.
+    """Returns the average precision over the first k: Σ_{r ≤ k} h_r · P_r / min(k, R), with P_r = (h_1 + … + h_r) / r.
 
     1 for a list that has nothing but right images first, whatever R is.
     """
@@ -55,12 +55,15 @@ def average_precision(hits: Bools, relevant: Ints, k: int) -> Floats:
 
 
 def average_precision_by_relevant(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """Average precision over the first k, divided by all: Σ_{r ≤ k} h_r · P_r / R. Cannot reach 1 where R > k."""
+    """Returns the average precision over the first k, divided by all: Σ_{r ≤ k} h_r · P_r / R. Cannot reach 1 where R >
+    k.
+    """
     return _precision_sum(hits, k) / relevant
 
 
 def ndcg(hits: Bools, relevant: Ints, k: int) -> Floats:
-    """Normalised discounted cumulative gain: Σ_{r ≤ k} h_r / log2(r + 1), over the same sum of the best list.
+    """Returns the normalised discounted cumulative gain: Σ_{r ≤ k} h_r / log2(r + 1), over the same sum of the best
+    list.
 
     The best list has min(k, R) right images first. Source: Järvelin and Kekäläinen, ACM TOIS 20(4), 2002.
     """
@@ -71,20 +74,21 @@ def ndcg(hits: Bools, relevant: Ints, k: int) -> Floats:
 
 
 def reciprocal_rank(hits: Bools) -> Floats:
-    """1 / the rank of the first right neighbour, 0 where the list (Q, L) has none."""
+    """Returns 1 / the rank of the first right neighbour, 0 where the list (Q, L) has none."""
     rank = first_rank(hits)
     return np.divide(1.0, rank, out=np.zeros(len(rank)), where=rank > 0)
 
 
 def first_rank(hits: Bools) -> Ints:
-    """The rank from 1 of the first right neighbour, 0 where the list (Q, L) has none."""
+    """Returns the rank from 1 of the first right neighbour, 0 where the list (Q, L) has none."""
     if not hits.shape[1]:
         return np.zeros(len(hits), dtype=np.int64)
     return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
 
 
 def per_query(hits: Bools, relevant: Ints) -> dict[str, Floats]:
-    """Every ranked metric by its name in metrics.json, (Q,) each; a metric of the archive is the mean over queries.
+    """Returns every ranked metric by its name in metrics.json, (Q,) each; a metric of the archive is the mean over
+    queries.
 
     ``map@k`` and ``mrr`` keep the names of the means. ``top1`` and ``top5`` are the names that classification uses for
     a right image among the first one and five: they equal ``hit_rate@1`` and ``hit_rate@5``.
@@ -109,7 +113,7 @@ def per_query(hits: Bools, relevant: Ints) -> dict[str, Floats]:
 
 @dataclass(frozen=True)
 class PairCurve:
-    """How many pairs are accepted, and how many of those are true, as the threshold sinks from pair to pair.
+    """The numbers of accepted and of true pairs as the threshold sinks from pair to pair.
 
     Pairs of equal similarity are accepted together, so the order in which they came does not matter.
 
@@ -127,22 +131,22 @@ class PairCurve:
 
     @property
     def precision(self) -> Floats:
-        """true / accepted, 0 where nothing is accepted (which only a resample without those pairs has)."""
+        """Precision: true / accepted, 0 where nothing is accepted (in a resample without those pairs only)."""
         return _ratio(self.true, self.accepted)
 
     @property
     def recall(self) -> Floats:
-        """true / T; a true pair that is in no list is missed at every threshold."""
+        """Recall: true / T; a true pair that is in no list is missed at every threshold."""
         return _ratio(self.true, self.total[..., None])
 
     @property
     def f1(self) -> Floats:
-        """2·true / (accepted + T)."""
+        """F1: 2·true / (accepted + T)."""
         return _ratio(2 * self.true, self.accepted + self.total[..., None])
 
 
 def pair_curve(similarity: Floats, true: Bools, total: Floats | float, *, weight: Floats | None = None) -> PairCurve:
-    """The curve of P pairs, each unordered and once.
+    """Returns the curve of P pairs, each unordered and once.
 
     Args:
         similarity: (P,), falling.
@@ -153,12 +157,13 @@ def pair_curve(similarity: Floats, true: Bools, total: Floats | float, *, weight
     weight = np.ones(len(similarity)) if weight is None else weight
     last = np.flatnonzero(np.r_[similarity[1:] != similarity[:-1], True]) if len(similarity) else np.zeros(0, np.int64)
     accepted = np.cumsum(weight, axis=-1)[..., last]
-    found = np.cumsum(weight * true, axis=-1)[..., last]
-    return PairCurve(np.asarray(similarity, float)[last], found, accepted, np.asarray(total, float))
+    true_accepted = np.cumsum(weight * true, axis=-1)[..., last]
+    return PairCurve(np.asarray(similarity, float)[last], true_accepted, accepted, np.asarray(total, float))
 
 
 def micro_ap(curve: PairCurve) -> Floats:
-    """Average precision of all pairs ranked together: Σ_i (recall_i − recall_{i−1}) · precision_i over thresholds i.
+    """Returns the average precision of all pairs ranked together: Σ_i (recall_i − recall_{i−1}) · precision_i over
+    thresholds i.
 
     Also written µAP; 0 where there is no true pair. Source: Perronnin, Liu and Renders, CVPR 2009.
     """
@@ -167,7 +172,7 @@ def micro_ap(curve: PairCurve) -> Floats:
 
 
 def recall_at_precision(curve: PairCurve, precision: float) -> Floats:
-    """The highest recall of any threshold that has at least this precision, 0 where none has."""
+    """Returns the highest recall of any threshold that has at least this precision, 0 where none has."""
     if not curve.similarity.size:
         return np.zeros(curve.total.shape)
     return np.where(curve.precision >= precision, curve.recall, 0.0).max(axis=-1)

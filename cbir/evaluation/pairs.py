@@ -1,4 +1,4 @@
-"""Pairs of images from the queries' neighbour lists, each once, ranked together by their similarity."""
+"""Makes pairs of images from the queries' neighbour lists, each once, ranked together by their similarity."""
 
 from dataclasses import dataclass
 
@@ -37,24 +37,24 @@ class Pairs:
 
     @property
     def total(self) -> float:
-        """T: all true pairs that have a query in them."""
+        """Number T of true pairs that have a query in them."""
         return float(self.total_share.sum())
 
     def curve(self) -> PairCurve:
-        """Accepted and true pairs by threshold, every pair once."""
+        """Counts accepted and true pairs by threshold, every pair once."""
         return pair_curve(self.similarity, self.true, self.total)
 
     def weight(self, query_weight: Floats) -> Floats:
-        """(B, P), how often each pair counts where each query counts (B, Q) times."""
+        """Returns how often each pair counts where each query counts (B, Q) times, (B, P)."""
         first, second = (self._column(positions) for positions in (self.first, self.second))
         return query_weight[:, first] * self.first_share + query_weight[:, second] * self.second_share
 
     def resampled(self, query_weight: Floats) -> PairCurve:
-        """The curves of B resamples, in which each query counts (B, Q) times."""
+        """Returns the curves of B resamples, in which each query counts (B, Q) times."""
         return pair_curve(self.similarity, self.true, query_weight @ self.total_share, weight=self.weight(query_weight))
 
     def shares(self, chosen: Bools) -> Floats:
-        """(Q,), each query's share of the chosen pairs (P,); their sum is how many are chosen."""
+        """Returns each query's share of the chosen pairs (P,); the shares (Q,) sum to the number of chosen pairs."""
         size = len(self.queries)
         shares = np.zeros(size)
         for positions, share in ((self.first, self.first_share), (self.second, self.second_share)):
@@ -62,12 +62,12 @@ class Pairs:
         return shares
 
     def _column(self, positions: Positions) -> Positions:
-        """Which query it is; any, for what is no query and so has no share."""
+        """Returns each position's column among the queries; any column for what is no query and so has no share."""
         return np.minimum(np.searchsorted(self.queries, positions), max(len(self.queries) - 1, 0))
 
 
 def neighbour_pairs(task: RetrievalTask, lists: RankedLists) -> Pairs:
-    """Every pair that stands in a query's list, in either direction or both, once."""
+    """Returns every pair that stands in a query's list, in either direction or both, once."""
     row, column = np.nonzero(lists.neighbours >= 0)
     query, neighbour = lists.queries[row], lists.neighbours[row, column]
     key = np.minimum(query, neighbour) * len(task.ids) + np.maximum(query, neighbour)
@@ -94,7 +94,7 @@ def neighbour_pairs(task: RetrievalTask, lists: RankedLists) -> Pairs:
 
 
 def _total_share(task: RetrievalTask, queries: Positions, is_query: NDArray[np.bool_]) -> Floats:
-    """A right image that is a query too shares its pair, one that is none leaves it to the query."""
+    """Returns a right image that is a query too shares its pair, one that is none leaves it to the query."""
     asked = np.bincount(task.label[queries], minlength=len(task.names))
     both = asked[task.label[queries]] - 1
     return task.relevant(queries) - both / 2

@@ -1,4 +1,4 @@
-"""How a retrieval is measured, whoever made its lists: the settings, the evaluation by them, and the files of it."""
+"""The protocol of an evaluation, whoever made the lists: its settings, the evaluation by them, and its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from cbir.files import write_json, write_parquet
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How to measure; the names are those of the section ``evaluate`` of params.yaml.
+    """The settings of an evaluation; the names are those of the section ``evaluate`` of params.yaml.
 
     Raises:
         UserError: a value out of its range.
@@ -56,7 +56,7 @@ class Protocol:
         neighbours: pd.DataFrame,
         groundtruth: pd.DataFrame,
     ) -> Evaluation:
-        """Measure lists of neighbours, with the vectors in the order of ``ids`` where they come from such."""
+        """Measures lists of neighbours, with the vectors in the order of ``ids`` where they come from such."""
         return evaluate_retrieval(
             retrieval_task(ids, groundtruth, relevance=self.relevance, gallery=self.gallery),
             vectors,
@@ -71,7 +71,7 @@ class Protocol:
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> dict[str, Any]:
-    """Write ``per_query.parquet`` and ``metrics.json``; returns the content of the latter."""
+    """Writes ``per_query.parquet`` and ``metrics.json``; returns the content of the latter."""
     table = pa.Table.from_pandas(query_table(evaluation, vectors), preserve_index=False)
     write_parquet(folder / "per_query.parquet", table.replace_schema_metadata())
     document = metrics_document(evaluation)

@@ -1,4 +1,4 @@
-"""Ranked neighbour lists of the queries: the index's, or exact ones where the index's do not serve."""
+"""Ranks the neighbours of the queries: takes the index's lists, or exact ones where the index's do not serve."""
 
 import logging
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cbir.evaluation.relevance import Positions, RetrievalTask
 log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 24  # similarities that are held at once: 64 MB
-_ENTRIES = 4_000_000  # of exact lists, all together; what sorting and resampling can bear
+_ENTRIES = 4_000_000  # of exact lists, all together, the most that sorting and resampling can bear
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RankedLists:
     similarities: NDArray[np.float64]
 
     def of(self, queries: Positions) -> "RankedLists":
-        """The lists of these queries, which all must be among them."""
+        """Returns the lists of these queries, which all must be among them."""
         rows = np.searchsorted(self.queries, queries)
         return RankedLists(queries, self.neighbours[rows], self.similarities[rows])
 
@@ -39,7 +39,7 @@ class RankedLists:
 def ranked_lists(
     task: RetrievalTask, queries: Positions, neighbours: pd.DataFrame, vectors: NDArray[np.float32] | None
 ) -> RankedLists:
-    """The lists that the evaluation of these queries needs.
+    """Returns the lists that the evaluation of these queries needs.
 
     The index's lists serve where the whole archive is the gallery and they are long enough to hold the first 10 and all
     right images of any query; what they miss, the users miss. Else (a gallery of its own; classes larger than the
@@ -70,41 +70,45 @@ def ranked_lists(
 
 
 def _within_gallery(task: RetrievalTask, neighbours: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose neighbour is in the gallery, with their ranks among those."""
+    """Returns the rows whose neighbour is in the gallery, with their ranks among those."""
     kept = neighbours[neighbours["neighbour_id"].isin(task.ids[task.gallery])].sort_values(["query_id", "rank"])
     return kept.assign(rank=kept.groupby("query_id").cumcount() + 1)
 
 
 def listed(task: RetrievalTask, queries: Positions, neighbours: pd.DataFrame) -> RankedLists:
-    """The lists of these queries, read from the table of neighbours; a query that is not in it has an empty one."""
+    """Returns the lists of these queries, read from the table of neighbours; a query that is not in it has an empty
+    one.
+    """
     ids = pd.Index(task.ids)
     wanted = neighbours[neighbours["query_id"].isin(task.ids[queries])]
     row = np.searchsorted(queries, ids.get_indexer(wanted["query_id"].astype(object)))
     column = wanted["rank"].to_numpy() - 1
     length = int(column.max()) + 1 if len(wanted) else 0
-    found = np.full((len(queries), length), -1, dtype=np.int64)
+    positions = np.full((len(queries), length), -1, dtype=np.int64)
     similarities = np.full((len(queries), length), -np.inf)
-    found[row, column] = ids.get_indexer(wanted["neighbour_id"].astype(object))
+    positions[row, column] = ids.get_indexer(wanted["neighbour_id"].astype(object))
     similarities[row, column] = wanted["similarity"].to_numpy()
-    return RankedLists(queries, found, similarities)
+    return RankedLists(queries, positions, similarities)
 
 
 def exact(task: RetrievalTask, queries: Positions, vectors: NDArray[np.float32], *, depth: int) -> RankedLists:
-    """The ``depth`` most similar images of the gallery, by brute force in blocks; equal ones in the order of ids."""
-    found = np.full((len(queries), depth), -1, dtype=np.int64)
+    """Returns the ``depth`` most similar images of the gallery, by brute force in blocks; equal ones in the order of
+    ids.
+    """
+    nearest = np.full((len(queries), depth), -1, dtype=np.int64)
     similarities = np.full((len(queries), depth), -np.inf)
     if depth == 0:
-        return RankedLists(queries, found, similarities)
+        return RankedLists(queries, nearest, similarities)
     gallery = vectors[task.gallery]
     rows = max(1, _BLOCK // len(gallery))
     for start in range(0, len(queries), rows):
-        some = queries[start : start + rows]
-        cosine = vectors[some] @ gallery.T
-        cosine[task.gallery[None, :] == some[:, None]] = -np.inf
+        block = queries[start : start + rows]
+        cosine = vectors[block] @ gallery.T
+        cosine[task.gallery[None, :] == block[:, None]] = -np.inf
         order = _largest(cosine, depth)
-        found[start : start + rows] = task.gallery[order]
+        nearest[start : start + rows] = task.gallery[order]
         similarities[start : start + rows] = np.take_along_axis(cosine, order, axis=1)
-    return RankedLists(queries, found, similarities)
+    return RankedLists(queries, nearest, similarities)
 
 
 def _largest(values: NDArray[np.float32], count: int) -> Positions:

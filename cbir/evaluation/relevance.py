@@ -1,4 +1,4 @@
-"""What counts as right in the evaluation: which images belong together, which are queries, gallery and distractors."""
+"""Defines what counts as right in the evaluation: images that belong together, queries, gallery and distractors."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """The archive as the evaluation sees it. Images are meant by their position in ``ids``.
+    """The archive as the evaluation sees it; images are named by their position in ``ids``.
 
     Attributes:
         ids: (n,), image_ids, sorted.
@@ -36,14 +36,16 @@ class RetrievalTask:
     relevance: Literal["group", "class"]
 
     def queries(self, *splits: str) -> Positions:
-        """The labelled images of these splits, of all where none is named: each has another member in the gallery."""
+        """Returns the labelled images of these splits, of all where none is named: each has another member in the
+        gallery.
+        """
         chosen = self.label >= 0
         if splits:
             chosen &= np.isin(self.split, splits)
         return np.flatnonzero(chosen)
 
     def relevant(self, queries: Positions) -> NDArray[np.int64]:
-        """How many right images there are for each query, itself aside."""
+        """Returns how many right images there are for each query, itself aside."""
         sizes = np.bincount(self.label[self.label >= 0], minlength=len(self.names))
         return sizes[self.label[queries]] - 1
 
@@ -51,7 +53,7 @@ class RetrievalTask:
 def retrieval_task(
     ids: NDArray[np.object_], groundtruth: pd.DataFrame, *, relevance: Relevance, gallery: Gallery
 ) -> RetrievalTask:
-    """Take the ground truth's groups or classes for the images that are embedded.
+    """Takes the ground truth's groups or classes for the images that are embedded.
 
     Args:
         ids: (n,), image_ids of the embeddings, sorted.

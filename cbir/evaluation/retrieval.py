@@ -1,4 +1,4 @@
-"""The evaluation of a retrieval: metrics with intervals, the learned threshold, and what lies behind, by query."""
+"""Evaluates a retrieval: metrics with intervals, the learned threshold, and a table of the queries."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,13 +16,13 @@ from cbir.evaluation.ranking import RankedLists, ranked_lists
 from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.evaluation.threshold import Reading, Rule, Threshold
 
-_SHOWN = max(metrics.CUTOFFS)  # what a person looks at; right images behind it are called missed
+_SHOWN = max(metrics.CUTOFFS)  # neighbours that a person looks at; right images behind them are called missed
 _DIGITS = 6  # of the numbers in metrics.json
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         task: what counts as right.
@@ -46,7 +46,7 @@ class Evaluation:
 
     @property
     def hits(self) -> Bools:
-        """(Q, L), whether the neighbour at that rank is right."""
+        """Whether the neighbour at each rank is right, (Q, L)."""
         return hits(self.task, self.lists)
 
 
@@ -62,7 +62,7 @@ def evaluate_retrieval(
     resamples: int,
     seed: int,
 ) -> Evaluation:
-    """Evaluate as DESIGN.md §7 says.
+    """Evaluates a retrieval as DESIGN.md §7 says.
 
     Whatever the queries of the ranked metrics are, the threshold is learned on the validation groups and read on the
     test groups alone: ``threshold_precision``, ``threshold_recall`` and ``threshold_f1`` are figures of test. Their
@@ -77,7 +77,7 @@ def evaluate_retrieval(
     lists = ranked_lists(task, task.queries(), neighbours, vectors)
     asked = lists if queries == "all" else lists.of(task.queries("test"))
     pairs, val, test = (
-        neighbour_pairs(task, some) for some in (asked, *(lists.of(task.queries(s)) for s in ("val", "test")))
+        neighbour_pairs(task, ranked) for ranked in (asked, *(lists.of(task.queries(s)) for s in ("val", "test")))
     )
     learned = threshold.learn(val, rule=rule, target_precision=target_precision, default=default_threshold)
     reading = threshold.read(test, learned.value)
@@ -99,13 +99,15 @@ def evaluate_retrieval(
 
 
 def hits(task: RetrievalTask, lists: RankedLists) -> Bools:
-    """(Q, L), whether the neighbour at that rank is right; false behind the end of a list."""
+    """Tells whether the neighbour at each rank is right, (Q, L); false behind the end of a list."""
     label = np.where(lists.neighbours >= 0, task.label[lists.neighbours], -1)
     return label == task.label[lists.queries][:, None]
 
 
 def metrics_document(evaluation: Evaluation) -> dict[str, Any]:
-    """The content of metrics.json: metrics by name, their intervals, what was counted, the published thresholds."""
+    """Returns the content of metrics.json: metrics by name, their intervals, what was counted, the published
+    thresholds.
+    """
     task, queries = evaluation.task, evaluation.lists.queries
     labelled = int((task.label >= 0).sum())
     counts = {
@@ -129,15 +131,16 @@ def metrics_document(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def query_table(evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> pd.DataFrame:
-    """One row a query, sorted by query_id: what there was to find, what was found and missed, every ranked metric.
+    """Makes the table of the queries, sorted by query_id: how many right images there are, which were found and missed,
+    every ranked metric.
 
     ``best_missed`` is the most similar right image that is not among the first 10 neighbours; its rank is null where
     the query's list does not hold it. Without embeddings only the lists can tell of one.
     """
-    task, lists, found = evaluation.task, evaluation.lists, evaluation.hits
+    task, lists, right = evaluation.task, evaluation.lists, evaluation.hits
     queries = lists.queries
-    first = metrics.first_rank(found)
-    missed, similarity = _listed_late(lists, found) if vectors is None else _best_missed(task, lists, vectors)
+    first = metrics.first_rank(right)
+    missed, similarity = _listed_late(lists, right) if vectors is None else _best_missed(task, lists, vectors)
     rank = _rank_of(lists, missed)
     names = np.asarray(task.names, dtype=object)
     return pd.DataFrame(
@@ -146,7 +149,7 @@ def query_table(evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> 
             {"group": "group_id", "class": "class"}[task.relevance]: pd.array(names[task.label[queries]], dtype="str"),
             "split": pd.array(task.split[queries], dtype="str"),
             "relevant": task.relevant(queries),
-            "found": found[:, :_SHOWN].sum(axis=1),
+            "found": right[:, :_SHOWN].sum(axis=1),
             "first_relevant_rank": pd.array(np.where(first > 0, first, np.nan), dtype="Int64"),
             "best_missed": pd.array([task.ids[p] if p >= 0 else None for p in missed], dtype="str"),
             "best_missed_rank": pd.array(np.where(rank > 0, rank, np.nan), dtype="Int64"),
@@ -206,9 +209,9 @@ def _reading_intervals(
     shares = np.stack([test.shares(accepted), test.shares(accepted & test.true), test.total_share], axis=1)
 
     def statistics(weight: Floats) -> dict[str, Floats]:
-        count, found, total = (weight @ shares).T
-        precision = np.divide(found, count, out=np.full(len(weight), np.nan), where=count > 0)
-        recall, f1 = found / total, 2 * found / (count + total)
+        count, right, total = (weight @ shares).T
+        precision = np.divide(right, count, out=np.full(len(weight), np.nan), where=count > 0)
+        recall, f1 = right / total, 2 * right / (count + total)
         return {"threshold_precision": precision, "threshold_recall": recall, "threshold_f1": f1}
 
     return intervals(statistics, task.unit[test.queries], resamples=resamples, seed=seed)
@@ -220,7 +223,7 @@ def _published(neighbours: pd.DataFrame) -> dict[str, float]:
 
 
 def _best_missed(task: RetrievalTask, lists: RankedLists, vectors: NDArray[np.float32]) -> tuple[Positions, Floats]:
-    """The most similar right image that is not among the first ones, -1 and NaN where none is missed."""
+    """Returns the most similar right image that is not among the first ones, -1 and NaN where none is missed."""
     missed = np.full(len(lists.queries), -1, dtype=np.int64)
     similarity = np.full(len(lists.queries), np.nan)
     label = task.label[lists.queries]
@@ -233,14 +236,14 @@ def _best_missed(task: RetrievalTask, lists: RankedLists, vectors: NDArray[np.fl
             cosine[members[None, :] == lists.neighbours[rows, rank, None]] = -np.inf
         best = cosine.argmax(axis=1)
         value = cosine[np.arange(len(rows)), best]
-        there = np.isfinite(value)
-        missed[rows[there]], similarity[rows[there]] = members[best[there]], value[there]
+        is_missed = np.isfinite(value)
+        missed[rows[is_missed]], similarity[rows[is_missed]] = members[best[is_missed]], value[is_missed]
     return missed, similarity
 
 
-def _listed_late(lists: RankedLists, found: Bools) -> tuple[Positions, Floats]:
-    """The first right image behind the first ones in each list, as ``_best_missed`` gives it."""
-    rank = metrics.first_rank(found & (np.arange(found.shape[1]) >= _SHOWN))
+def _listed_late(lists: RankedLists, right: Bools) -> tuple[Positions, Floats]:
+    """Returns the first right image behind the shown ones in each list, as ``_best_missed`` does."""
+    rank = metrics.first_rank(right & (np.arange(right.shape[1]) >= _SHOWN))
     late = np.flatnonzero(rank)
     missed, similarity = np.full(len(rank), -1, dtype=np.int64), np.full(len(rank), np.nan)
     missed[late] = lists.neighbours[late, rank[late] - 1]
@@ -249,11 +252,11 @@ def _listed_late(lists: RankedLists, found: Bools) -> tuple[Positions, Floats]:
 
 
 def _rank_of(lists: RankedLists, images: Positions) -> Positions:
-    """The rank from 1 of one image in each list, 0 where it is not in it."""
+    """Returns the rank from 1 of an image in each list, 0 where it is not in it."""
     if not lists.neighbours.shape[1]:
         return np.zeros(len(images), dtype=np.int64)
-    there = (lists.neighbours == images[:, None]) & (images[:, None] >= 0)
-    return metrics.first_rank(there)
+    matches = (lists.neighbours == images[:, None]) & (images[:, None] >= 0)
+    return metrics.first_rank(matches)
 
 
 def _rounded(value: Any) -> Any:

@@ -1,4 +1,6 @@
-"""The similarity from which two images count as the same picture: learned on validation pairs, read on test pairs."""
+"""Learns the cosine similarity from which two images count as the same picture on validation pairs, and reads it on
+test pairs.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,7 +17,7 @@ PUBLISHED_NEIGHBOURS = 10  # the published rules look at the 10 nearest neighbou
 
 @dataclass(frozen=True)
 class Reading:
-    """What a threshold gives on some pairs: all three are None where there are no true pairs.
+    """Precision, recall and F1 of pairs at a threshold; all three are None where there are no true pairs.
 
     Attributes:
         precision: true accepted pairs / accepted pairs; None also where nothing is accepted.
@@ -30,12 +32,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Pairs with at least this cosine similarity are accepted.
+    """The cosine similarity from which pairs are accepted, and how it was learned.
 
     Attributes:
         rule: ``f1``, ``precision``, or ``default`` where there was nothing to learn from.
         kept: whether the promised precision was reached on the validation pairs; None for the other rules.
-        pairs, true_pairs: how many validation pairs it was learned on, and how many true ones there are.
+        pairs, true_pairs: number of validation pairs that it was learned on, and number of true ones.
         reading: precision, recall and F1 on those.
     """
 
@@ -48,12 +50,12 @@ class Threshold:
 
 
 def learn(pairs: Pairs, *, rule: Rule, target_precision: float, default: float) -> Threshold:
-    """Learn the threshold on the pairs of the validation queries.
+    """Learns the threshold on the pairs of the validation queries.
 
     ``f1`` takes the best F1. ``precision`` takes the lowest threshold whose precision is at least ``target_precision``;
     where none is, the one with the best precision. The threshold lies half-way between the last pair that is accepted
-    and the next one, so that it does not hang on the last digit of one pair. Where no validation pair is true and
-    found, it is ``default``: nothing is ever learned on the test groups.
+    and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no validation pair is
+    true and listed: nothing is ever learned on the test groups.
     """
     curve = pairs.curve()
     if not curve.true.any():
@@ -65,7 +67,9 @@ def learn(pairs: Pairs, *, rule: Rule, target_precision: float, default: float) 
 
 
 def choose(curve: PairCurve, *, rule: str, target_precision: float) -> Floats:
-    """The thresholds (…) of curves (…, m) by one of the rules of :func:`learn`, NaN where nothing true is found."""
+    """Returns the thresholds (…) of curves (…, m) by one of the rules of :func:`learn`, NaN where nothing true is
+    found.
+    """
     if rule == "f1":
         index = curve.f1.argmax(axis=-1)
     else:
@@ -77,16 +81,16 @@ def choose(curve: PairCurve, *, rule: str, target_precision: float) -> Floats:
 
 
 def read(pairs: Pairs, threshold: float) -> Reading:
-    """Precision, recall and F1 of the pairs at a threshold."""
+    """Reads precision, recall and F1 of the pairs at a threshold."""
     accepted = pairs.similarity >= threshold
-    count, found = int(accepted.sum()), int((accepted & pairs.true).sum())
+    count, right = int(accepted.sum()), int((accepted & pairs.true).sum())
     if pairs.total == 0:
         return Reading()
-    return Reading(found / count if count else None, found / pairs.total, 2 * found / (count + pairs.total))
+    return Reading(right / count if count else None, right / pairs.total, 2 * right / (count + pairs.total))
 
 
 def published(similarity: Floats) -> dict[str, float]:
-    """The thresholds of published systems, which look at no label, as cosines: for comparison, not for use.
+    """Returns the thresholds of published systems, which look at no label, as cosines: for comparison, not for use.
 
     They take the mean, the median or the 25th percentile of the distances d = √(2 − 2·s) of the nearest neighbours.
 
@@ -101,7 +105,7 @@ def published(similarity: Floats) -> dict[str, float]:
 
 
 def threshold_document(learned: Threshold, *, target_precision: float) -> dict[str, Any]:
-    """The content of threshold.json."""
+    """Returns the content of threshold.json."""
     return {
         "threshold": learned.value,
         "rule": learned.rule,

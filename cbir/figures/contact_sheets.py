@@ -1,4 +1,6 @@
-"""Contact sheets as PNG: queries with their neighbours by rank, right and wrong ones framed, and what they missed."""
+"""Draws contact sheets as PNG: queries with their neighbours by rank, right and wrong ones framed, and what they
+missed.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,12 +26,12 @@ _FRAMES: dict[Verdict, str] = {"query": _INK, "right": "#0A9B5B", "wrong": "#B31
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a row.
+    """A picture of a row.
 
     Attributes:
         position: of the image in the task's ids.
         verdict: ``neither`` is a wrong neighbour where nothing right was left to find, or where nothing is known.
-        text: what stands below it, above the file's name.
+        text: the line below it, above the file's name.
     """
 
     position: int
@@ -52,9 +54,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows under a title; ``name`` is the file's, without extension. There is at least one row.
+    """The rows under a title; ``name`` is the file's, without extension. There is at least one row.
 
-    ``heading`` says what the pictures beside the queries are, and what stands below them.
+    ``heading`` explains the pictures beside the queries, and the text below them.
     """
 
     name: str
@@ -65,7 +67,7 @@ class Sheet:
 
 
 def draw_sheet(sheet: Sheet, path: Path, *, read: Read, names: Sequence[str]) -> None:
-    """Write a sheet as PNG.
+    """Writes a sheet as PNG.
 
     Args:
         read: gives the pixels of an image by its position.
@@ -119,7 +121,9 @@ def _paste(
 
 
 def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """A name that is at most ``width`` px long; what does not fit is cut from its middle, the extension stays."""
+    """Returns a name that is at most ``width`` px long; what does not fit is cut from its middle, the extension
+    stays.
+    """
     if font.getlength(name) <= width:
         return name
     for kept in range(len(name) - 1, 1, -1):

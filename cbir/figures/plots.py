@@ -1,4 +1,4 @@
-"""Figures of an evaluation as PNG, and the numbers in them as CSV, which DVC draws again interactively.
+"""Draws the figures of an evaluation as PNG, and writes their numbers as CSV, which DVC draws again interactively.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; PNGs carry no date and no software.
 """
@@ -84,7 +84,8 @@ def figure(
 
 
 def loss_curves(figures: Path, curves: Path, history: pd.DataFrame) -> None:
-    """``loss.png`` and ``loss.csv`` (epoch, train, val); without a training the CSV is empty and there is no PNG.
+    """Writes ``loss.png`` and ``loss.csv`` (epoch, train, val); without a training the CSV is empty and there is no
+    PNG.
 
     Args:
         figures: folder of the PNG.
@@ -113,7 +114,8 @@ def loss_curves(figures: Path, curves: Path, history: pd.DataFrame) -> None:
 
 
 def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> None:
-    """``precision_recall.png`` and ``precision_recall.csv`` (threshold, precision, recall, f1) of the queries' pairs.
+    """Writes ``precision_recall.png`` and ``precision_recall.csv`` (threshold, precision, recall, f1) of the queries'
+    pairs.
 
     The threshold in use and those of the published rules are marked. Without a true pair there is no PNG, and without
     any pair the CSV is empty.
@@ -160,7 +162,7 @@ def _mark(axes: Axes, curve: PairCurve, threshold: float, *, label: str, **looks
 
 
 def _equal_f1(axes: Axes) -> None:
-    """Faint lines along which F1 is the same."""
+    """Draws faint lines along which F1 is the same."""
     for value in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(value / 2 + 1e-3, 1, 200)
         precision = value * recall / (2 * recall - value)
@@ -178,7 +180,8 @@ def similarity_histogram(
     *,
     seed: int,
 ) -> None:
-    """``similarities.png`` and ``similarities.csv``: where right and wrong pairs lie, and how the threshold parts them.
+    """Writes ``similarities.png`` and ``similarities.csv``: the similarities of right and wrong pairs, and the
+    threshold between.
 
     Right pairs are all that have a query in them, listed or not; wrong ones are the neighbours that a person would be
     shown; random pairs tell what "unlike" is. Without queries, neighbours are neither right nor wrong.
@@ -237,7 +240,7 @@ def _histogram(path: Path, shares: dict[str, Floats], edges: Floats, threshold: 
 
 
 def _legend_below(axes: Axes) -> None:
-    """Where it can hide nothing."""
+    """Puts the legend where it hides nothing."""
     drawing = axes.get_figure()
     if isinstance(drawing, Figure):
         drawing.legend(loc="outside lower left", ncols=2)

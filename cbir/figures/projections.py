@@ -1,4 +1,6 @@
-"""The embeddings in two dimensions, by t-SNE and UMAP, coloured by group: do the members of a group lie together?"""
+"""Draws the embeddings in two dimensions, by t-SNE and UMAP, coloured by group, to show whether its members lie
+together.
+"""
 
 import hashlib
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.figures.plots import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PALE, PINK, SKY, figure
 from cbir.store import Store
 
-VERSION = 1  # to be raised with any change of the code that decides where a point lies
+VERSION = 1  # raise it with any change of the code that decides where a point lies
 
 _FEWEST = 5  # images; below, two dimensions show nothing
 _DIMENSIONS = 50  # that principal components keep for both methods, as van der Maaten and Hinton do
@@ -35,7 +37,8 @@ def projections(
     background: Bools | None = None,
     store: Store | None = None,
 ) -> None:
-    """``tsne.png`` and ``umap.png``: labelled images in their group's look, distractors grey; none below 5 images.
+    """Writes ``tsne.png`` and ``umap.png``: labelled images in their group's look, distractors grey; none below 5
+    images.
 
     Sources: van der Maaten and Hinton, JMLR 9, 2008; McInnes, Healy and Melville, arXiv 1802.03426.
 
@@ -76,7 +79,7 @@ def sample(task: RetrievalTask, *, images: int, seed: int, background: Bools | N
 
 
 def _plane(name: str, points: NDArray[np.float32], *, seed: int, store: Store | None) -> Floats:
-    """(n, 2), from the store where these points were laid out before."""
+    """Lays the points out in a plane, (n, 2); from the store where these points were laid out before."""
     methods = {"tsne": tsne, "umap": umap}
     versions = [VERSION, *(version(package) for package in ("numpy", "scikit-learn", "umap-learn"))]
     key = hashlib.sha256(repr((name, seed, points.shape, versions)).encode() + points.tobytes()).hexdigest()
@@ -91,7 +94,7 @@ def _plane(name: str, points: NDArray[np.float32], *, seed: int, store: Store | 
 
 
 def tsne(points: Floats, *, seed: int) -> Floats:
-    """(n, 2) from (n, d)."""
+    """Projects (n, d) to (n, 2) by t-SNE."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(points) - 1) / 3)
@@ -99,7 +102,7 @@ def tsne(points: Floats, *, seed: int) -> Floats:
 
 
 def umap(points: Floats, *, seed: int) -> Floats:
-    """(n, 2) from (n, d). Most of the time for a few hundred points goes into compiling UMAP."""
+    """Projects (n, d) to (n, 2) by UMAP; most of the time for a few hundred points goes into compiling UMAP."""
     from umap import UMAP
 
     neighbours = min(15, len(points) - 1)
@@ -158,6 +161,6 @@ def _points(axes: Axes, points: Floats, *, color: str, marker: str, size: float,
 
 
 def _join(axes: Axes, groups: list[Floats], colour: str) -> None:
-    """A line from the centre of each group to each of its members."""
+    """Draws a line from the centre of each group to each of its members."""
     lines = [np.stack([members.mean(axis=0), member]) for members in groups for member in members]
     axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.7, alpha=0.6, zorder=1))

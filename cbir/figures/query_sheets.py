@@ -1,4 +1,4 @@
-"""Which queries the contact sheets show, and with which of their neighbours and misses."""
+"""Chooses the queries of the contact sheets, and which of their neighbours and misses are shown."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from cbir.evaluation.retrieval import Evaluation
 from cbir.figures.contact_sheets import Picture, Row, Sheet, Verdict
 
 NEIGHBOURS, MISSED, ROWS = 8, 3, 8  # pictures in a row, and rows on a sheet, at most
-_CANDIDATES = 400  # among which the rows are sought that show different images
+_CANDIDATES = 400  # rows among which those that show different images are sought
 
 
 _FRAMES = "frames: green right, red wrong, grey nothing right left to find"
@@ -24,7 +24,8 @@ _HEADS = {
 
 
 def query_sheets(evaluation: Evaluation, vectors: NDArray[np.float32]) -> list[Sheet]:
-    """The sheets ``contact_best``, ``contact_worst`` and ``contact_missed``; one that would be empty is left out.
+    """Returns the sheets ``contact_best``, ``contact_worst`` and ``contact_missed``; one that would be empty is left
+    out.
 
     Best: the highest average precision, among those the most to find. Worst: the lowest, below 1. Missed: a right
     image is not among the neighbours shown, the least similar first. Groups take turns, so that none fills a sheet.
@@ -52,7 +53,8 @@ def query_sheets(evaluation: Evaluation, vectors: NDArray[np.float32]) -> list[S
 
 
 def nearest_sheet(task: RetrievalTask, neighbours: pd.DataFrame) -> list[Sheet]:
-    """The sheet ``contact_nearest`` for want of ground truth: images whose first neighbours are the most similar.
+    """Returns the sheet ``contact_nearest`` for want of ground truth: images whose first neighbours are the most
+    similar.
 
     An image that an earlier row shows gets no row of its own, so that one large group does not fill the sheet.
 
@@ -80,13 +82,13 @@ def _row(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> Row:
     query = int(lists.queries[row])
     relevant = int(task.relevant(lists.queries[row : row + 1])[0])
     shown: list[Picture] = []
-    found = 0
+    right_shown = 0
     near = zip(lists.neighbours[row, :NEIGHBOURS], lists.similarities[row], evaluation.hits[row], strict=False)
     for rank, (position, similarity, right) in enumerate(near, 1):
         if position >= 0:
-            verdict: Verdict = "right" if right else "wrong" if found < relevant else "neither"
+            verdict: Verdict = "right" if right else "wrong" if right_shown < relevant else "neither"
             shown.append(Picture(int(position), verdict, f"{rank} · {similarity:.3f}"))
-            found += int(right)
+            right_shown += int(right)
     missed, similarity = _missed(evaluation, row, vectors)
     everything = vectors[task.gallery[task.gallery != query]] @ vectors[query]
     late = []
@@ -97,7 +99,7 @@ def _row(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> Row:
 
 
 def _missed(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> tuple[Positions, NDArray[np.float32]]:
-    """The right images that are not among the neighbours shown, and their similarity."""
+    """Returns the right images that are not among the neighbours shown, and their similarity."""
     label, lists = evaluation.task.label, evaluation.lists
     query = lists.queries[row]
     missed = np.setdiff1d(np.flatnonzero(label == label[query]), np.r_[lists.neighbours[row, :NEIGHBOURS], query])
@@ -110,7 +112,7 @@ def _ordered(rows: Positions, *keys: NDArray[np.generic]) -> Positions:
 
 
 def _by_turns(rows: Iterable[int], label: Positions) -> list[int]:
-    """The first row of each label in their order, then the second ones, and so on."""
+    """Returns the first row of each label in their order, then the second ones, and so on."""
     seen: dict[int, int] = {}
     turns: list[tuple[int, int, int]] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Groups of near-duplicates: average linkage over the neighbour graph, cut at a similarity threshold.
+"""Groups near-duplicates by average linkage over the neighbour graph, cut at a similarity threshold.
 
 A chain of weak links must not join what does not belong together, so two clusters are joined only while the *mean*
 similarity over all pairs between them reaches the threshold (UPGMA: Sokal & Michener, 1958). For vectors of length one
@@ -46,7 +46,8 @@ def group_images(
     threshold: float,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The groups of an archive: near-duplicates by their embeddings, and pictures that are there as exact copies only.
+    """Returns the groups of an archive: near-duplicates by their embeddings, and pictures that are there as exact
+    copies only.
 
     Args:
         manifest: as ``cbir.archive.manifest.read_manifest`` gives it.
@@ -66,7 +67,9 @@ def group_images(
         {
             "image_id": np.concatenate([embeddings.ids[:0], *(embeddings.ids[cluster] for cluster in clusters)]),
             "cluster": np.repeat(np.arange(len(clusters)), [len(cluster) for cluster in clusters]),
-            "similarity": np.concatenate([np.empty(0), *(_to_the_others(embeddings.vectors[one]) for one in clusters)]),
+            "similarity": np.concatenate(
+                [np.empty(0), *(_to_the_others(embeddings.vectors[cluster_rows]) for cluster_rows in clusters)]
+            ),
             "evidence": "embedding",
         }
     )
@@ -77,10 +80,10 @@ def group_images(
     return _name(pd.concat([part for part in (related, alone) if len(part)] or [related]), unique_images(manifest))
 
 
-def _name(found: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Give each cluster its group_id and its representative."""
+def _name(clusters: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Gives each cluster its group_id and its representative."""
     facts = ["image_id", "width", "height", "accession", "path", "page"]
-    table = in_order(found.merge(images[facts], on="image_id", validate="one_to_one"))
+    table = in_order(clusters.merge(images[facts], on="image_id", validate="one_to_one"))
     table = table.sort_values("cluster", kind="stable", ignore_index=True)
     table["group_id"] = table.groupby("cluster")["image_id"].transform("first")
     pixels = table["width"].astype("int64") * table["height"].astype("int64")
@@ -98,7 +101,7 @@ def find_clusters(
     largest: int = LARGEST,
     progress: Progress = silent,
 ) -> list[np.ndarray]:
-    """Average-linkage clusters of two images and more, as sorted positions in ``embeddings``.
+    """Finds average-linkage clusters of two images and more, as sorted positions in ``embeddings``.
 
     A connected component of more than ``largest`` images (a sign that the threshold is too low for this encoder) is
     first broken: the edge threshold rises in it, a tenth of what is left to 1 at a time, until its pieces are small
@@ -121,7 +124,9 @@ def find_clusters(
 def candidate_pairs(
     neighbours: pd.DataFrame, embeddings: "Embeddings", *, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Listed pairs whose cosine reaches the threshold: positions (m, 2), the smaller first, and cosines (m,)."""
+    """Returns listed pairs whose cosine reaches the threshold: positions (m, 2), the smaller first, and cosines
+    (m,).
+    """
     near = neighbours[neighbours["similarity"] >= threshold - _SLACK]
     ids = pd.Index(embeddings.ids)
     first, second = ids.get_indexer(near["query_id"]), ids.get_indexer(near["neighbour_id"])
@@ -139,7 +144,7 @@ def candidate_pairs(
 def _pieces(
     pairs: np.ndarray, similarities: np.ndarray, *, threshold: float, largest: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Connected components, larger ones than ``largest`` broken: sorted positions, and the pairs among them."""
+    """Yields connected components, larger ones than ``largest`` broken: sorted positions, and the pairs among them."""
     waiting = [(pairs, similarities, threshold)]
     while waiting:
         pairs, similarities, floor = waiting.pop()
@@ -155,7 +160,9 @@ def _pieces(
 
 
 def _components(pairs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Connected components of the graph of pairs: sorted positions (n,), and which rows of ``pairs`` are inside."""
+    """Yields connected components of the graph of pairs: sorted positions (n,), and the rows of ``pairs`` that are
+    inside.
+    """
     if not len(pairs):
         return
     positions, ends = np.unique(pairs, return_inverse=True)
@@ -165,12 +172,12 @@ def _components(pairs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     of_pairs = labels[ends[:, 0]]
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=number))[:-1])
     inside = np.split(np.argsort(of_pairs, kind="stable"), np.cumsum(np.bincount(of_pairs, minlength=number))[:-1])
-    for some, edges in zip(members, inside, strict=True):
-        yield positions[some], edges
+    for component, edges in zip(members, inside, strict=True):
+        yield positions[component], edges
 
 
 def average_linkage(vectors: np.ndarray, pairs: np.ndarray, *, threshold: float) -> list[np.ndarray]:
-    """UPGMA cut at a similarity: join the nearest linked clusters while their mean similarity reaches the threshold.
+    """Joins the nearest linked clusters while their mean similarity reaches the threshold (UPGMA cut at a similarity).
 
     Args:
         vectors: (n, d), of length one.
@@ -182,58 +189,58 @@ def average_linkage(vectors: np.ndarray, pairs: np.ndarray, *, threshold: float)
     """
     clusters = _Clusters(vectors, pairs)
     queue: list[tuple[float, int, int]] = []
-    for one, others in enumerate(clusters.links):
-        clusters.push(queue, one, sorted(other for other in others if other > one), threshold)
+    for cluster, others in enumerate(clusters.links):
+        clusters.push(queue, cluster, sorted(other for other in others if other > cluster), threshold)
     while queue:
-        _, one, other = heapq.heappop(queue)
-        if clusters.members[one] and clusters.members[other]:
-            joined = clusters.join(one, other)
+        _, cluster, other = heapq.heappop(queue)
+        if clusters.members[cluster] and clusters.members[other]:
+            joined = clusters.join(cluster, other)
             clusters.push(queue, joined, sorted(clusters.links[joined]), threshold)
-    found = [np.array(sorted(members)) for members in clusters.members if members]
-    return sorted(found, key=lambda members: int(members[0]))
+    positions = [np.array(sorted(members)) for members in clusters.members if members]
+    return sorted(positions, key=lambda members: int(members[0]))
 
 
 class _Clusters:
-    """Clusters by number: a join makes a new one, and its two parts are empty from then on."""
+    """Keeps clusters by number: a join makes a new one, and its two parts are empty from then on."""
 
     def __init__(self, vectors: np.ndarray, pairs: np.ndarray) -> None:
         self.sums = vectors.astype(np.float64)
         self.row = list(range(len(vectors)))  # of each cluster's sum; a new cluster takes over that of a part
         self.members = [[position] for position in range(len(vectors))]
         self.links: list[set[int]] = [set() for _ in range(len(vectors))]
-        for one, other in pairs.tolist():
-            self.links[one].add(other)
-            self.links[other].add(one)
+        for first, second in pairs.tolist():
+            self.links[first].add(second)
+            self.links[second].add(first)
 
-    def push(self, queue: list[tuple[float, int, int]], one: int, others: list[int], threshold: float) -> None:
-        """Queue the joins of a cluster with others that reach the threshold, the nearest first to be popped."""
+    def push(self, queue: list[tuple[float, int, int]], cluster: int, others: list[int], threshold: float) -> None:
+        """Queues the joins of a cluster with others that reach the threshold, the nearest first to be popped."""
         if not others:
             return
-        sizes = np.array([len(self.members[other]) for other in others]) * len(self.members[one])
-        products = self.sums[[self.row[other] for other in others]] @ self.sums[self.row[one]]
+        sizes = np.array([len(self.members[other]) for other in others]) * len(self.members[cluster])
+        products = self.sums[[self.row[other] for other in others]] @ self.sums[self.row[cluster]]
         means = (products / sizes).round(_DECIMALS)
         for other, mean in zip(others, means.tolist(), strict=True):
             if mean >= threshold:
-                heapq.heappush(queue, (-mean, min(one, other), max(one, other)))
+                heapq.heappush(queue, (-mean, min(cluster, other), max(cluster, other)))
 
-    def join(self, one: int, other: int) -> int:
-        """Put two clusters together; returns the number of the new one."""
+    def join(self, cluster: int, other: int) -> int:
+        """Puts two clusters together; returns the number of the new one."""
         new = len(self.members)
-        self.sums[self.row[one]] += self.sums[self.row[other]]
-        self.row.append(self.row[one])
-        self.members.append(self.members[one] + self.members[other])
-        self.links.append((self.links[one] | self.links[other]) - {one, other})
+        self.sums[self.row[cluster]] += self.sums[self.row[other]]
+        self.row.append(self.row[cluster])
+        self.members.append(self.members[cluster] + self.members[other])
+        self.links.append((self.links[cluster] | self.links[other]) - {cluster, other})
         for linked in self.links[new]:
-            self.links[linked] -= {one, other}
+            self.links[linked] -= {cluster, other}
             self.links[linked].add(new)
-        for part in (one, other):
+        for part in (cluster, other):
             self.members[part] = []
             self.links[part] = set()
         return new
 
 
 def _to_the_others(vectors: np.ndarray) -> np.ndarray:
-    """Mean cosine of each of n vectors (n, d) to the n - 1 others, in -1..1."""
+    """Returns the mean cosine of each of n vectors (n, d) to the n - 1 others, in -1..1."""
     total = vectors.sum(axis=0, dtype=np.float64)
     own = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     means = (vectors @ total - own) / (len(vectors) - 1)

@@ -1,4 +1,4 @@
-"""The report as one HTML page that opens from disk: no server, no network, everything it shows is inside."""
+"""Writes the report as one HTML page that opens from disk: no server, no network, everything it shows is inside."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ _NEAR = 0.25  # of the way from the threshold to 1: a group whose weakest image 
 
 @dataclass(frozen=True)
 class Link:
-    """A file beside the page."""
+    """A link to a file beside the page."""
 
     title: str
     href: str
@@ -39,7 +39,7 @@ def write_page(
     archive: str,
     thumbnail_side: int,
 ) -> None:
-    """Write the page of the groups in ``rows``.
+    """Writes the page of the groups in ``rows``.
 
     Args:
         rows: of ``cbir.groups.rows.report_rows``, those of the groups that the page shows.
@@ -78,7 +78,7 @@ def _groups(rows: pd.DataFrame, thumbnails: Mapping[str, Thumbnail]) -> list[dic
 
 
 def _image(files: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail]) -> dict[str, Any]:
-    """An image with all files that hold it; texts that are not known are left out."""
+    """Returns an image with all files that hold it; texts that are not known are left out."""
     first = files[0]
     shown_by_browsers = first["format"] in _BROWSERS_SHOW and first["page"] == 1
     image = {
@@ -96,6 +96,6 @@ def _image(files: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail]) -> 
 
 
 def _inert(document: dict[str, Any]) -> str:
-    """JSON that is safe inside a script element, whatever the texts in it are."""
+    """Writes JSON that is safe inside a script element, whatever its texts are."""
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")  # nothing can end the element

@@ -1,4 +1,4 @@
-"""What the reports say: one row a file of a group, and what was found in a few figures."""
+"""Makes the rows and the summary that the reports show: a row a file of a group, and the counts of the archive."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Summary:
-    """What was found in an archive: files are counted as files, images by their image_id (exact copies once).
+    """The counts of an archive: files are counted as files, images by their image_id (exact copies once).
 
     Attributes:
         threshold: mean cosine from which images were put together.
@@ -47,7 +47,7 @@ class Summary:
 
 
 def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame) -> pd.DataFrame:
-    """One row a file (a page of a file) of a group, exact copies too.
+    """Returns a row for each file (each page of a file) of a group, exact copies too.
 
     Args:
         groups: as ``cbir.groups.linkage.group_images`` gives it.
@@ -79,7 +79,7 @@ def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.Da
 
 
 def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str) -> Summary:
-    """Count what the manifest and the rows of ``report_rows`` hold."""
+    """Counts what the manifest and the rows of ``report_rows`` hold."""
     usable = manifest["status"] == "ok"
     return Summary(
         files=manifest["path"].nunique(),
@@ -106,7 +106,7 @@ def group_numbers(summary: Summary) -> dict[str, float]:
 
 
 def write_csv(path: Path, rows: pd.DataFrame) -> None:
-    """All rows, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
+    """Writes all rows for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
     table = rows[COLUMNS].copy()
     table["representative"] = table["representative"].map({True: "yes", False: ""})
     for column in ("file", "accession", "caption", "caption_en", "known_group", "split"):

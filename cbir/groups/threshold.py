@@ -1,4 +1,4 @@
-"""reports/threshold.json: the cosine similarity from which on two images count as near-duplicates."""
+"""Reads and explains reports/threshold.json: the cosine similarity from which two images count as near-duplicates."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from cbir.files import require_file
 
 
 def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
-    """The threshold and, in a sentence, what it rests on.
+    """Returns the threshold and, in a sentence, what it rests on.
 
     Args:
         file: reports/threshold.json.
@@ -26,7 +26,7 @@ def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
 
 
 def explain_threshold(learned: Mapping[str, Any]) -> str:
-    """What a threshold rests on and what it promises, one sentence, from the content of threshold.json."""
+    """Explains in a sentence how the threshold in threshold.json was learned and what it promises."""
     if learned["rule"] == "default":
         return "The default: there is no ground truth to learn it from, so look through the groups with care."
     rules = {
@@ -39,10 +39,10 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
         sentence = f"No threshold kept a precision of {target}; this is the most precise one"
     if learned.get("precision") is None or learned.get("recall") is None:
         return f"{sentence}."
-    right, found = _percent(learned["precision"]), _percent(learned["recall"])
+    right, recalled = _percent(learned["precision"]), _percent(learned["recall"])
     return (
         f"{sentence}. On the validation groups {right} of the pairs above it are right, "
-        f"and {found} of the right pairs are found."
+        f"and {recalled} of the right pairs are found."
     )
 
 

@@ -1,4 +1,4 @@
-"""The report as an Excel workbook: one row a file of a group, with its picture."""
+"""Writes the report as an Excel workbook: a row a file of a group, with its picture."""
 
 import io
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def write_workbook(
     summary: Summary,
     thumbnail_side: int,
 ) -> None:
-    """Write the rows of ``cbir.groups.rows.report_rows``, with a picture in each whose image_id is in ``thumbnails``.
+    """Writes the rows of ``cbir.groups.rows.report_rows``, with a picture in each whose image_id is in ``thumbnails``.
 
     Texts are written as texts, whatever they begin with. Rows beyond what a sheet can hold are left to the CSV.
     """

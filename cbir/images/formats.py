@@ -36,7 +36,7 @@ class UnknownFormatError(Exception):
 
 
 def recognise(head: bytes) -> str:
-    """Name the image format that a file's first 64 bytes tell of.
+    """Names the image format that a file's first 64 bytes tell of.
 
     Raises:
         UnknownFormatError: they tell of none that is read.

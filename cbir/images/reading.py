@@ -1,7 +1,7 @@
-"""Reading images: every format of an archive to 8-bit grey or RGB pixels with the right tones, shrunk while loading.
+"""Reads images: every format of an archive as 8-bit grey or RGB pixels with the right tones, shrunk while loading.
 
 libvips reads JPEG, PNG, TIFF, WebP and GIF; Pillow reads JPEG 2000 and BMP, for which the libvips of ``pyvips-binary``
-has no loader. What a file is, its first bytes decide, never its name.
+has no loader. The first bytes of a file decide its format, never its name.
 """
 
 import os
@@ -21,6 +21,7 @@ from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin
 
 from cbir.errors import UserError
 from cbir.images.formats import UnknownFormatError, recognise
+from cbir.images.pixels import from_pillow, jpeg_shrink, to_array, wavelet_levels
 
 MAX_PIXELS = 1_000_000_000  # where the caller sets no limit
 DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}, Pillow {Image.__version__}"
@@ -47,7 +48,7 @@ _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a t
 
 
 class UnreadableImage(UserError):  # noqa: N818
-    """A file, or a page of it, that gives no image.
+    """Raised for a file, or a page of it, that gives no image.
 
     Attributes:
         path: the file.
@@ -65,7 +66,7 @@ class UnreadableImage(UserError):  # noqa: N818
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of one of its pages, before any pixel is decoded.
+    """The facts that a file states of one of its pages, before any pixel is decoded.
 
     Attributes:
         format: JPEG, PNG, TIFF, WebP, GIF, JPEG 2000 or BMP.
@@ -109,7 +110,7 @@ class ImageFile:
         return [page for page in range(count) if page >= len(flags) or not flags[page] & _DERIVED] or [0]
 
     def header(self, page: int = 0) -> Header:
-        """The facts of one page, without decoding pixels.
+        """Returns the facts of one page, without decoding pixels.
 
         Raises:
             UnreadableImage: the header is damaged, the page does not exist, or its samples have no defined tones.
@@ -120,7 +121,7 @@ class ImageFile:
             return self._vips_header(self._open_vips(page))
 
     def pixels(self, page: int = 0, *, longest_side: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """The upright pixels of one page, as :func:`read_image` gives them."""
+        """Returns the upright pixels of one page, as :func:`read_image` gives them."""
         with self._errors():
             if self.format in _PILLOW_LOADERS:
                 return self._pillow_pixels(page, longest_side, max_pixels)
@@ -131,13 +132,13 @@ class ImageFile:
                 self._check_tiles(page)
                 image = self._open_vips(page)
             full = max(header.width, header.height)
-            shrink = _jpeg_shrink(full, longest_side) if self.format == "JPEG" else 1
+            shrink = jpeg_shrink(full, longest_side) if self.format == "JPEG" else 1
             if shrink > 1:
                 image = self._open_vips(page, shrink=shrink)
-            return _to_array(image, min(longest_side or full, full))
+            return to_array(image, min(longest_side or full, full))
 
     def _directories(self) -> list[tifffile.TiffPage]:
-        """What a TIFF says of its pages; empty where libvips reads it and tifffile does not."""
+        """Reads the directories of a TIFF's pages; empty where libvips reads it and tifffile does not."""
         self._file.seek(0)
         try:
             with tifffile.TiffFile(self._file) as tiff:
@@ -165,7 +166,7 @@ class ImageFile:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What a decoder raises becomes UnreadableImage with the decoder's own words."""
+        """Turns the errors of a decoder into UnreadableImage with the decoder's own words."""
         try:
             yield
         except pyvips.Error as error:
@@ -238,14 +239,14 @@ class ImageFile:
         image = self._open_pillow(page)
         self._check_size(self._pillow_header(image), max_pixels)
         full = max(image.size)
-        levels = _wavelet_levels(full, longest_side)
+        levels = wavelet_levels(full, longest_side)
         if levels and self.format == "JPEG 2000":
             image = self._load_reduced(image, levels)
         image.load()
-        return _to_array(_from_pillow(image), min(longest_side or full, full))
+        return to_array(from_pillow(image), min(longest_side or full, full))
 
     def _load_reduced(self, image: Image.Image, levels: int) -> Image.Image:
-        """A JPEG 2000 decoded without its finest wavelet levels; as it is where the file has not so many."""
+        """Returns a JPEG 2000 decoded without its finest wavelet levels; as it is where the file has not so many."""
         image.reduce = levels  # type: ignore[assignment, method-assign]
         try:
             image.load()
@@ -256,7 +257,7 @@ class ImageFile:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[ImageFile]:
-    """An image file, open for reading its pages.
+    """Yields an image file, open for reading its pages.
 
     Raises:
         UnreadableImage: the file cannot be opened, or holds no image.
@@ -270,7 +271,7 @@ def open_image(path: Path) -> Iterator[ImageFile]:
 
 
 def describe(path: Path, *, page: int = 0) -> Header:
-    """What a file says of one page (from 0): format, mode, upright width and height, number of pages.
+    """Reads the facts of one page (from 0): format, mode, upright width and height, number of pages.
 
     Raises:
         UnreadableImage: no image, a damaged one, or one of a kind that is not read.
@@ -282,7 +283,7 @@ def describe(path: Path, *, page: int = 0) -> Header:
 def read_image(
     path: Path, *, page: int = 0, longest_side: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """The upright pixels of one page.
+    """Returns the upright pixels of one page.
 
     16-bit samples are scaled to 8, CMYK and embedded profiles are converted to sRGB, what is transparent becomes white.
 
@@ -301,38 +302,3 @@ def read_image(
     """
     with open_image(path) as image:
         return image.pixels(page, longest_side=longest_side, max_pixels=max_pixels)
-
-
-def _jpeg_shrink(full: int, longest_side: int | None) -> int:
-    """How much the JPEG decoder may shrink by itself: what is left for the better filter is a factor of two or more."""
-    return next((shrink for shrink in (8, 4, 2) if longest_side and full >= 2 * shrink * longest_side), 1)
-
-
-def _wavelet_levels(full: int, longest_side: int | None) -> int:
-    """How many halvings the JPEG 2000 decoder may leave undone, by the same rule."""
-    return max(0, (full // (2 * longest_side)).bit_length() - 1) if longest_side else 0
-
-
-def _to_array(image: pyvips.Image, longest_side: int) -> np.ndarray:
-    grey = image.interpretation in ("b-w", "grey16")
-    # Without an embedded profile there is nothing to convert, but libvips would: 25 ms an image.
-    profile = {"export_profile": "srgb"} if "icc-profile-data" in image.get_fields() else {}
-    image = image.thumbnail_image(longest_side, height=longest_side, size="down", **profile)
-    if image.hasalpha():
-        image = image.flatten(background=255)
-    pixels = np.ascontiguousarray(image.numpy())
-    if pixels.ndim == 2:
-        return pixels
-    same = grey or ((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
-    return np.ascontiguousarray(pixels[..., 1]) if same else pixels
-
-
-def _from_pillow(image: Image.Image) -> pyvips.Image:
-    if image.mode in ("I;16", "I"):
-        return pyvips.Image.new_from_array(np.asarray(image).astype(np.uint16), interpretation="grey16")
-    if image.mode in ("1", "L"):
-        return pyvips.Image.new_from_array(np.asarray(image.convert("L")), interpretation="b-w")
-    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    return pyvips.Image.new_from_array(
-        np.asarray(image.convert("RGBA" if transparent else "RGB")), interpretation="srgb"
-    )

@@ -10,12 +10,12 @@ from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, UnreadableImage, read_image
 from cbir.store import Store
 
-VERSION = 1  # to be raised with any change of the code that decides the pixels
+VERSION = 1  # raise it with any change of the code that decides the pixels
 _HEADER = struct.Struct("<III")  # height, width, channels
 
 
 class ReducedImages:
-    """Images of an archive, shrunk so that the longest side is at most ``longest_side`` px.
+    """Reads images of an archive, shrunk so that the longest side is at most ``longest_side`` px.
 
     Can be pickled, so that worker processes read by themselves.
 
@@ -31,7 +31,7 @@ class ReducedImages:
         self._longest_side = longest_side
 
     def read(self, image_id: str, path: str, page: int) -> np.ndarray:
-        """The pixels of one image, from the store; what is not there is decoded from the archive and stored.
+        """Returns the pixels of one image, from the store; what is not there is decoded from the archive and stored.
 
         Returns:
             uint8, (H, W) for grey or (H, W, 3) RGB, upright.
@@ -49,17 +49,17 @@ class ReducedImages:
             raise UnreadableImage(file, f"the file cannot be read: {error.strerror}", "corrupt") from error
         if present != image_id:
             raise UnreadableImage(file, "the file has changed since the stage clean; run clean again", "corrupt")
-        # Whatever is in the manifest has passed the limit of pixels that the stage clean was given.
+        # Every image of the manifest has passed the limit of pixels that the stage clean was given.
         pixels = read_image(file, page=page, longest_side=self._longest_side, max_pixels=sys.maxsize)
         self.put(image_id, pixels)
         return pixels
 
     def put(self, image_id: str, pixels: np.ndarray) -> None:
-        """Store the pixels of an image that was decoded at this size; one that is there stays as it is."""
+        """Stores the pixels of an image that was decoded at this size; one that is there stays as it is."""
         self._entries.put_many([(self.key(image_id), _pack(pixels))])
 
     def key(self, image_id: str) -> str:
-        """What the pixels of an image are stored under: all that decides them."""
+        """Returns the store's key of an image: everything that determines its pixels."""
         return f"{image_id}/{self._longest_side}/{VERSION}/{DECODERS}"
 
 

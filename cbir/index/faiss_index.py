@@ -1,4 +1,4 @@
-"""The FAISS index over an archive's embeddings, and the nearest neighbours of every image."""
+"""The FAISS index over an archive's embeddings, and the search for the nearest neighbours of every image."""
 
 import json
 import logging
@@ -55,7 +55,7 @@ def build_index(
     shards: int = 1,
     on_disk: Path | None = None,
 ) -> Index:
-    """Train an index and fill it: the same embeddings, kind, k and seed give the same index, byte for byte.
+    """Trains an index and fill it: the same embeddings, kind, k and seed give the same index, byte for byte.
 
     Args:
         kind: see :mod:`cbir.index.kinds`.
@@ -83,7 +83,7 @@ def build_index(
 def write_index(
     folder: Path, embeddings: Embeddings, *, kind: Kind, k: int, seed: int, shards: int, on_disk: bool
 ) -> Index:
-    """Build an index as :func:`build_index` does and write it as :func:`save_index` does; its lists may stay on disk.
+    """Builds an index as :func:`build_index` does and write it as :func:`save_index` does; its lists may stay on disk.
 
     Lists on disk are the file ``lists.ivfdata`` in the folder, which can be moved as a whole.
     """
@@ -95,7 +95,7 @@ def write_index(
 
 
 def save_index(index: Index, folder: Path) -> None:
-    """Write ``faiss.index``, ``ids.parquet`` (row i names row i of the index) and ``index.json``, all or none."""
+    """Writes ``faiss.index``, ``ids.parquet`` (row i names row i of the index) and ``index.json``, all or none."""
     with writing_folder(folder) as temporary:
         _save(index, temporary)
 
@@ -115,7 +115,7 @@ def _save(index: Index, folder: Path) -> None:
 
 
 def load_index(folder: Path) -> Index:
-    """The index that :func:`save_index` wrote.
+    """Returns the index that :func:`save_index` wrote.
 
     Raises:
         UserError: the folder holds none.
@@ -137,7 +137,7 @@ def write_neighbours(
     memory: Path | None = None,
     progress: Progress = silent,
 ) -> None:
-    """Write the k nearest neighbours of every image: query_id, rank (from 1), neighbour_id, similarity (cosine).
+    """Writes the k nearest neighbours of every image: query_id, rank (from 1), neighbour_id, similarity (cosine).
 
     Rows are sorted by query_id and rank. An image is never its own neighbour; where there are at most k other images,
     all of them are listed. The index only proposes: similarities are computed again from the vectors, so they are true
@@ -156,7 +156,7 @@ def write_neighbours(
 
 
 def nearest(index: Index, vectors: np.ndarray, *, k: int, progress: Progress = silent) -> Iterator[Block]:
-    """The min(k, n - 1) nearest other rows of every row of ``vectors`` (n, d), which the index was built of."""
+    """Yields the min(k, n - 1) nearest other rows of every row of ``vectors`` (n, d), which the index was built of."""
     count = len(vectors)
     k = min(k, count - 1)
     if k == 0:
@@ -169,7 +169,7 @@ def nearest(index: Index, vectors: np.ndarray, *, k: int, progress: Progress = s
 
 
 def _fastest(index: Index, width: int) -> Search:
-    """The index's search, by a copy on the GPU where FAISS sees one that can hold it."""
+    """Returns the index's search, by a copy on the GPU where FAISS sees one that can hold it."""
     if faiss.get_num_gpus() and index.kind != "hnsw" and width <= MOST_CANDIDATES:
         try:
             return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index.faiss).search

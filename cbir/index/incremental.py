@@ -1,8 +1,8 @@
-"""Neighbour lists extended by what is new: the lists of the last run are kept, and only new images are searched.
+"""Extends neighbour lists: keeps those of the last run, and searches only the images that are new.
 
-The list of an image that was there changes in two ways only: a new image comes nearer than its last neighbour, or a
-neighbour is gone, and then it is searched anew. So the cost grows with what is new times the archive, not with the
-square of the archive; and the lists are those of a search from scratch, number for number.
+The list of a known image changes in two ways only: a new image comes nearer than its last neighbour, or a neighbour is
+gone, and then the image is searched again. So the cost grows with the number of new images times the archive, not with
+the square of the archive; and the lists are those of a search from scratch, number for number.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from cbir.index.nearest import ROUNDING, SPARE, candidates, nearest_of, similari
 from cbir.index.neighbours import Block
 from cbir.progress import Progress, silent
 
-VERSION = 1  # to be raised with any change of the code that decides a list
+VERSION = 1  # raise it with any change of the code that decides a list
 _QUERIES = 4096  # rows at a time
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class _Lists:
 
 
 def extended(embeddings: Embeddings, *, k: int, memory: Path, progress: Progress = silent) -> Iterator[Block]:
-    """The min(k, n - 1) nearest other rows of every row, exactly, a few thousand rows at a time.
+    """Yields the min(k, n - 1) nearest other rows of every row, exactly, a few thousand rows at a time.
 
     Args:
         memory: folder in which the lists are kept for the next run; what is damaged there, or was made by other code,
@@ -58,19 +58,19 @@ def extended(embeddings: Embeddings, *, k: int, memory: Path, progress: Progress
     _search(lists, todo, vectors, progress)
     _write(file, lists)
     for start in range(0, len(keys), _QUERIES):
-        some = slice(start, start + _QUERIES)
-        yield Block(np.arange(len(keys))[some], lists.neighbours[some], lists.similarity[some])
+        rows = slice(start, start + _QUERIES)
+        yield Block(np.arange(len(keys))[rows], lists.neighbours[rows], lists.similarity[rows])
 
 
 def _keys(embeddings: Embeddings) -> np.ndarray:
-    """A key for each row, (n,) of 32 bytes: of the image_id and the very numbers of its vector."""
+    """Returns a key for each row, (n,) of 32 bytes: of the image_id and the very numbers of its vector."""
     rows = zip(embeddings.ids, np.ascontiguousarray(embeddings.vectors), strict=True)
     digests = [hashlib.blake2b(vector.data, digest_size=32, key=name.encode()[:64]).digest() for name, vector in rows]
     return np.frombuffer(b"".join(digests), "V32")
 
 
 def _take_over(lists: _Lists, old: _Lists | None, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fill in what the old lists tell; returns the rows still to be searched, and the rows that are new."""
+    """Fills in what the old lists tell; returns the rows still to be searched, and the rows that are new."""
     everything = np.arange(len(lists.keys))
     if old is None:
         return everything, everything
@@ -90,31 +90,31 @@ def _take_over(lists: _Lists, old: _Lists | None, vectors: np.ndarray) -> tuple[
 def _extend(
     lists: _Lists, rows: np.ndarray, moved: np.ndarray, similarity: np.ndarray, added: np.ndarray, vectors: np.ndarray
 ) -> np.ndarray:
-    """Merge the new rows into old lists; returns which lists leave no doubt, (len(rows),) bool."""
+    """Merges the new rows into old lists; returns which lists leave no doubt, (len(rows),) bool."""
     count = lists.neighbours.shape[1]
     width = min(len(added), count + SPARE)
     settled = np.ones(len(rows), bool)
     for start in range(0, len(rows), _QUERIES):
-        some = slice(start, start + _QUERIES)
-        near, cosine, doubt = moved[some], similarity[some], np.zeros(len(rows[some]), bool)
+        block = slice(start, start + _QUERIES)
+        near, cosine, doubt = moved[block], similarity[block], np.zeros(len(rows[block]), bool)
         if width:
-            found = faiss.knn(vectors[rows[some]], vectors[added], width, faiss.METRIC_INNER_PRODUCT)[1]
-            new = similarities(rows[some], added[found], vectors)
-            near, cosine = np.hstack([near, added[found]]), np.hstack([cosine, new])
+            near_rows = faiss.knn(vectors[rows[block]], vectors[added], width, faiss.METRIC_INNER_PRODUCT)[1]
+            new = similarities(rows[block], added[near_rows], vectors)
+            near, cosine = np.hstack([near, added[near_rows]]), np.hstack([cosine, new])
             doubt = new.min(axis=1) + ROUNDING if width < len(added) else np.full(len(near), -np.inf)
         if near.shape[1] < count:
-            settled[some] = False
+            settled[block] = False
             continue
         order = np.lexsort((near, -cosine), axis=1)[:, :count]
         near, cosine = np.take_along_axis(near, order, 1), np.take_along_axis(cosine, order, 1)
-        lists.neighbours[rows[some]], lists.similarity[rows[some]] = near, cosine
+        lists.neighbours[rows[block]], lists.similarity[rows[block]] = near, cosine
         if width:
-            settled[some] = cosine[:, -1] > doubt
+            settled[block] = cosine[:, -1] > doubt
     return settled
 
 
 def _search(lists: _Lists, todo: np.ndarray, vectors: np.ndarray, progress: Progress) -> None:
-    """Search rows among all."""
+    """Searches these rows among all."""
     count = lists.neighbours.shape[1]
     width = min(candidates("flat", count), len(vectors))
 

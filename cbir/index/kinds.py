@@ -1,4 +1,4 @@
-"""The kinds of FAISS index, from exact and slow to approximate and small, and which of them suits an archive's size.
+"""The kinds of FAISS index, from exact and slow to approximate and small, and the choice by an archive's size.
 
 flat: exact. ivf: only the lists of vectors nearest to a query are searched (Johnson, Douze, Jégou, Billion-scale
 similarity search with GPUs, 2017). ivfpq: those lists, and of each vector a code of at most 96 bytes (Jégou, Douze,
@@ -27,7 +27,7 @@ FLAT_UP_TO = 200_000
 IVF_UP_TO = 4_000_000
 
 _PQ_CENTROIDS = 256  # of each sub-quantizer: a byte
-_PQ_CODE_BYTES = (64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 8, 4, 3, 2, 1)  # what FAISS has kernels for on a GPU
+_PQ_CODE_BYTES = (64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 8, 4, 3, 2, 1)  # FAISS has GPU kernels for these
 _PQ_PART = 4  # components that share a byte, at least
 _TRAINED_ON = 39  # vectors a list at least, as FAISS recommends
 _LINKS = 32  # of an image in the graph
@@ -35,7 +35,7 @@ _LINKS_FROM = 100  # candidates that these links are chosen from
 
 
 def choose_kind(kind: str, *, count: int) -> str:
-    """The kind that ``kind`` means for so many images.
+    """Returns the kind that ``kind`` means for so many images.
 
     Raises:
         UserError: there is no such kind.
@@ -52,7 +52,8 @@ def choose_kind(kind: str, *, count: int) -> str:
 def new_index(
     kind: str, vectors: np.ndarray, *, width: int, seed: int, shards: int = 1, on_disk: Path | None = None
 ) -> tuple[Any, dict[str, int]]:
-    """A FAISS index on the CPU, by inner product, trained on ``vectors`` (n, d) and holding them; and its parameters.
+    """Returns a FAISS index on the CPU, by inner product, trained on ``vectors`` (n, d) and holding them; and its
+    parameters.
 
     Args:
         kind: flat, ivf, ivfpq or hnsw.
@@ -107,7 +108,7 @@ def _lists(count: int) -> int:
 
 
 def _train(index: Any, vectors: np.ndarray, seed: int) -> None:
-    """Cluster the vectors into the index's lists, on the GPU where FAISS sees one, from the same sample and seed."""
+    """Clusters the vectors into the index's lists, on the GPU where FAISS sees one, from the same sample and seed."""
     index.cp.seed = seed
     index.nprobe = min(index.nlist, max(16, index.nlist // 64))
     if faiss.get_num_gpus():

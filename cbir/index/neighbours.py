@@ -18,7 +18,7 @@ NEIGHBOURS = pa.schema(
 
 @dataclass(frozen=True)
 class Block:
-    """The nearest neighbours of some images.
+    """The nearest neighbours of a block of images.
 
     Attributes:
         queries: (q,) rows of the images.
@@ -32,7 +32,7 @@ class Block:
 
 
 def write_blocks(path: Path, blocks: Iterable[Block], ids: np.ndarray) -> None:
-    """Write blocks as they come; the table is never in memory.
+    """Writes blocks as they come; the table is never in memory.
 
     Args:
         ids: (n,) image_ids; row i of the blocks is ``ids[i]``.

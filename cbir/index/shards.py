@@ -8,11 +8,11 @@ import faiss
 import numpy as np
 from faiss.contrib.ondisk import merge_ondisk
 
-LISTS = "lists.ivfdata"  # the file of inverted lists, beside the index that they belong to
+LISTS = "lists.ivfdata"  # the file of inverted lists, beside their index
 
 
 def fill(index: Any, vectors: np.ndarray, *, shards: int = 1) -> None:
-    """Add vectors (n, d) to a trained index of inverted lists, whose rows are then the same as if added at once."""
+    """Adds vectors (n, d) to a trained index of inverted lists, whose rows are then the same as if added at once."""
     if shards == 1:
         index.add(vectors)
         return
@@ -21,7 +21,7 @@ def fill(index: Any, vectors: np.ndarray, *, shards: int = 1) -> None:
 
 
 def fill_on_disk(index: Any, vectors: np.ndarray, folder: Path, *, shards: int = 1) -> None:
-    """Add vectors (n, d) as :func:`fill` does, with the lists in ``folder`` as ``LISTS``; memory holds one shard.
+    """Adds vectors (n, d) as :func:`fill` does, with the lists in ``folder`` as ``LISTS``; memory holds one shard.
 
     The index remembers the name of the file without the folder: see :func:`read`.
     """
@@ -38,7 +38,7 @@ def fill_on_disk(index: Any, vectors: np.ndarray, folder: Path, *, shards: int =
 
 
 def read(file: Path) -> Any:
-    """A FAISS index from a file; lists on disk are looked for beside it, wherever that is, and only read."""
+    """Returns a FAISS index from a file; lists on disk are looked for beside it, wherever that is, and only read."""
     return faiss.read_index(str(file), faiss.IO_FLAG_ONDISK_SAME_DIR | faiss.IO_FLAG_READ_ONLY)
 
 

@@ -1,4 +1,6 @@
-"""Robustness of the baseline without learning: altered copies among the archive, found by local features."""
+"""Measures the robustness of the baseline without learning: local features search for altered copies among the
+archive.
+"""
 
 import numpy as np
 import pandas as pd
@@ -41,25 +43,27 @@ def measure_local(
         path, page = files.loc[name.partition("/")[0]]
         return (copies if "/" in name else source).read(name, path, int(page))
 
-    names = [*archive["image_id"], *(f"{one}/{kind}" for one in asked for kind in KINDS)]
+    names = [*archive["image_id"], *(f"{image_id}/{kind}" for image_id in asked for kind in KINDS)]
     gallery = build_gallery(names, read, progress=progress)
-    found = local_neighbours(asked, read, gallery, k=len(names), verified=_VERIFIED, progress=progress)
+    lists = local_neighbours(asked, read, gallery, k=len(names), verified=_VERIFIED, progress=progress)
     number = pd.Series(group_numbers(archive["image_id"].to_numpy(dtype=object), groundtruth), archive["image_id"])
-    rank, similarity = _standing(found, asked, number, last=len(names))
+    rank, similarity = _standing(lists, asked, number, last=len(names))
     answers = images[["image_id", "path", "page"]].reset_index(drop=True)
     return Robustness(answers, rank, similarity, number[asked].to_numpy(), len(archive))
 
 
-def _standing(found: pd.DataFrame, asked: list[str], number: pd.Series, *, last: int) -> tuple[Ints, Floats]:
-    """Ranks and similarities of the copies, (Q, kinds) each, from the lists; ``number`` is the group by image_id."""
-    own = found["query_id"].map(number).to_numpy()
-    stranger = found["neighbour_id"].str.partition("/")[0].map(number).to_numpy() != own
+def _standing(lists: pd.DataFrame, asked: list[str], number: pd.Series, *, last: int) -> tuple[Ints, Floats]:
+    """Returns ranks and similarities of the copies, (Q, kinds) each, from the lists; ``number`` is the group by
+    image_id.
+    """
+    own = lists["query_id"].map(number).to_numpy()
+    stranger = lists["neighbour_id"].str.partition("/")[0].map(number).to_numpy() != own
     rank = np.full((len(asked), len(KINDS)), last, dtype=np.int64)
     similarity = np.zeros(rank.shape)
     for row, name in enumerate(asked):
-        mine = found["query_id"] == name
-        listed = found[mine].set_index("neighbour_id")["similarity"]
-        others = found.loc[mine & stranger, "similarity"].to_numpy()
+        mine = lists["query_id"] == name
+        listed = lists[mine].set_index("neighbour_id")["similarity"]
+        others = lists.loc[mine & stranger, "similarity"].to_numpy()
         for column, kind in enumerate(KINDS):
             if f"{name}/{kind}" in listed.index:
                 similarity[row, column] = listed[f"{name}/{kind}"]

@@ -1,4 +1,4 @@
-"""Near-duplicates without learning: local features that agree on one geometry, as copies of a picture do.
+"""Finds near-duplicates without learning: local features that agree on one geometry, as copies of a picture do.
 
 Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 60(2), 2004 (SIFT, the ratio test); Arandjelović
 and Zisserman, Three Things Everyone Should Know to Improve Object Retrieval, CVPR 2012 (RootSIFT); Jégou, Douze and
@@ -24,13 +24,13 @@ from cbir.progress import Progress, silent
 Read = Callable[[str], NDArray[np.uint8]]  # the pixels of an image by its id, (H, W) grey or (H, W, 3) RGB
 
 _SIDE = 256  # px; at 512 the dots of a newspaper's screen are features, fewer reprints are found, and it takes longer
-_VOTES = 8  # descriptors of the gallery that each of the query's looks at; the last tells how near unlike ones are
+_VOTES = 8  # gallery descriptors compared with each of the query; the distance of the last is that of unrelated ones
 _FARTHEST = 4.0  # squared distance that unit vectors can have; FAISS gives more where it found too few
 _RATIO = 0.85  # of the distances to the nearest and the next descriptor of an image, at most
 _TOLERANCE = 5.0  # px between where a feature is and where the geometry puts it
 _LEAST = 6  # features that agree; three fix the geometry, and two or three more agree by chance
-_SCALES = (0.2, 5.0)  # between which a copy is enlarged, and
-_SQUEEZE = 2.0  # how much more in one direction than across it, at most
+_SCALES = (0.2, 5.0)  # least and most by which a copy is enlarged
+_SQUEEZE = 2.0  # most by which it is enlarged more in one direction than across it
 _HALF = 20  # features that agree and give a similarity of one half
 _TRAINED_ON = 64  # descriptors a list of the index; more take longer and find nothing more
 _PROBES = 8  # lists that are searched for each descriptor
@@ -46,7 +46,7 @@ class Features:
 
 
 def extract(pixels: NDArray[np.uint8], *, most: int = 500) -> Features:
-    """SIFT features of an image, the ``most`` with the highest contrast; a blank image has none."""
+    """Extracts SIFT features of an image, the ``most`` with the highest contrast; a blank image has none."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
     scale = min(1.0, _SIDE / max(grey.shape))
     size = [max(1, round(length * scale)) for length in grey.shape[::-1]]
@@ -60,13 +60,13 @@ def extract(pixels: NDArray[np.uint8], *, most: int = 500) -> Features:
 
 
 def root_sift(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Of length 1, and with the Hellinger kernel of the SIFT descriptors (n, 128) as inner product."""
+    """Converts SIFT descriptors (n, 128) to length 1 with their Hellinger kernel as inner product."""
     values = descriptors.astype(np.float32)
     return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1))
 
 
 def agreeing(query: Features, other: Features) -> int:
-    """How many features of two images lie as one affine map says, 0 where fewer do than chance explains.
+    """Returns how many features of two images lie as one affine map says, 0 where fewer do than chance explains.
 
     Features are matched where each is the other's nearest and clearly nearer than the next one.
     """
@@ -90,18 +90,20 @@ def agreeing(query: Features, other: Features) -> int:
 
 
 def _products(rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By PyTorch: its threads can be told to stay on one core each, those of NumPy's library wait for one another."""
+    """Multiplies by PyTorch, whose threads can be kept on one core each; those of NumPy's library wait for one
+    another.
+    """
     return (torch.from_numpy(rows) @ torch.from_numpy(columns).T).numpy()
 
 
 def _plausible(linear: NDArray[Any]) -> bool:
-    """Whether the map could make a print of a print: no mirror (that is tried by itself), no extreme."""
+    """Returns whether the map could make a print of a print: no mirror (that is tried by itself), no extreme."""
     large, small = np.linalg.svd(linear, compute_uv=False)
     return bool(np.linalg.det(linear) > 0 and _SCALES[0] < small <= large < min(_SCALES[1], _SQUEEZE * small))
 
 
 def similarity(agreeing: NDArray[np.int64]) -> NDArray[np.float32]:
-    """From features that agree to 0..1, rising: n / (n + 20)."""
+    """Converts numbers of features that agree to 0..1, rising: n / (n + 20)."""
     return (agreeing / (agreeing + _HALF)).astype(np.float32)
 
 
@@ -136,16 +138,18 @@ class Gallery:
 def build_gallery(
     ids: Sequence[str], read: Read, *, features: int = 500, seed: int = 0, progress: Progress = silent
 ) -> Gallery:
-    """Extract and index a gallery; it takes about 400 B a feature: 200 MB for 1,000 images of 500.
+    """Extracts and indexes a gallery; it takes about 400 B a feature: 200 MB for 1,000 images of 500.
 
     Args:
         features: of each image, at most.
         seed: of the index's clustering.
     """
-    found = list(_extracted(ids, read, features=features, progress=progress))
-    counts = [len(one.points) for one in found]
-    descriptors = np.concatenate([one.descriptors for one in found]) if found else np.zeros((0, 128), np.uint8)
-    return Gallery(list(ids), found, _index(descriptors, seed=seed), np.repeat(np.arange(len(found)), counts))
+    extracted = list(_extracted(ids, read, features=features, progress=progress))
+    counts = [len(image.points) for image in extracted]
+    descriptors = (
+        np.concatenate([image.descriptors for image in extracted]) if extracted else np.zeros((0, 128), np.uint8)
+    )
+    return Gallery(list(ids), extracted, _index(descriptors, seed=seed), np.repeat(np.arange(len(extracted)), counts))
 
 
 def local_neighbours(
@@ -158,7 +162,7 @@ def local_neighbours(
     features: int = 500,
     progress: Progress = silent,
 ) -> pd.DataFrame:
-    """The images of a gallery that share a picture with each query, or with its mirror image.
+    """Returns the images of a gallery that share a picture with each query, or with its mirror image.
 
     Args:
         queries: ids; one that is in the gallery is not its own neighbour.
@@ -182,31 +186,33 @@ def local_neighbours(
                     agree[position] = max(agree[position], agreeing(own, gallery.features[position]))
         order = np.lexsort((np.asarray(gallery.ids), -agree))[:k]
         near = zip(order[agree[order] > 0], similarity(agree[order]), strict=False)
-        return [(query, rank, gallery.ids[one], float(value)) for rank, (one, value) in enumerate(near, start=1)]
+        return [(query, rank, gallery.ids[at], float(value)) for rank, (at, value) in enumerate(near, start=1)]
 
     ordered = sorted(queries)
-    found = side_by_side(search, ordered)
-    rows = [row for some in progress(found, total=len(ordered), desc="match", unit="image") for row in some]
+    answers = side_by_side(search, ordered)
+    rows = [row for answer in progress(answers, total=len(ordered), desc="match", unit="image") for row in answer]
     return pd.DataFrame(rows, columns=NEIGHBOURS.names).astype(
         {"query_id": "str", "rank": "int32", "neighbour_id": "str", "similarity": "float32"}
     )
 
 
 def _extracted(ids: Sequence[str], read: Read, *, features: int, progress: Progress) -> Iterator[Features]:
-    found = side_by_side(lambda one: extract(read(one), most=features), ids)
-    yield from progress(found, total=len(ids), desc="SIFT", unit="image")
+    extracted = side_by_side(lambda image_id: extract(read(image_id), most=features), ids)
+    yield from progress(extracted, total=len(ids), desc="SIFT", unit="image")
 
 
 def _index(descriptors: NDArray[np.uint8], *, seed: int) -> Any:
-    """Lists around centres, of which a search looks at a few; a component of a descriptor takes a byte."""
+    """Builds an index of lists around centres, of which a search looks at a few; a component of a descriptor takes a
+    byte.
+    """
     lists = max(1, min(round(len(descriptors) ** 0.5), len(descriptors) // _TRAINED_ON))
     coarse = faiss.IndexFlatL2(128)
     index = faiss.IndexIVFScalarQuantizer(coarse, 128, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2)
     index.cp.seed, index.nprobe = seed, _PROBES
     index.cp.min_points_per_centroid = 1  # fewer are worse, but no matter for a warning
     if len(descriptors):
-        some = np.random.default_rng(seed).permutation(len(descriptors))[: lists * _TRAINED_ON]
-        index.train(root_sift(descriptors[np.sort(some)]))
+        sample = np.random.default_rng(seed).permutation(len(descriptors))[: lists * _TRAINED_ON]
+        index.train(root_sift(descriptors[np.sort(sample)]))
     for start in range(0, len(descriptors), _BLOCK):
         index.add(root_sift(descriptors[start : start + _BLOCK]))
     return index

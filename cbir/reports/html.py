@@ -1,4 +1,4 @@
-"""HTML pages that open from disk: no server, no network, everything that they show is inside."""
+"""Writes HTML pages that open from disk: no server, no network, everything that they show is inside."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_html(path: Path, template: str, *, styles: Sequence[str], script: str | None = None, **values: Any) -> None:
-    """Write a page; texts among ``values`` are escaped.
+    """Writes a page; texts among ``values`` are escaped.
 
     The template finds the style sheets as ``style`` and the script as ``script``, each with the digest by which the
     page's Content-Security-Policy lets it and no other run (``style_digest``, ``script_digest``).
@@ -40,7 +40,7 @@ def write_html(path: Path, template: str, *, styles: Sequence[str], script: str 
 
 
 def picture(content: bytes, kind: str) -> str:
-    """The address under which a page holds a picture itself; ``kind`` is png, webp or jpeg."""
+    """Returns the address under which a page holds a picture itself; ``kind`` is png, webp or jpeg."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -1,4 +1,4 @@
-"""Small pictures for reports: reduced images, shrunk once more and compressed."""
+"""Makes small pictures for reports: reduced images, shrunk once more and compressed."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 from cbir.store import Store
 
-VERSION = 1  # to be raised with any change of the code that decides a thumbnail
+VERSION = 1  # raise it with any change of the code that decides a thumbnail
 
 PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in 2 s
 _BYTES_PER_SQUARE = 0.14  # of a WebP, by its longest side squared; measured on old photographs (0.10 at 512 px)
@@ -28,7 +28,7 @@ _HEADER = struct.Struct("<III")  # bytes for the page, width and height for the 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One picture in the two forms that reports hold.
+    """A picture in the two forms that reports hold.
 
     Attributes:
         page: WebP, for a web page, where it can be enlarged.
@@ -43,13 +43,15 @@ class Thumbnail:
 
 
 def page_side(count: int, *, least: int, most: int) -> int:
-    """The longest side, in px, at which ``count`` pictures stay within ``PAGE_BYTES``, but at least ``least``."""
+    """Returns the longest side, in px, at which ``count`` pictures stay within ``PAGE_BYTES``, but at least
+    ``least``.
+    """
     fitting = math.sqrt(PAGE_BYTES / max(count, 1) / _BYTES_PER_SQUARE)
     return max(least, min(most, int(fitting) // 32 * 32))
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
-    """A uint8 image (H, W) or (H, W, 3) whose longest side is at most ``side`` px, proportions kept."""
+    """Returns a uint8 image (H, W) or (H, W, 3) whose longest side is at most ``side`` px, proportions kept."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
@@ -59,7 +61,7 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, *, page_side: int, sheet_side: int) -> Thumbnail:
-    """The thumbnail of a uint8 image (H, W) or (H, W, 3) RGB."""
+    """Returns the thumbnail of a uint8 image (H, W) or (H, W, 3) RGB."""
     on_page, on_sheet = shrink(image, page_side), shrink(image, sheet_side)
     return Thumbnail(
         page=_encode(on_page, "WEBP", quality=_WEBP_QUALITY, method=2),
@@ -78,7 +80,7 @@ def read_thumbnails(
     store: Store | None = None,
     progress: Progress = silent,
 ) -> dict[str, Thumbnail]:
-    """The thumbnails of images, by image_id.
+    """Returns the thumbnails of images, by image_id.
 
     Args:
         wanted: image_id, path and page of each.
@@ -94,22 +96,22 @@ def read_thumbnails(
     asked = list(wanted)
     keys = {image[0]: f"{images.key(image[0])}/{recipe(page_side, sheet_side)}" for image in asked}
     stored = store.get_many(list(keys.values())) if store else {}
-    found = {image_id: _unpack(stored[key]) for image_id, key in keys.items() if key in stored}
-    todo = [image for image in asked if image[0] not in found]
+    kept = {image_id: _unpack(stored[key]) for image_id, key in keys.items() if key in stored}
+    todo = [image for image in asked if image[0] not in kept]
     made = progress(_in_threads(make, todo), total=len(todo), desc="thumbnails", unit="image")
-    new = {image_id: one for (image_id, _, _), one in zip(todo, made, strict=True)}
+    new = {image_id: picture for (image_id, _, _), picture in zip(todo, made, strict=True)}
     if store and new:
-        store.put_many((keys[image_id], _pack(one)) for image_id, one in new.items())
-    return found | new
+        store.put_many((keys[image_id], _pack(picture)) for image_id, picture in new.items())
+    return kept | new
 
 
 def recipe(*sides: int) -> str:
-    """All that decides thumbnails of given pixels, for the key of a store."""
+    """Returns all that decides thumbnails of given pixels, for the key of a store."""
     return "/".join(map(str, (*sides, VERSION, PIL.__version__, cv2.__version__)))
 
 
-def _pack(one: Thumbnail) -> bytes:
-    return _HEADER.pack(len(one.page), one.width, one.height) + one.page + one.sheet
+def _pack(picture: Thumbnail) -> bytes:
+    return _HEADER.pack(len(picture.page), picture.width, picture.height) + picture.page + picture.sheet
 
 
 def _unpack(value: bytes) -> Thumbnail:

@@ -1,4 +1,6 @@
-"""Printed text to put photographs into: pages of several layouts and captions, drawn once and cut from at random."""
+"""Draws the printed text around photographs: pages in several layouts and captions, rendered once and sampled at
+random.
+"""
 
 import functools
 import random
@@ -25,7 +27,7 @@ _SYLLABLES: Final = [
 
 
 def _words(draw: random.Random) -> Iterator[str]:
-    """Words of no language, with the commas, stops and capitals of prose."""
+    """Yields words of no language, with the commas, stops and capitals of prose."""
     start = True
     while True:
         word = "".join(draw.choices(_SYLLABLES, k=draw.choice((1, 1, 2, 2, 3, 3, 4))))
@@ -35,7 +37,7 @@ def _words(draw: random.Random) -> Iterator[str]:
 
 
 class _Sheet:
-    """A page being set: black on white, with the few things that a typesetter does."""
+    """Typesets a page in black on white."""
 
     def __init__(self, *, seed: int, height: int = SHEET) -> None:
         self.random = random.Random(seed)
@@ -46,7 +48,7 @@ class _Sheet:
     def line(
         self, x: float, y: float, width: float, *, size: int, justify: bool = False, bold: int = 0, ink: int = 0
     ) -> None:
-        """One line of text, at most ``width`` px wide, or exactly so where it is justified."""
+        """Sets a line of text at most ``width`` px wide, or exactly as wide where it is justified."""
         line: list[str] = []
         space, length = _length(" ", size), 0.0
         for word in self.words:
@@ -63,7 +65,7 @@ class _Sheet:
     def column(
         self, x: float, y: float, width: float, bottom: float, *, size: int, leading: float, justify: bool
     ) -> None:
-        """Paragraphs from ``y`` to ``bottom``."""
+        """Sets paragraphs from ``y`` to ``bottom``."""
         step, left = size * leading, 0
         while y + step <= bottom:
             if left <= 0:
@@ -86,7 +88,7 @@ def _length(word: str, size: int) -> float:
 
 
 def _columns(sheet: _Sheet) -> None:
-    """A daily paper: five narrow justified columns, rules between them, headlines here and there."""
+    """Sets a daily paper: five narrow justified columns with rules between them and headlines here and there."""
     pitch = SHEET / 5
     for number in range(5):
         x, y = number * pitch + 8, -sheet.random.uniform(0, 40)
@@ -102,7 +104,7 @@ def _columns(sheet: _Sheet) -> None:
 
 
 def _wide(sheet: _Sheet) -> None:
-    """A magazine: two wide justified columns with air between the lines."""
+    """Sets a magazine: two wide justified columns with air between the lines."""
     for x in (16, SHEET / 2 + 16):
         sheet.column(x, 4, SHEET / 2 - 32, 420, size=19, leading=1.5, justify=True)
         sheet.line(x, 440, SHEET / 2 - 32, size=40)
@@ -110,7 +112,7 @@ def _wide(sheet: _Sheet) -> None:
 
 
 def _ragged(sheet: _Sheet) -> None:
-    """A bulletin: three unruled columns, ragged at the right, headings in white on black bars."""
+    """Sets a bulletin: three columns without rules, ragged at the right, headings in white on black bars."""
     pitch = SHEET / 3
     for number in range(3):
         x, y = number * pitch + 14, -sheet.random.uniform(0, 60)
@@ -123,7 +125,7 @@ def _ragged(sheet: _Sheet) -> None:
 
 
 def _advert(sheet: _Sheet) -> None:
-    """A page of advertisements: boxes with heavy rules, letters of all sizes, some white on black."""
+    """Sets a page of advertisements: boxes with heavy rules, letters of all sizes, some white on black."""
     y = 0
     while y < SHEET:
         height = sheet.random.randint(120, 260)
@@ -149,12 +151,12 @@ def _advert_box(sheet: _Sheet, left: float, top: float, right: float, bottom: fl
 
 
 def _letter(sheet: _Sheet) -> None:
-    """A typed page: one loose ragged measure with wide margins."""
+    """Sets a typed page: a loose ragged column with wide margins."""
     sheet.column(70, 10, SHEET - 140, SHEET, size=22, leading=1.7, justify=False)
 
 
 def _captions(sheet: _Sheet) -> None:
-    """Lines of the size that captions have, close below each other."""
+    """Sets lines of the size of captions, close below each other."""
     y = 0
     while y < SHEET:
         sheet.line(-sheet.random.uniform(0, 40), y, SHEET + 40, size=26, bold=sheet.random.choice((0, 0, 1)))
@@ -170,12 +172,13 @@ _DRAWN: Final[dict[str, Callable[[_Sheet], None]]] = {
 }
 
 LAYOUTS: Final = tuple(_DRAWN)
-CAPTIONS: Final = len(_DRAWN)  # the place of the sheet of captions, behind those of LAYOUTS
+CAPTIONS: Final = len(_DRAWN)  # index of the sheet of captions, after those of LAYOUTS
 
 
 @functools.cache
 def text_sheets() -> Tensor:
-    """The sheets of ``LAYOUTS`` and of captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0 ink.
+    """Returns the sheets of ``LAYOUTS`` and of captions, below each other: (1, 1, sheets * 1024, 1024), 1 paper to 0
+    ink.
 
     Set in the font that Pillow carries, from a fixed seed; the words mean nothing.
     """
@@ -194,12 +197,12 @@ def _reduced_sheets(level: int, device: torch.device) -> Tensor:
 
 
 def sample_text(place: Tensor, grid: Tensor, *, texels: float) -> Tensor:
-    """Text at given places of the sheets.
+    """Samples the sheets of text at given places.
 
     Args:
-        place: (B, H, W) or (B, 1, 1) whole numbers: which sheet, as in ``LAYOUTS``, or ``CAPTIONS``.
-        grid: (B, H, W, 2) where on the sheet, columns and rows in 0..1; changed in place.
-        texels: how many px of a sheet a px of the image covers; chooses the reduction that keeps text from aliasing.
+        place: (B, H, W) or (B, 1, 1) whole numbers, the sheet's index in ``LAYOUTS``, or ``CAPTIONS``.
+        grid: (B, H, W, 2) places on the sheet, columns and rows in 0..1; changed in place.
+        texels: px of a sheet that a px of the image covers; chooses the reduction that keeps text from aliasing.
 
     Returns:
         (B, H, W), 1 paper to 0 ink.

@@ -1,4 +1,4 @@
-"""A page with a photograph on it: where the picture stands, and the rule, text and caption around it."""
+"""Models a page with a photograph on it: the picture's place, and the rule, text and caption around it."""
 
 from dataclasses import dataclass, fields
 
@@ -43,12 +43,12 @@ class Page:
 
     @property
     def plain(self) -> Tensor:
-        """(B,) bool: the picture fills the image and nothing stands on it."""
+        """Whether the picture fills the image and nothing stands on it, (B,) bool."""
         return ~(self.framed | self.oval | self.caption)
 
 
 def draw_page(press: Press, draws: Draws, *, height: int, width: int) -> Page:
-    """Draw the pages for images of the given size."""
+    """Draws the pages for images of the given size."""
     lettered, bordered = draws.chance(press.page), draws.chance(press.border)
     size = torch.where(lettered, draws.between(press.size), torch.where(bordered, draws.between((0.88, 0.98)), 1.0))
     framed, side = lettered | bordered, max(height, width)
@@ -82,7 +82,7 @@ def draw_page(press: Press, draws: Draws, *, height: int, width: int) -> Page:
 
 
 def compose_page(tone: Tensor, page: Page) -> Tensor:
-    """Put what the page has around and over the pictures.
+    """Puts what the page has around and over the pictures.
 
     Args:
         tone: (B, H, W), 0 black to 1 white: the pictures, where they stand on the page.
@@ -110,14 +110,16 @@ def _wide(values: Tensor) -> Tensor:
 
 
 def _from_picture(page: Page, *, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Place on the page of each px, from the picture's centre: (B, H, W) each."""
+    """Places on the page of each px, from the picture's centre: (B, H, W) each."""
     cosine, sine = torch.cos(torch.deg2rad(page.tilt)), torch.sin(torch.deg2rad(page.tilt))
     x = affine_field(cosine, -sine, -page.x, height=height, width=width)
     return x, affine_field(sine, cosine, -page.y, height=height, width=width)
 
 
 def _gap(x: Tensor, y: Tensor, page: Page) -> Tensor:
-    """(B, H, W) px outside the picture's edge, negative within; far within where the picture fills the image."""
+    """Returns the distance (B, H, W) in px from the picture's edge, negative within; far within where the picture fills
+    the image.
+    """
     half_width, half_height = _wide(page.half_width), _wide(page.half_height)
     gap = torch.maximum(x.abs().sub_(half_width), y.abs().sub_(half_height))
     gap.masked_fill_(_wide(~page.framed), -1e6)
@@ -127,14 +129,14 @@ def _gap(x: Tensor, y: Tensor, page: Page) -> Tensor:
 
 
 def _in_strip(x: Tensor, y: Tensor, page: Page) -> Tensor:
-    """(B, H, W) bool: in the strip of the caption."""
+    """Returns (B, H, W) bool, true in the strip of the caption."""
     below = y - _wide(page.strip_top)
     inside = (below >= 0) & (below < _wide(page.strip_height)) & _wide(page.caption)
     return inside & (_wide(~page.framed) | (x.abs() <= _wide(page.half_width)))
 
 
 def _text(x: Tensor, y: Tensor, page: Page, *, in_strip: Tensor, side: int) -> Tensor:
-    """The page's text, and the caption's in its strip: (B, H, W), 1 paper to 0 ink."""
+    """Returns the page's text, and the caption's in its strip: (B, H, W), 1 paper to 0 ink."""
     grid = torch.empty(*x.shape, 2, device=x.device)
     scale = _wide(page.window / side)
     line = _wide(page.strip_lines * _LINE / page.strip_height)

@@ -1,4 +1,6 @@
-"""What newspapers do to photographs, as ranges and probabilities: the settings of a reprint, and three sets of them."""
+"""The settings of a reprint as ranges and probabilities of what newspapers do to photographs, and three sets of
+them.
+"""
 
 from dataclasses import dataclass, fields, replace
 from typing import Final
@@ -7,12 +9,12 @@ from cbir.reprints.draws import Range
 from cbir.reprints.lettering import LAYOUTS
 from cbir.reprints.screens import SHAPES
 
-PRESS_SIZE = 160  # px; the lengths in PRESS suit images of this size
+PRESS_SIZE = 160  # px, the size of images that the lengths in PRESS suit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Press:
-    """What a reprint may do. Probabilities are in 0..1, tones in 0 (black) to 1 (white), lengths marked px in pixels.
+    """Settings of reprints. Probabilities are in 0..1, tones in 0 (black) to 1 (white), lengths marked px in pixels.
 
     The pixel lengths suit images of about 160 px; ``scaled`` makes them suit others.
     """
@@ -75,7 +77,7 @@ class Press:
                 raise ValueError(f"{name} has {sorted(unknown)}; there are {', '.join(known)}")
 
     def scaled(self, factor: float) -> "Press":
-        """The same for images ``factor`` times as large: its lengths in px multiplied."""
+        """Returns the settings for images ``factor`` times as large, with the lengths in px multiplied."""
         period, edge, blur = ((factor * low, factor * high) for low, high in (self.period, self.edge, self.blur))
         return replace(self, period=period, edge=edge, blur=blur)
 

@@ -47,42 +47,46 @@ def reprint(images: Tensor, press: Press, *, generator: torch.Generator) -> Tens
 
 
 def _image_to_original(press: Press, draws: Draws, page: Page) -> Tensor:
-    """(B, 2, 3): from a px of the image to the place in the original, -1..1 both ways, that is printed there."""
+    """Returns maps (B, 2, 3) from a px of the image to the place in the original, -1..1 both ways, that is printed
+    there.
+    """
     area, aspect = draws.between(press.crop), draws.ratio(press.aspect)
     across, down = (area * aspect).sqrt(), (area / aspect).sqrt()
     excess = torch.maximum(across, down).clamp(min=1)
     across, down = across / excess, down / excess
     x, y = draws.between((-1, 1)) * (1 - across), draws.between((-1, 1)) * (1 - down)
-    none, one = torch.zeros_like(x), torch.ones_like(x)
+    none, unit = torch.zeros_like(x), torch.ones_like(x)
     side = torch.where(draws.chance(press.mirror), -across, across)
-    onto_picture = affine(one, none, -page.x, none, one, -page.y)
+    onto_picture = affine(unit, none, -page.x, none, unit, -page.y)
     into_original = affine(side / page.half_width, none, x, none, down / page.half_height, y)
     turned = compose(rotation(draws.between(press.rotation)), compose(onto_picture, rotation(page.tilt)))
     return compose(into_original, turned)
 
 
 def luminance(images: Tensor) -> Tensor:
-    """(B, C, H, W) grey or RGB to (B, H, W)."""
+    """Converts images (B, C, H, W), grey or RGB, to their luminance (B, H, W)."""
     if images.shape[1] == 1:
         return images[:, 0]
     return torch.einsum("bchw,c->bhw", images, torch.tensor(_LUMINANCE, device=images.device))
 
 
 def curve(tone: Tensor, *, black: Tensor, white: Tensor, midtone: Tensor) -> Tensor:
-    """The tone curve: ``black`` becomes 0, ``white`` 1, the middle rises by a quarter of ``midtone``; (B,) each."""
+    """Returns the tone curve: ``black`` becomes 0, ``white`` 1, the middle rises by a quarter of ``midtone``; (B,)
+    each.
+    """
     scale = 1 / (white - black)
     tone = (tone * scale[:, None, None]).sub_((black * scale)[:, None, None]).clamp_(0, 1)
     return torch.addcmul(tone, tone * (1 - tone), midtone[:, None, None])
 
 
 def posterise(tone: Tensor, *, tones: Tensor) -> Tensor:
-    """Only so many flat tones: (B, H, W) and (B,), which need not be whole."""
+    """Reduces tones (B, H, W) to ``tones`` (B,) flat ones, a number that need not be whole."""
     steps = (tones - 1)[:, None, None]
     return (tone * steps).round_().div_(steps).clamp_(0, 1)
 
 
 def blur(tone: Tensor, *, sigma: Tensor, largest: float) -> Tensor:
-    """Gaussian blur of (B, H, W) by ``sigma`` (B,) px; ``largest`` bounds them and sets the kernel's width."""
+    """Blurs (B, H, W) by a Gaussian of ``sigma`` (B,) px; ``largest`` bounds them and sets the kernel's width."""
     radius = min(max(1, ceil(2 * largest)), *tone.shape[1:])
     weights = torch.exp(-0.5 * (torch.arange(radius + 1, device=tone.device) / sigma.clamp(min=0.1)[:, None]) ** 2)
     weights = (weights / (2 * weights.sum(dim=1, keepdim=True) - weights[:, :1]))[..., None, None]
@@ -91,7 +95,9 @@ def blur(tone: Tensor, *, sigma: Tensor, largest: float) -> Tensor:
 
 
 def _weigh(padded: Tensor, weights: Tensor, *, dim: int) -> Tensor:
-    """A symmetric filter along one dimension, which loses the padding; much faster than a grouped convolution."""
+    """Returns a symmetric filter along one dimension, which loses the padding; much faster than a grouped
+    convolution.
+    """
     radius = weights.shape[1] - 1
     size = padded.shape[dim] - 2 * radius
     result = padded.narrow(dim, radius, size) * weights[:, 0]
@@ -117,7 +123,7 @@ def _screen(tone: Tensor, press: Press, draws: Draws, *, tilt: Tensor) -> Tensor
 
 
 def _print(tone: Tensor, press: Press, draws: Draws) -> Tensor:
-    """Ink on paper, and the scanner: (B, H, W) from 0 full ink, 1 bare paper, to reflectance as seen."""
+    """Prints and scans: from (B, H, W), 0 full ink to 1 bare paper, to the reflectance that the scanner sees."""
     height, width = tone.shape[1:]
     tone = blur(tone, sigma=draws.between(press.blur), largest=press.blur[1])
     tone = torch.addcmul(tone, tone * (1 - tone), -draws.between(press.gain)[:, None, None])
@@ -129,7 +135,7 @@ def _print(tone: Tensor, press: Press, draws: Draws) -> Tensor:
 
 
 def _light(press: Press, draws: Draws, *, height: int, width: int) -> Tensor:
-    """(B, H, W) factors: stains and dark corners, and streaks along or across."""
+    """Returns factors (B, H, W) for stains, dark corners, and streaks along or across."""
     cells = 1 - draws.between(press.stains)[:, None, None] * draws.uniform(7, 7)
     across = torch.linspace(-1, 1, 7, device=cells.device) ** 2
     corners = (across + across[:, None]) / 2 * draws.between(press.vignette)[:, None, None]

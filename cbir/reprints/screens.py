@@ -28,7 +28,7 @@ SHAPES: Final = tuple(_SPOTS)
 
 @functools.cache
 def threshold_cells() -> Tensor:
-    """The threshold cell of each of ``SHAPES``: (shapes, 64, 64) float32, in 0..1.
+    """Returns the threshold cell of each of ``SHAPES``: (shapes, 64, 64) float32, in 0..1.
 
     A spot function's values are replaced by their ranks, so each tone inks exactly its share of the cell: the method of
     the PostScript Language Reference, 3rd ed., 1999, section 7.4.3 (spot functions).
@@ -58,7 +58,7 @@ def halftone(
     edge: float | Tensor = 1.0,
     phase: Tensor | None = None,
 ) -> Tensor:
-    """Screen a continuous tone: dots of ink that are large in shadows and small in lights.
+    """Screens a continuous tone by dots of ink that are large in shadows and small in lights.
 
     Amplitude-modulated clustered-dot halftoning (Ulichney, Digital Halftoning, 1987, chapter 5): ink lies where the
     darkness exceeds a periodic threshold. The mean tone is kept, but for the last few per cent next to black and white.
@@ -87,5 +87,7 @@ def halftone(
 
 
 def _cell_step(position: Tensor) -> Tensor:
-    """Position in periods to the step within its cell; ``_CELL`` is a power of two: the low bits remain."""
+    """Converts a position in periods to the step within its cell; ``_CELL`` is a power of two, so the low bits
+    remain.
+    """
     return position.mul_(_CELL).floor_().to(torch.int32).bitwise_and_(_CELL - 1)

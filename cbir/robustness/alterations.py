@@ -1,4 +1,4 @@
-"""Altered copies of an image, by kind: what happens to a photograph between one archive and the next."""
+"""Alters copies of an image, by kind, in the ways that photographs change between one archive and the next."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _FADING, _SATURATION = (0.75, 1.0), (0.3, 1.3)  # of each colour channel, and of
 
 
 def altered(pixels: Pixels, kind: str, *, key: str) -> Pixels:
-    """A copy, altered in the way of that kind (one of ``KINDS``).
+    """Returns a copy, altered in the way of that kind (one of ``KINDS``).
 
     Args:
         key: decides what is drawn: the same image, kind and key give the same copy.
@@ -33,12 +33,12 @@ def altered(pixels: Pixels, kind: str, *, key: str) -> Pixels:
 
 
 def _flip(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A negative laid upside down: left and right exchanged."""
+    """Returns a negative laid upside down: left and right exchanged."""
     return pixels[:, ::-1]
 
 
 def _rotation(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A print that lies askew in the scanner, whole, on white."""
+    """Returns a print that lies askew in the scanner, whole, on white."""
     height, width = pixels.shape[:2]
     degrees = rng.uniform(*_DEGREES) * rng.choice((-1, 1))
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
@@ -49,7 +49,7 @@ def _rotation(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _colour(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Another exposure and paper: a tone curve, and where there are colours, others."""
+    """Gives the picture another exposure and paper: a tone curve and, where it has colours, other colours."""
     tone = pixels.astype(np.float32) / 255
     if pixels.ndim == 3:
         grey = tone.mean(axis=2, keepdims=True)
@@ -59,7 +59,7 @@ def _colour(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _crop(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A part of the picture, of about its proportions."""
+    """Returns a part of the picture, of about its proportions."""
     height, width = pixels.shape[:2]
     area, aspect = rng.uniform(*_AREA), rng.uniform(*_ASPECT)
     across = max(1, round(width * min(1.0, (area * aspect) ** 0.5)))
@@ -69,7 +69,7 @@ def _crop(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _press(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A severe reprint in a newspaper, of a make that no encoder was trained on."""
+    """Returns a severe reprint in a newspaper, of a make that no encoder was trained on."""
     image = torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1)[None].float() / 255
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
     with one_thread():

@@ -1,4 +1,4 @@
-"""Altered copies of the images of an archive, and their vectors; what was embedded once is kept in the store."""
+"""Makes altered copies of an archive's images and embeds them; vectors are kept in the store."""
 
 import hashlib
 from dataclasses import replace
@@ -17,7 +17,7 @@ from cbir.encoders.encoder import load_encoder
 from cbir.progress import Progress, silent
 from cbir.robustness.alterations import KINDS, altered
 
-# Whatever has a part in altering an image: an edit in any of these may give other copies.
+# The code that has a part in altering an image: an edit in any of these may give other copies.
 PACKAGE = Path(__file__).parents[1]
 CODE = [
     PACKAGE / "robustness/alterations.py",
@@ -29,25 +29,25 @@ _LIBRARIES = ("matplotlib", "numpy", "opencv-python-headless", "pillow", "torch"
 
 
 class Copies:
-    """Altered copies of the images of a source, made whenever they are read: ``<image_id>/<kind>`` is one's id."""
+    """Alters the images of a source whenever they are read; the id of a copy is ``<image_id>/<kind>``."""
 
     def __init__(self, source: Images, *, seed: int) -> None:
         self._source, self._seed = source, seed
 
     def read(self, image_id: str, path: str, page: int) -> NDArray[np.uint8]:
-        """The pixels of a copy; the archive around its image has no part in them."""
+        """Returns the pixels of a copy; the archive around its image has no part in them."""
         original, _, kind = image_id.partition("/")
         return altered(self._source.read(original, path, page), kind, key=f"{self._seed}/{original}")
 
     @property
     def recipe(self) -> str:
-        """All that decides copies of given pixels, for the key of a store."""
+        """The key of the store for copies of given pixels: everything that determines them."""
         return f"{self._seed}/{code_digest()}"
 
 
 @cache
 def code_digest() -> str:
-    """A digest of the code that alters images, and of the libraries that it calls."""
+    """Returns a digest of the code that alters images, and of the libraries that it calls."""
     digest = hashlib.sha256(repr([version(name) for name in _LIBRARIES]).encode())
     for path in CODE:
         digest.update(path.read_bytes())
@@ -65,9 +65,9 @@ def copy_vectors(
     precision: Precision,
     progress: Progress = silent,
 ) -> NDArray[np.float32]:
-    """The vectors of every kind of copy of Q images: (Q, kinds, d), in the order of ``KINDS``.
+    """Embeds every kind of copy of Q images: (Q, kinds, d), in the order of ``KINDS``.
 
-    The same, whether they were in the store or are computed now; the encoder is loaded where some have to be.
+    The vectors are the same whether they were stored or are computed now; the encoder is loaded only to compute.
 
     Args:
         images: image_id, path, page.
@@ -84,5 +84,5 @@ def copy_vectors(
         wanted = wanted.assign(image_id=names.to_numpy())[missing]
         for batch in compute(wanted, copies, encoder, recipe, progress=progress):
             vectors.put(*batch)
-    found = np.concatenate([some for _, some in vectors.stream(names)])
-    return found.reshape(len(images), len(KINDS), -1)
+    stacked = np.concatenate([rows for _, rows in vectors.stream(names)])
+    return stacked.reshape(len(images), len(KINDS), -1)

@@ -1,4 +1,4 @@
-"""How well altered copies of images are found: the rank at which each comes back among the archive and all copies."""
+"""Measures the rank at which each altered copy of an image comes back among the archive and all copies."""
 
 import hashlib
 import unicodedata
@@ -24,14 +24,14 @@ _DIGITS = 6  # of the numbers in robustness.json
 
 @dataclass(frozen=True)
 class Robustness:
-    """Where the copies of Q images came back, by kind in the order of ``KINDS``.
+    """The ranks of the copies of Q images, by kind in the order of ``KINDS``.
 
     Attributes:
         images: image_id, path and page of the Q images.
         rank: (Q, kinds), from 1.
         similarity: (Q, kinds), cosine of image and copy.
         unit: (Q,), the group that the bootstrap draws the image with.
-        gallery: how many images the archive has.
+        gallery: number of images in the archive.
     """
 
     images: pd.DataFrame
@@ -42,12 +42,12 @@ class Robustness:
 
     @property
     def reciprocal(self) -> Floats:
-        """(Q,), the mean of 1 / rank of an image's copies."""
+        """Mean of 1 / rank of an image's copies, (Q,)."""
         return (1 / self.rank).mean(axis=1)
 
 
 def choose(images: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:
-    """A seeded choice of the archive's images, by hash of each by itself.
+    """Returns a seeded choice of the archive's images, by hash of each by itself.
 
     As the archive grows only images that are new and chosen displace others, the rest of the choice stays.
 
@@ -59,7 +59,7 @@ def choose(images: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:
 
 
 def take(manifest: pd.DataFrame, paths: Sequence[str]) -> pd.DataFrame:
-    """The first page of each of these files, once.
+    """Returns the first page of each of these files, once.
 
     Args:
         paths: relative to the archive; accents may be composed or not.
@@ -85,10 +85,10 @@ def measure(
     embeddings: Embeddings,
     groundtruth: pd.DataFrame,
 ) -> Robustness:
-    """Add the copies of images to the archive's embeddings, and ask with the originals.
+    """Adds the copies of images to the archive's embeddings, and searches with the originals.
 
-    What belongs to the image that asks is no fault where it comes before a copy, and is left out of the count: the
-    image itself, its other copies, the members of its group, and their copies.
+    Images of the query's own group that come before a copy are no fault and are left out of the count: the query
+    itself, its other copies, the members of its group, and their copies.
 
     Args:
         images: image_id, path, page of the Q images that ask, sorted by image_id.
@@ -103,10 +103,10 @@ def measure(
 
 
 def ranks(vectors: NDArray[np.float32], label: Ints, queries: Ints, copies: NDArray[np.float32]) -> tuple[Ints, Floats]:
-    """The rank of each copy among the archive and all copies, and its similarity, (Q, K) each.
+    """Returns the rank of each copy among the archive and all copies, and its similarity, (Q, K) each.
 
-    What has the query's label is left out. Of equally similar ones a copy is the last: an encoder to which all images
-    are the same finds nothing.
+    Images with the query's label are left out. A copy ranks last among equally similar images: an encoder to which all
+    images are the same finds nothing.
 
     Args:
         vectors: (n, d), L2-normalised, of the archive.
@@ -121,28 +121,30 @@ def ranks(vectors: NDArray[np.float32], label: Ints, queries: Ints, copies: NDAr
     for others, groups in gallery:
         rows = max(1, _BLOCK // max(similarity.size, 1))
         for start in range(0, len(others), rows):
-            some = slice(start, start + rows)
-            cosine = np.where(groups[some] == own[:, None], -np.inf, asked @ others[some].T)
+            block = slice(start, start + rows)
+            cosine = np.where(groups[block] == own[:, None], -np.inf, asked @ others[block].T)
             ahead += (cosine[:, None] >= similarity[:, :, None] - _ROUNDING).sum(axis=2)
     return ahead + 1, similarity.astype(float).clip(-1, 1)
 
 
-def table(found: Robustness) -> pd.DataFrame:
-    """One row an image and kind, sorted by path, page and kind: path, page (from 1), kind, rank, similarity."""
+def table(measured: Robustness) -> pd.DataFrame:
+    """Makes the table of images and kinds, sorted by path, page and kind: path, page (from 1), kind, rank,
+    similarity.
+    """
     kinds = len(KINDS)
-    files = found.images.loc[found.images.index.repeat(kinds), ["path", "page"]].reset_index(drop=True)
+    files = measured.images.loc[measured.images.index.repeat(kinds), ["path", "page"]].reset_index(drop=True)
     files["page"] = files["page"].astype("int64") + 1
-    files["kind"] = list(KINDS) * len(found.images)
-    files["rank"], files["similarity"] = found.rank.ravel(), found.similarity.ravel()
+    files["kind"] = list(KINDS) * len(measured.images)
+    files["rank"], files["similarity"] = measured.rank.ravel(), measured.similarity.ravel()
     return files.sort_values(["path", "page", "kind"], ignore_index=True)
 
 
-def document(found: Robustness, *, seed: int) -> dict[str, Any]:
-    """The content of robustness.json: recall@1 and mean reciprocal rank, by kind and as means over the kinds.
+def document(measured: Robustness, *, seed: int) -> dict[str, Any]:
+    """Returns the content of robustness.json: recall@1 and mean reciprocal rank, by kind and as means over the kinds.
 
     recall@1 is the part of the copies that came back first. Intervals are 95 %, from a bootstrap over groups.
     """
-    columns = {"recall@1": (found.rank == 1).astype(float), "mrr": 1 / found.rank}
+    columns = {"recall@1": (measured.rank == 1).astype(float), "mrr": 1 / measured.rank}
     values: dict[str, Floats] = {}
     for name, each in columns.items():
         values[name] = each.mean(axis=1)
@@ -152,17 +154,21 @@ def document(found: Robustness, *, seed: int) -> dict[str, Any]:
     def statistics(weight: Floats) -> dict[str, Floats]:
         return dict(zip(values, (weight @ stacked / weight.sum(axis=1, keepdims=True)).T, strict=True))
 
-    between = intervals(statistics, found.unit, resamples=RESAMPLES, seed=seed)
+    between = intervals(statistics, measured.unit, resamples=RESAMPLES, seed=seed)
     bounds = {name: between.get(name, (None, None)) for name in values}
     return {
         **{name: round(float(each.mean()), _DIGITS) for name, each in values.items()},
         "ci95": {name: {"low": _rounded(low), "high": _rounded(high)} for name, (low, high) in bounds.items()},
-        "counts": {"images": len(found.images), "groups": len(np.unique(found.unit)), "gallery": found.gallery},
+        "counts": {
+            "images": len(measured.images),
+            "groups": len(np.unique(measured.unit)),
+            "gallery": measured.gallery,
+        },
     }
 
 
 def group_numbers(ids: NDArray[np.object_], groundtruth: pd.DataFrame) -> Ints:
-    """A number for the group of each image; one without a group is a group by itself."""
+    """Returns a number for the group of each image; one without a group is a group by itself."""
     group = groundtruth.set_index("image_id")["group_id"].reindex(ids)
     return pd.factorize(group.where(group.notna(), pd.Series(ids, index=ids)))[0].astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Where altered copies came back, for people: a page that opens from disk, and a contact sheet."""
+"""Shows the ranks of altered copies to people: a page that opens from disk, and a contact sheet."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ _NEAR = 10  # ranks that a person looks at
 _SIDE = 160  # px, of a picture on the page
 
 Read = Callable[[int, str], NDArray[np.uint8]]  # pixels of the image in that row: of a kind's copy, or (empty) its own
-Name = Callable[[int, str], str]  # what decides those pixels, for the key of a store
+Name = Callable[[int, str], str]  # the key of a store for those pixels
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Where small pictures are kept, so that a page of the same ones costs nothing, and how each is called there."""
+    """The store of small pictures, so that a page of the same ones costs nothing, and the name of each in it."""
 
     store: Store
     name: Name
 
 
 def write_page(
-    path: Path, found: Robustness, numbers: Mapping[str, Any], *, read: Read, kept: Kept | None = None
+    path: Path, measured: Robustness, numbers: Mapping[str, Any], *, read: Read, kept: Kept | None = None
 ) -> None:
-    """Write the page: the figures by kind, then the images, those whose copies came back worst first.
+    """Writes the page: the figures by kind, then the images, those whose copies came back worst first.
 
     Args:
         numbers: the content of robustness.json.
         read: gives the pixels, which are read one image at a time.
         kept: pictures of earlier pages.
     """
-    images = [_image(found, row, partial(_picture, row, read, kept)) for row in hardest(found)[:SHOWN]]
+    images = [_image(measured, row, partial(_picture, row, read, kept)) for row in hardest(measured)[:SHOWN]]
     write_html(
         path,
         "robustness.html",
@@ -56,19 +56,21 @@ def write_page(
     )
 
 
-def write_sheet(path: Path, found: Robustness, *, read: Read) -> None:
-    """Write the images whose copies came back worst as one PNG, each beside its copies with their ranks."""
-    order, kinds = hardest(found)[:ON_SHEET], ["", *KINDS]
+def write_sheet(path: Path, measured: Robustness, *, read: Read) -> None:
+    """Writes the images whose copies came back worst as one PNG, each beside its copies with their ranks."""
+    order, kinds = hardest(measured)[:ON_SHEET], ["", *KINDS]
     rows = []
     for place, row in enumerate(order):
         copies = [
             Picture(place * len(kinds) + column, "right" if rank == 1 else "wrong", f"{rank:,} · {similarity:.3f}")
-            for column, (rank, similarity) in enumerate(zip(found.rank[row], found.similarity[row], strict=True), 1)
+            for column, (rank, similarity) in enumerate(
+                zip(measured.rank[row], measured.similarity[row], strict=True), 1
+            )
         ]
         rows.append(Row(Picture(place * len(kinds), "query", "original"), tuple(copies)))
     subtitle = "altered copies that came back furthest behind; frames: green first, red behind other pictures"
     sheet = Sheet("robustness", "Hardest images", subtitle, tuple(rows), "copies: rank · cosine similarity")
-    names = [kind or Path(found.images["path"].iloc[row]).name for row in order for kind in kinds]
+    names = [kind or Path(measured.images["path"].iloc[row]).name for row in order for kind in kinds]
 
     def pixels(position: int) -> NDArray[np.uint8]:
         place, column = divmod(position, len(kinds))
@@ -78,16 +80,16 @@ def write_sheet(path: Path, found: Robustness, *, read: Read) -> None:
         draw_sheet(sheet, temporary, read=pixels, names=names)
 
 
-def hardest(found: Robustness) -> list[int]:
-    """Rows of the images, by rising mean of 1 / rank of their copies."""
-    return np.lexsort((found.images["path"].to_numpy(dtype=str), found.reciprocal)).tolist()
+def hardest(measured: Robustness) -> list[int]:
+    """Returns the rows of the images, by rising mean of 1 / rank of their copies."""
+    return np.lexsort((measured.images["path"].to_numpy(dtype=str), measured.reciprocal)).tolist()
 
 
-def _image(found: Robustness, row: int, drawn: Callable[[str], str]) -> dict[str, Any]:
-    file = found.images.iloc[row]
+def _image(measured: Robustness, row: int, drawn: Callable[[str], str]) -> dict[str, Any]:
+    file = measured.images.iloc[row]
     copies = [
         {"kind": kind, "rank": int(rank), "similarity": float(similarity), "picture": drawn(kind)}
-        for kind, rank, similarity in zip(KINDS, found.rank[row], found.similarity[row], strict=True)
+        for kind, rank, similarity in zip(KINDS, measured.rank[row], measured.similarity[row], strict=True)
     ]
     return {
         "path": file["path"],

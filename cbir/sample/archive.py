@@ -1,4 +1,6 @@
-"""A small archive made by code, as real ones are: prints, copies and reprints of scenes, and what is known of them."""
+"""Makes a small archive by code: prints, copies and reprints of scenes, as real ones have them, and what is known of
+them.
+"""
 
 import shutil
 import unicodedata
@@ -26,7 +28,7 @@ AGENCY: Final = "1921-agence-meurisse"
 PRESS_CUTTINGS: Final = "presse-quotidienne"
 FOREIGN: Final = "fonds-étranger"
 
-# How many images a scene has; over twelve scenes all sizes and all faults of the tables occur.
+# Images of a scene; over twelve scenes all sizes and all faults of the tables occur.
 _SIZES: Final = (4, 1, 6, 3, 9, 2, 5, 4, 1, 7, 3, 6)
 _FORMAT_ORDER: Final = (
     "jpeg", "tiff", "jpeg upper", "jpeg", "png", "jpeg turned", "tiff 16", "jpeg", "jpeg long", "tiff cmyk",
@@ -40,21 +42,21 @@ _AMBIGUOUS: Final = "IMG_0001"
 
 @dataclass(frozen=True)
 class Sample:
-    """What was made, and the truth about it. Paths in the archive are relative to ``folder`` and POSIX."""
+    """The sample archive and the truth about it. Paths in the archive are relative to ``folder`` and POSIX."""
 
     folder: Path
     accessions: tuple[Path, ...]
     groundtruth: Path
     captions: Path
     scene_of: dict[str, int]  # each good image file to the scene that it shows
-    faulty: dict[str, str]  # each other file to what is wrong: corrupt, too_small, blank or unsupported
+    faulty: dict[str, str]  # each other file to its fault: corrupt, too_small, blank or unsupported
     copies: dict[str, str]  # each exact copy to its original
 
 
 def make_sample(
     folder: Path, *, scenes: int = 72, seed: int = 0, longest_side: int = 720, progress: Progress = silent
 ) -> Sample:
-    """Make the sample archive: 300 image files and more for 72 scenes. The same arguments give the same bytes.
+    """Makes the sample archive: 300 image files and more for 72 scenes. The same arguments give the same bytes.
 
     Args:
         folder: where to; must not exist, or be empty. Gets the accessions' folders, groundtruth.xlsx and captions.csv.
@@ -98,7 +100,7 @@ class _Archive:
         self.first: list[np.ndarray] = []  # pictures of the first scenes
 
     def add(self, scene: Scene, *, images: int) -> None:
-        """Write a scene's appearances; of every sixth scene one lies in another accession too, byte for byte."""
+        """Writes a scene's appearances; of every sixth scene one lies in another accession too, byte for byte."""
         if len(self.first) < 2:
             self.first.append(scene.picture)
         for member in range(images):
@@ -119,7 +121,7 @@ class _Archive:
             self.copies[copy.as_posix()] = original.as_posix()
 
     def add_strays(self) -> None:
-        """Write files that are faulty, and two of one name in two accessions that show different scenes."""
+        """Writes files that are faulty, and two of one name in two accessions that show different scenes."""
         stray = PurePosixPath(FOREIGN, "à vérifier")
         for name, fault in write_faulty(self._file(stray), Image.fromarray(self.first[0])).items():
             self.faulty[(stray / name).as_posix()] = fault
@@ -139,7 +141,9 @@ class _Archive:
 
 
 def _place(scene: Scene, kind: str, member: int, draw: np.random.Generator) -> str:
-    """Where a file of that kind lies in the archive, without extension; three of ten names are decomposed Unicode."""
+    """Returns the path in the archive of a file of that kind, without extension; three of ten names are decomposed
+    Unicode.
+    """
     number, title = f"{scene.number * 10 + member:05d}", scene.titles["fr"].replace("'", "’")
     if kind in ("original", "print"):
         folder = f"{AGENCY}/{('Reportages', 'Portraits', 'Événements')[scene.number % 3]}/boîte {scene.number // 6:02d}"
@@ -154,7 +158,7 @@ def _place(scene: Scene, kind: str, member: int, draw: np.random.Generator) -> s
     return f"{folder}/{unicodedata.normalize('NFD' if draw.random() < 0.3 else 'NFC', name)}"
 
 
-# What the further images of a scene are, and how often.
+# The kinds of a scene's further images, and how often each comes.
 _KINDS: Final = {"print": 0.17, "web": 0.11, "mild": 0.14, "press": 0.32, "severe": 0.26}
 
 _ANY_SCREEN: Final[dict[str, Any]] = {"angle": (0.0, 90.0), "shapes": SHAPES, "layouts": LAYOUTS}
@@ -166,7 +170,7 @@ _REPRINTS: Final[dict[str, Press]] = {
 
 
 def appearance(picture: np.ndarray, kind: str, *, draw: np.random.Generator, longest_side: int) -> np.ndarray:
-    """One appearance of a scene.
+    """Makes an appearance of a scene.
 
     Args:
         picture: uint8 (H, W) or (H, W, 3).
@@ -194,7 +198,7 @@ def _grey(picture: np.ndarray) -> np.ndarray:
 
 
 def _cut(picture: np.ndarray, draw: np.random.Generator, *, area: tuple[float, float], longest_side: int) -> np.ndarray:
-    """A part of the picture, its proportions kept true, of a size of its own."""
+    """Returns a part of the picture, its proportions kept true, of a size of its own."""
     image = Image.fromarray(picture)
     kept, shape = draw.uniform(*area), draw.uniform(-0.25, 0.25)
     across, down = min(1.0, kept**0.5 * float(np.exp(shape / 2))), min(1.0, kept**0.5 * float(np.exp(-shape / 2)))
@@ -206,7 +210,7 @@ def _cut(picture: np.ndarray, draw: np.random.Generator, *, area: tuple[float, f
 
 
 def _old_print(picture: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Grey, faded, grainy; one of six brown."""
+    """Turns a picture grey, faded and grainy; one of six brown."""
     tone = _grey(picture).astype(np.float32) / 255
     low, high = draw.uniform(0, 0.15), draw.uniform(0.82, 1.0)
     tone = low + (high - low) * tone ** np.float32(draw.uniform(0.75, 1.35))

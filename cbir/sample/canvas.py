@@ -1,4 +1,4 @@
-"""A greyscale picture in the making: polygons, discs, lines, clouds and smoke, all with some texture."""
+"""Draws a greyscale picture: polygons, discs, lines, clouds and smoke, all with some texture."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -7,7 +7,7 @@ Point = tuple[float, float]
 
 
 class Canvas:
-    """Coordinates are fractions of the picture's width and height; tones go from 0 black to 1 white."""
+    """A picture in the making; coordinates are fractions of its width and height, tones go from 0 black to 1 white."""
 
     def __init__(self, draw: np.random.Generator, *, width: int, height: int) -> None:
         self.draw, self.width, self.height = draw, width, height
@@ -18,7 +18,7 @@ class Canvas:
         return float(self.draw.uniform(low, high))
 
     def clouds(self, cells: int, *, octaves: int = 5) -> np.ndarray:
-        """(height, width) in about 0..1: value noise, each octave twice as fine and half as strong."""
+        """Returns value noise (height, width) in about 0..1, each octave twice as fine and half as strong."""
         total = np.zeros((self.height, self.width), dtype=np.float32)
         for octave in range(octaves):
             size = (max(2, cells << octave), max(2, (cells << octave) * self.height // self.width))
@@ -29,18 +29,18 @@ class Canvas:
 
     @staticmethod
     def _tile(noise: np.ndarray) -> np.ndarray:
-        """Noise that can be cut at any place: (2 height, 2 width), mirrored, around 0."""
+        """Mirrors noise to (2 height, 2 width), around 0, so that it can be cut at any place."""
         wide = np.concatenate([noise, noise[:, ::-1]], axis=1)
         return np.concatenate([wide, wide[::-1]]) - np.float32(0.5)
 
     def sky(self, horizon: float) -> None:
-        """Light that falls towards the top, and clouds, some of them heavy."""
+        """Draws light that falls towards the top, and clouds, some of them heavy."""
         down = np.linspace(0, 1, self.height, dtype=np.float32)[:, None] / np.float32(max(horizon, 0.1))
         weight = self.between(0.1, 0.7)
         self.tone[:] = self.between(0.5, 0.7) + 0.25 * np.clip(down, 0, 1) + weight * (self.clouds(3) - 0.5)
 
     def fill(self, points: list[Point], tone: float, *, grain: float = 0.12) -> None:
-        """A polygon with some texture."""
+        """Fills a polygon with some texture."""
         mask = Image.new("L", (self.width, self.height), 0)
         ImageDraw.Draw(mask).polygon([(x * self.width, y * self.height) for x, y in points], fill=255)
         self._paint(mask, tone, grain=grain)
@@ -51,7 +51,7 @@ class Canvas:
     def disc(
         self, x: float, y: float, radius: float, tone: float, *, squeeze: float = 1.0, grain: float = 0.08
     ) -> None:
-        """An ellipse; ``radius`` is a part of the width, ``squeeze`` its height over its width."""
+        """Draws an ellipse; ``radius`` is a part of the width, ``squeeze`` its height over its width."""
         mask = Image.new("L", (self.width, self.height), 0)
         across, down = radius * self.width, radius * self.width * squeeze
         centre_x, centre_y = x * self.width, y * self.height
@@ -60,7 +60,7 @@ class Canvas:
         self._paint(mask, tone, grain=grain)
 
     def lines(self, segments: list[tuple[Point, Point]], tone: float, *, width: float) -> None:
-        """Strokes, ``width`` a part of the picture's width."""
+        """Draws strokes, ``width`` a part of the picture's width."""
         mask = Image.new("L", (self.width, self.height), 0)
         pen = ImageDraw.Draw(mask)
         for (x0, y0), (x1, y1) in segments:

@@ -1,4 +1,6 @@
-"""Files as archives hold them: pictures in many formats, and files that are broken, empty or not what they say."""
+"""Writes files as archives hold them: pictures in many formats, and files that are broken, empty or not what
+they say.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ _ORIENTATION: Final = 0x0112  # EXIF
 
 @dataclass(frozen=True)
 class Format:
-    """How a picture is written; extensions are spelled as scanners, cameras and people do."""
+    """A way to write a picture; extensions are spelled as scanners, cameras and people do."""
 
     extension: str
     write: Callable[[Image.Image, Path], None]
@@ -28,7 +30,7 @@ def _jpeg_coarse(image: Image.Image, path: Path) -> None:
 
 
 def _jpeg_turned(image: Image.Image, path: Path) -> None:
-    """Stored on its side; the EXIF orientation sets it upright."""
+    """Stores the picture on its side; the EXIF orientation sets it upright."""
     exif = Image.Exif()
     exif[_ORIENTATION] = 6
     image.rotate(90, expand=True).save(path, "JPEG", quality=85, exif=exif)
@@ -64,7 +66,7 @@ def _tiff_bilevel(image: Image.Image, path: Path) -> None:
 
 
 def _tiff_pages(image: Image.Image, path: Path) -> None:
-    """The picture, and a smaller second scan of it."""
+    """Stores the picture, and a smaller second scan of it."""
     second = image.convert("L").resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.BICUBIC)
     image.convert("L").save(path, "TIFF", compression="tiff_lzw", save_all=True, append_images=[second])
 
@@ -109,7 +111,7 @@ FORMATS: Final[dict[str, Format]] = {
 
 
 def write_faulty(folder: Path, picture: Image.Image) -> dict[str, str]:
-    """Write files that are no images or none worth keeping.
+    """Writes files that are no images or none worth keeping.
 
     Returns:
         File name to what is wrong: corrupt, too_small, blank or unsupported.

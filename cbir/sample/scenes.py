@@ -91,7 +91,7 @@ _DRAWN_TITLES: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Scene:
-    """What one photograph shows, before any archive or newspaper had it."""
+    """The content of one photograph, before any archive or newspaper had it."""
 
     number: int
     kind: str  # one of drawing.KINDS, or "photograph"
@@ -100,7 +100,7 @@ class Scene:
 
 
 def make_scene(number: int, *, seed: int, longest_side: int) -> Scene:
-    """The scene of that number: three of eight are photographs while there are any, the others are drawn.
+    """Returns the scene of that number: three of eight are photographs while there are any, the others are drawn.
 
     Raises:
         UserError: an installed package lacks its picture.
@@ -120,7 +120,7 @@ def make_scene(number: int, *, seed: int, longest_side: int) -> Scene:
 
 
 def _read(source: _Photograph, longest_side: int) -> np.ndarray:
-    """The part of the picture, on white where it is transparent, its longest side as wanted."""
+    """Returns the part of the picture, on white where it is transparent, its longest side as wanted."""
     package, _, inner = source.file.partition("/")
     spec = importlib.util.find_spec(package)
     path = Path(spec.origin).parent / inner if spec and spec.origin else Path(source.file)

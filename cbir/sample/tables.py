@@ -1,4 +1,6 @@
-"""The tables that come with the sample archive, ground truth and captions, with the faults that real ones have."""
+"""Writes the tables that come with the sample archive, ground truth and captions, with the faults that real
+ones have.
+"""
 
 import csv
 import unicodedata
@@ -35,7 +37,7 @@ class Listed:
 
 
 def write_groundtruth(path: Path, images: Sequence[Listed], *, ambiguous: str) -> None:
-    """Write the ground truth in the layout ``column``, faults included.
+    """Writes the ground truth in the layout ``column``, faults included.
 
     Names without extension stand in column D, a blank row ends a group. There are groups of one, an empty group, an
     image twice in its group, groups that share an image, names spelled otherwise than their files, names of no file,
@@ -62,7 +64,9 @@ def write_groundtruth(path: Path, images: Sequence[Listed], *, ambiguous: str) -
 
 
 def _groups_of(scene: int, names: list[str]) -> list[list[str]]:
-    """The groups that list a scene's images, most often one; which faults they have follows from the scene's number."""
+    """Returns the groups that list a scene's images, most often one; which faults they have follows from the scene's
+    number.
+    """
     fault = scene % 12
     if fault in (7, 8):
         return []
@@ -85,12 +89,12 @@ def _groups_of(scene: int, names: list[str]) -> list[list[str]]:
 
 
 def _bare(name: str) -> str:
-    """Without accents."""
+    """Strips accents."""
     return "".join(letter for letter in unicodedata.normalize("NFD", name) if not unicodedata.combining(letter))
 
 
 def write_captions(path: Path, images: Sequence[Listed], *, seed: int) -> None:
-    """Write the captions: ``;``-separated, no header, a row an image: path, prompt, description or EMPTY.
+    """Writes the captions: ``;``-separated, no header, a row an image: path, prompt, description or EMPTY.
 
     Two of them would harm a careless reader: one begins with ``=``, one holds HTML.
     """

@@ -1,4 +1,4 @@
-"""The encoder as a model that takes image files as bytes and gives embeddings, as MLflow loads and calls models."""
+"""Serves the encoder as a model from image files, as bytes, to embeddings, as MLflow loads and calls models."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ COLUMN = "image"
 
 @dataclass(frozen=True)
 class Serving:
-    """What decides an embedding beside the encoder; with the pipeline's values it is the pipeline's, number for number.
+    """The settings that determine an embedding beside the encoder; with the pipeline's values it is the pipeline's,
+    number for number.
 
     Args:
         longest_side: px to which an image is shrunk before the encoder's own preprocessing.
@@ -33,7 +34,7 @@ class Serving:
 
 
 class ImageEmbedder:
-    """An encoder with everything before it: files of images in, vectors out."""
+    """Embeds image files: an encoder with everything before it."""
 
     def __init__(self, encoder: Encoder, serving: Serving) -> None:
         self._encoder = encoder
@@ -42,11 +43,11 @@ class ImageEmbedder:
     def predict(
         self, model_input: pd.DataFrame | np.ndarray | Sequence[bytes], params: Mapping[str, Any] | None = None
     ) -> np.ndarray:
-        """Embeddings of images: float32 (n, d), L2-normalised.
+        """Embeds images as float32 (n, d), L2-normalised.
 
         Args:
             model_input: the content of n image files, in any format that the pipeline reads; a table has them in its
-                column ``image``. Of a file with several pages the first counts.
+                column ``image``. Only the first page of a file counts.
             params: MLflow hands them to every model; there are none.
 
         Raises:
@@ -85,7 +86,7 @@ def _files(model_input: pd.DataFrame | np.ndarray | Sequence[bytes]) -> list[byt
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any]) -> ImageEmbedder:
-    """What MLflow calls to load the model: the encoder's folder, and the fields of :class:`Serving`."""
+    """Loads the model for MLflow from the encoder's folder and the fields of :class:`Serving`."""
     encoder = load_encoder(Path(path))
     encoder.to(choose_device())
     return ImageEmbedder(encoder, Serving(**model_config))

@@ -1,4 +1,4 @@
-"""Search: the images of the archive that are nearest to a picture, which may be of the archive or not, or to a text."""
+"""Searches the archive for the images nearest to a picture, of the archive or not, or to a text."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ from cbir.index.nearest import candidates
 
 @dataclass(frozen=True)
 class Hit:
-    """An image that was found.
+    """An image among the results of a search.
 
     Attributes:
         rank: from 1.
-        image_id: of the image found.
+        image_id: of the image.
         similarity: cosine.
         same_file: it is the searched file itself, or an exact copy of it.
     """
@@ -36,7 +36,9 @@ class Hit:
 
 @dataclass(frozen=True)
 class Searcher:
-    """An encoder and the index that was made with it; made by :meth:`open`, used for any number of searches."""
+    """Searches an index with the encoder that it was made with; made by :meth:`open`, used for any number of
+    searches.
+    """
 
     encoder: Encoder
     index: Index
@@ -55,7 +57,7 @@ class Searcher:
         precision: Precision = "auto",
         text: bool = False,
     ) -> "Searcher":
-        """Load what searches need.
+        """Loads what searches need.
 
         Args:
             encoder, index, embeddings: the folders that the stages train, index and embed wrote.
@@ -67,15 +69,15 @@ class Searcher:
             UserError: one is not there, or the index was made with another encoder.
         """
         loaded = load_encoder(encoder, text=text).to(choose_device())
-        there = load_index(index)
-        if there.encoder_digest != encoder_digest(encoder):
+        neighbours = load_index(index)
+        if neighbours.encoder_digest != encoder_digest(encoder):
             raise UserError(
                 f"{index} was made with another encoder than {encoder}; run the stages embed and index again"
             )
-        return cls(loaded, there, embeddings, longest_side, precision)
+        return cls(loaded, neighbours, embeddings, longest_side, precision)
 
     def search(self, image: Path, *, page: int = 0, k: int = 10) -> list[Hit]:
-        """The k images of the archive most similar to one page (from 0) of a file, nearest first.
+        """Returns the k images of the archive most similar to one page (from 0) of a file, nearest first.
 
         Raises:
             UserError: the file is no image that can be read, or k is below 1.
@@ -85,7 +87,7 @@ class Searcher:
         return self._hits(self.encoder.embed([pixels], batch_size=1, precision=self.precision), k, own=own)
 
     def search_text(self, text: str, *, k: int = 10) -> list[Hit]:
-        """The k images of the archive nearest to a text, nearest first.
+        """Returns the k images of the archive nearest to a text, nearest first.
 
         Cosines of a text with images are lower than those of images with each other: the threshold of near-duplicates
         says nothing of them.
@@ -100,13 +102,13 @@ class Searcher:
             raise UserError(f"k must be at least 1, is {k}")
         rows, similarity = self._nearest(vector, k)
         order = np.lexsort((rows, -similarity))[:k]  # rows are sorted by image_id
-        found = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)
-        return [Hit(rank, str(name), value, name == own) for rank, (name, value) in enumerate(found, start=1)]
+        nearest = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)
+        return [Hit(rank, str(name), value, name == own) for rank, (name, value) in enumerate(nearest, start=1)]
 
     def _nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the index, more than k where there are, and their cosines with ``vector`` (1, d)."""
+        """Returns rows of the index, more than k where there are, and their cosines with ``vector`` (1, d)."""
         width = min(candidates(self.index.kind, k), len(self.index.ids))
-        similarity, rows = (found[0] for found in self.index.faiss.search(vector, width))
+        similarity, rows = (results[0] for results in self.index.faiss.search(vector, width))
         rows, similarity = rows[rows >= 0], similarity[rows >= 0]
         if self.index.kind == "ivfpq":  # its similarities are those of codes
             similarity = np.vecdot(read_vectors(self.embeddings, self.index.ids[rows].tolist()), vector)
@@ -114,7 +116,7 @@ class Searcher:
 
 
 def locate(hits: list[Hit], manifest: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    """Where the images found are: a row a file, so that exact copies are listed too.
+    """Returns the files of the images in a table, a row a file, so that exact copies are listed too.
 
     Args:
         manifest: as :func:`cbir.archive.manifest.read_manifest` gives it.
@@ -123,8 +125,8 @@ def locate(hits: list[Hit], manifest: pd.DataFrame, groups: pd.DataFrame) -> pd.
     Returns:
         Columns rank, similarity, same_file, image_id, path, page, group_id (missing: in no group).
     """
-    found = pd.DataFrame([asdict(hit) for hit in hits], columns=["rank", "image_id", "similarity", "same_file"])
+    table = pd.DataFrame([asdict(hit) for hit in hits], columns=["rank", "image_id", "similarity", "same_file"])
     files = manifest.loc[manifest["status"] == "ok", ["image_id", "path", "page"]]
-    rows = found.merge(files, on="image_id").merge(groups[["image_id", "group_id"]], on="image_id", how="left")
+    rows = table.merge(files, on="image_id").merge(groups[["image_id", "group_id"]], on="image_id", how="left")
     columns = ["rank", "similarity", "same_file", "image_id", "path", "page", "group_id"]
     return rows.sort_values(["rank", "path", "page"], ignore_index=True)[columns]

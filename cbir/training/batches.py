@@ -1,4 +1,4 @@
-"""What a network is trained on: which images, in which batches, read by worker processes."""
+"""The images that a network is trained on: their selection, their batches, and the worker processes that read them."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ Batch = dict[str, Tensor]  # images, (B, …), and what else is known of each, (
 
 
 class Squares(Dataset[Tensor]):
-    """Preprocessed images, uint8 (S, S, C), read from the store of reduced images."""
+    """Reads preprocessed images, uint8 (S, S, C), from the store of reduced images."""
 
     def __init__(self, images: pd.DataFrame, reduced: ReducedImages, preprocess: Preprocessing) -> None:
         self._images = list(zip(images["image_id"], images["path"], images["page"].astype(int), strict=True))
@@ -57,9 +57,9 @@ class Samples(Dataset[Batch]):
 
 
 class Batches(Sampler[list[int]], ABC):
-    """Rows of images dealt into ``count`` batches of even size; the order follows from (seed, epoch) alone.
+    """Deals rows of images into ``count`` batches of even size; the order follows from (seed, epoch) alone.
 
-    Where several processes train together, each gets its part of every batch.
+    If several processes train together, each gets its part of every batch.
     """
 
     def __init__(self, *, count: int, seed: int) -> None:
@@ -69,13 +69,13 @@ class Batches(Sampler[list[int]], ABC):
 
     @abstractmethod
     def _order(self, chance: np.random.Generator) -> np.ndarray:
-        """The rows of an epoch, (n,); those that follow each other go into different batches."""
+        """Returns the rows of an epoch, (n,); those that follow each other go into different batches."""
 
     def __len__(self) -> int:
         return self._count
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer."""
+        """Sets the epoch that the order is drawn for; the trainer calls it."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -85,7 +85,8 @@ class Batches(Sampler[list[int]], ABC):
 
 
 class SpreadBatches(Batches):
-    """All images once an epoch, in batches of even size, group-mates in different batches as far as there are batches.
+    """Deals all images once an epoch into batches of even size, group-mates into different batches as far as there are
+    batches.
 
     A contrastive loss would push two images of one group apart when they meet in a batch.
     """
@@ -98,7 +99,8 @@ class SpreadBatches(Batches):
     def of(
         cls, images: pd.DataFrame, *, batch_size: int, seed: int, validates: bool, ranks: int = 1
     ) -> "SpreadBatches":
-        """Of images by their group; those that validate in batches of 4 or more, small enough that no mates meet.
+        """Makes batches of images by their group; those that validate have 4 images or more, few enough that no mates
+        meet.
 
         Args:
             ranks: processes that share a batch; when it validates, each has 4 or more, as far as there are as many.
@@ -115,7 +117,7 @@ class SpreadBatches(Batches):
 
 
 class BalancedBatches(Batches):
-    """As many images an epoch as there are, drawn so that each label comes equally often; rare ones come repeatedly."""
+    """Draws as many images an epoch as there are, so that each label comes equally often; rare ones come repeatedly."""
 
     def __init__(self, labels: Sequence[int], *, batch_size: int, seed: int) -> None:
         super().__init__(count=ceil(len(labels) / batch_size), seed=seed)
@@ -127,9 +129,9 @@ class BalancedBatches(Batches):
 
 
 def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The images to train on and those to validate on.
+    """Returns the images to train on and those to validate on.
 
-    Images of split train and unlabelled ones train, those of split val validate. Where fewer than 16 do, a tenth of
+    Images of split train and unlabelled ones train, those of split val validate. If fewer than 16 do, a tenth of
     those that train, chosen by a seeded hash, whole groups, validates instead of training. Images of split test do
     neither.
 
@@ -155,9 +157,9 @@ def split_images(images: pd.DataFrame, *, seed: int) -> tuple[pd.DataFrame, pd.D
 def hold_back(
     training: pd.DataFrame, validation: pd.DataFrame, *, groups: pd.Series, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Training and validation images for a method that knows the groups.
+    """Splits off validation images for a method that knows the groups; returns the training and the validation images.
 
-    Where fewer than 16 validate, a tenth of those that train, chosen by a seeded hash, validates instead of training;
+    If fewer than 16 validate, a tenth of those that train, chosen by a seeded hash, validates instead of training;
     one image of each group trains whatever its hash.
 
     Args:
@@ -182,12 +184,12 @@ def hold_back(
 
 
 def trainable(images: pd.DataFrame) -> pd.Series:
-    """Which images a network may learn from: those of split train and the unlabelled ones; (n,) bool."""
+    """Tells which images a network may learn from, those of split train and the unlabelled ones; (n,) bool."""
     return images["split"].isna() | (images["split"] == "train")
 
 
 def group_names(images: pd.DataFrame) -> list[str]:
-    """The group of each image; one without is a group of its own."""
+    """Returns the group of each image; one without is a group of its own."""
     return images["group_id"].fillna(images["image_id"]).tolist()
 
 
@@ -208,5 +210,5 @@ def _start_worker(_: int) -> None:
 
 
 def _chance(name: str, seed: int) -> float:
-    """In 0..1, from the name and the seed alone."""
+    """Returns a number in 0..1 that depends on the name and the seed alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64

@@ -1,4 +1,4 @@
-"""Where a training is kept so that it can go on when it was killed."""
+"""Keeps a training's checkpoint, so that it goes on after it was killed."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ _LIBRARIES = (
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoints, written so that a kill leaves the one before whole, and a full disk is an error.
+    """Writes Lightning's checkpoints so that a kill leaves the one before whole, and a full disk is an error.
 
     Lightning's own way is by a temporary file that may lie on another file system, where taking its place is a copy
     (https://github.com/Lightning-AI/pytorch-lightning/issues/19970), and passes over some failures
@@ -39,24 +39,26 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Put a checkpoint in the place of the one before."""
+        """Puts a checkpoint in the place of the one before."""
         with writing(Path(path)) as temporary:
             torch.save(checkpoint, temporary)
 
 
 def checkpoint_path(folder: Path) -> Path:
-    """The checkpoint of a training that has this folder to itself."""
+    """Returns the checkpoint of a training that has this folder to itself."""
     return folder / f"{NAME}.ckpt"
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The checkpoint in a folder, None where there is none; nothing but tensors and plain values is unpickled."""
+    """Returns the checkpoint in a folder, None where there is none; nothing but tensors and plain values is
+    unpickled.
+    """
     path = checkpoint_path(folder)
     return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
 
 
 def checkpoint_key(facts: Mapping[str, Any], *files: Path) -> str:
-    """32 hex characters of everything that decides how a training goes.
+    """Returns 32 hex characters that change with everything that decides how a training goes.
 
     Args:
         facts: its parameters, plain values.

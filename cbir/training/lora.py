@@ -1,4 +1,4 @@
-"""Low-rank adapters on the towers of a CLIP model, and how they become part of its weights.
+"""Low-rank adapters on the towers of a CLIP model: adds them, and merges them into its weights.
 
 Source: Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022; the adapters are peft's.
 """
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cbir.errors import UserError
 
-TARGETS = (  # in each block attention's output and the two layers behind it, as they are called in
+TARGETS = (  # the output of attention and the two layers behind it in each block, by their names in
     r".*\.\d+\.(.*\.)?("
     r"attn\.(out_)?proj|mlp\.(c_fc|c_proj|fc1|fc2)"  # open_clip and timm,
     r"|(intermediate|output)\.dense|SelfAttention\.o|DenseReluDense\.w[io](_\d)?)"  # BERT's and T5's kin
@@ -27,7 +27,7 @@ class CallingAttention(nn.MultiheadAttention):
     """
 
     def forward(self, query: Tensor, *_: Any, attn_mask: Tensor | None = None, **__: Any) -> Any:
-        """(B, N, d) to (B, N, d) and None; ``attn_mask``, (N, N) or (B·heads, N, N), is added to the scores."""
+        """Attends (B, N, d) to (B, N, d) and None; ``attn_mask``, (N, N) or (B·heads, N, N), is added to the scores."""
         batch, tokens, width = query.shape
         projected = functional.linear(query, self.in_proj_weight, self.in_proj_bias)
         heads = projected.view(batch, tokens, 3, self.num_heads, width // self.num_heads).permute(2, 0, 3, 1, 4)
@@ -35,12 +35,12 @@ class CallingAttention(nn.MultiheadAttention):
         if attn_mask is not None:
             attn_mask = attn_mask.to(queries.dtype)
             attn_mask = attn_mask.view(batch, self.num_heads, tokens, tokens) if attn_mask.ndim == 3 else attn_mask
-        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask)
-        return self.out_proj(found.transpose(1, 2).reshape(batch, tokens, width)), None
+        attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=attn_mask)
+        return self.out_proj(attended.transpose(1, 2).reshape(batch, tokens, width)), None
 
 
 def add_adapters(tower: nn.Module, *, rank: int, alpha: int, dropout: float) -> None:
-    """Freeze a tower and put adapters beside its layers, with torch's global generator; what it computes stays.
+    """Freezes a tower and put adapters beside its layers, with torch's global generator; what it computes stays.
 
     Raises:
         UserError: it has no transformer blocks.
@@ -61,7 +61,7 @@ def add_adapters(tower: nn.Module, *, rank: int, alpha: int, dropout: float) -> 
 
 
 def merge_adapters(tower: nn.Module) -> None:
-    """Add the adapters' updates to the weights and take the adapters away; what the tower computes stays."""
+    """Adds the adapters' updates to the weights and take the adapters away; what the tower computes stays."""
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(tower.named_modules()):
@@ -74,5 +74,5 @@ def merge_adapters(tower: nn.Module) -> None:
 
 
 def _become(module: Any, kind: type[nn.Module]) -> None:
-    """The same module with the same weights, computing as another class does."""
+    """Makes the same module with the same weights compute as another class does."""
     module.__class__ = kind

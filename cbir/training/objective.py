@@ -1,4 +1,4 @@
-"""What a training method is: its settings, and the objective that it minimises."""
+"""The interface of a training method: the objective that it minimises."""
 
 import importlib
 import pkgutil
@@ -22,14 +22,16 @@ PREDICTIONS = pa.schema(
 
 
 class Objective(nn.Module, ABC):
-    """What a method minimises; its own parameters (a projection head, say) are trained beside the encoder's."""
+    """Holds the loss that a method minimises; its own parameters (a projection head, say) are trained beside the
+    encoder's.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
 
     def select(self, images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The images to train on and those to validate on.
+        """Returns the images to train on and those to validate on.
 
         Raises:
             UserError: there are too few.
@@ -37,17 +39,17 @@ class Objective(nn.Module, ABC):
         return split_images(images, seed=self.settings.seed)
 
     def batches(self, images: pd.DataFrame, *, validates: bool) -> Batches:
-        """Which of the selected images make which batch."""
+        """Deals the selected images into batches."""
         size, seed = self.settings.batch_size, self.settings.seed
         return SpreadBatches.of(images, batch_size=size, seed=seed, validates=validates, ranks=self.settings.ranks)
 
     def describe(self, images: pd.DataFrame) -> Batch:
-        """What a batch carries of each image beside its pixels: tensors (n, …) by name, a row an image."""
+        """Returns what a batch carries of each image beside its pixels: tensors (n, …) by name, a row an image."""
         return {}
 
     @abstractmethod
     def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        """A scalar.
+        """Returns a scalar.
 
         Args:
             batch: ``images``, (B, C, S, S) float in 0..1, and what :meth:`describe` gives of them.
@@ -55,15 +57,16 @@ class Objective(nn.Module, ABC):
         """
 
     def predictions(self, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> pa.Table:
-        """What the trained method says of images of val and test, with the columns of :data:`PREDICTIONS`."""
+        """Predicts the scenes of images of val and test, with the columns of :data:`PREDICTIONS`."""
         return PREDICTIONS.empty_table()
 
     def finish(self, encoder: Encoder) -> None:
-        """Leave nothing in the trained encoder that only training needed."""
+        """Leaves nothing in the trained encoder that only training needed."""
 
 
 def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, settings: Settings) -> Objective | None:
-    """The objective of the method of that name in ``cbir/training/methods``; None when there is nothing to train.
+    """Returns the objective of the method of that name in ``cbir/training/methods``; None when there is nothing to
+    train.
 
     Args:
         encoder: is prepared for what the method trains of it.

@@ -1,4 +1,4 @@
-"""Optimisers and the course of their learning rates."""
+"""Builds the optimisers, and sets the learning rate of each step by a schedule."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,15 +12,17 @@ from cbir.encoders.encoder import Encoder
 from cbir.training.settings import Settings
 
 WARM_UP = 0.05  # part of the steps in which the learning rate of schedule cosine rises
-PLATEAU_FACTOR = 0.5  # of the learning rate, when the validation loss has not become better
-PLATEAU_PATIENCE = 2  # epochs without a better one that are waited for
+PLATEAU_FACTOR = 0.5  # of the learning rate, when the validation loss has not improved
+PLATEAU_PATIENCE = 2  # epochs without an improvement before the rate falls
 
 
 def build_optimizer(encoder: Encoder, objective: nn.Module, settings: Settings) -> Optimizer:
-    """Of all parameters that want a gradient; heads, the encoder's and the objective's, have a rate of their own."""
+    """Builds the optimiser of all parameters that want a gradient; heads, the encoder's and the objective's, have a
+    rate of their own.
+    """
     named = list(encoder.named_parameters())
-    body = [one for name, one in named if not _is_head(name)]
-    heads = [*(one for name, one in named if _is_head(name)), *objective.parameters()]
+    body = [parameter for name, parameter in named if not _is_head(name)]
+    heads = [*(parameter for name, parameter in named if _is_head(name)), *objective.parameters()]
     groups = [
         *_groups(body, settings.learning_rate, settings.weight_decay),
         *_groups(heads, settings.head_learning_rate, settings.weight_decay),
@@ -29,18 +31,19 @@ def build_optimizer(encoder: Encoder, objective: nn.Module, settings: Settings) 
 
 
 def start_afresh(optimizer: Optimizer) -> None:
-    """Forget all moments of the gradients; the rates are set at every step anyway."""
+    """Forgets all moments of the gradients; the rates are set at every step anyway."""
     optimizer.state.clear()
 
 
 def set_rates(optimizer: Optimizer, part: float) -> None:
-    """Each group's rate, ``part`` of the one that it was built with."""
+    """Sets each group's rate to ``part`` of the rate that it was built with."""
     for group in optimizer.param_groups:
         group["lr"] = part * group["initial_lr"]
 
 
 def part_of_rate(settings: Settings, *, step: int, steps: int, losses: Sequence[float]) -> float:
-    """Which part of the learning rate a step takes; after each of ``settings.restarts`` the schedule begins again.
+    """Returns the part of the learning rate that a step takes; after each of ``settings.restarts`` the schedule begins
+    again.
 
     ``cosine``: a short warm-up, then half a cosine down to 0. ``plateau``: halved when the validation loss has not
     become better in 3 epochs. ``constant``: all.
@@ -51,12 +54,12 @@ def part_of_rate(settings: Settings, *, step: int, steps: int, losses: Sequence[
         losses: validation losses of the epochs before.
     """
     epoch = step // steps
-    first = max([0, *(one for one in settings.restarts if one <= epoch)])
+    first = max([0, *(restart for restart in settings.restarts if restart <= epoch)])
     if settings.schedule == "plateau":
         return _plateau(losses[first:epoch])
     if settings.schedule == "constant":
         return 1.0
-    last = min([settings.epochs, *(one for one in settings.restarts if one > epoch)])
+    last = min([settings.epochs, *(restart for restart in settings.restarts if restart > epoch)])
     return _cosine(step - first * steps, (last - first) * steps)
 
 
@@ -81,8 +84,11 @@ def _is_head(name: str) -> bool:
 
 
 def _groups(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases, norms, a temperature and the exponent of GeM do not."""
-    trained = [one for one in parameters if one.requires_grad]
-    weights, others = [one for one in trained if one.ndim > 1], [one for one in trained if one.ndim <= 1]
+    """Makes two groups: weights decay; biases, norms, a temperature and the exponent of GeM do not."""
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    weights, others = (
+        [parameter for parameter in trained if parameter.ndim > 1],
+        [parameter for parameter in trained if parameter.ndim <= 1],
+    )
     rates = {"lr": rate, "initial_lr": rate}
     return [{"params": weights, **rates, "weight_decay": decay}, {"params": others, **rates, "weight_decay": 0.0}]

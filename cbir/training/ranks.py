@@ -1,4 +1,4 @@
-"""Training by several processes: which of them this one is, and which of the work is its part.
+"""Training by several processes: the rank of this process, and its part of the work.
 
 The process of rank 0 is the one that was asked to train. It starts the others, its helpers, with the same command
 (on further machines a person does, see docs/scale.md); they compute the same steps on other images and write nothing.
@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 
 class HelperDone(SystemExit):
-    """A helper has done its part: its process ends here, without an error, and the first one goes on alone."""
+    """Raised when a helper has done its part: its process ends here, without an error, and the first one goes
+    on alone.
+    """
 
 
 def is_helper() -> bool:
-    """Whether this process helps another one to train; known as soon as it starts."""
+    """Returns whether this process helps another one to train; known as soon as it starts."""
     return any(os.environ.get(name, "0") != "0" for name in ("LOCAL_RANK", "NODE_RANK"))
 
 
@@ -27,7 +29,7 @@ def own_part(rows: Sequence[int]) -> Sequence[int]:
 
 
 def place() -> tuple[int, int]:
-    """The rank of this process and how many train together; (0, 1) where it trains alone."""
+    """Returns the rank of this process and how many train together; (0, 1) where it trains alone."""
     from torch import distributed
 
     if not (distributed.is_available() and distributed.is_initialized()):
@@ -36,7 +38,7 @@ def place() -> tuple[int, int]:
 
 
 def part() -> None:
-    """Leave the processes that trained together, when the training has ended."""
+    """Leaves the processes that trained together, when the training has ended."""
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized():

@@ -1,7 +1,6 @@
 """One trainer for every method: optimiser, schedule, history, early stopping, and checkpoints to resume from."""
 
 import logging
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,9 +26,10 @@ from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 from cbir.training.batches import Batch, Samples, Squares, load_batches, trainable
+from cbir.training.callbacks import Bar, Pace, Record
 from cbir.training.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint
 from cbir.training.objective import PREDICTIONS, Objective, build_objective
-from cbir.training.optimisers import build_optimizer, part_of_rate, set_rates, start_afresh
+from cbir.training.optimisers import build_optimizer
 from cbir.training.ranks import HelperDone, is_helper, part, place
 from cbir.training.settings import Settings
 
@@ -43,15 +43,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """How a training went.
+    """The result of a training.
 
     Attributes:
         history: the table of :data:`HISTORY`, a row a split and epoch (from 1).
         predictions: the table of :data:`cbir.training.objective.PREDICTIONS`, empty for a method that predicts nothing.
-        epochs: how many were run.
-        best_epoch: whose weights the encoder has; 0 when nothing was trained.
-        images: how many it was trained on.
-        validation_images: how many chose the best epoch.
+        epochs: number of epochs that were run.
+        best_epoch: the epoch whose weights the encoder has; 0 when nothing was trained.
+        images: number of images that it was trained on.
+        validation_images: number of images that chose the best epoch.
     """
 
     history: pa.Table
@@ -72,7 +72,7 @@ def train_encoder(
     checkpoints: Path,
     progress: Progress = silent,
 ) -> Trained:
-    """Train an encoder in place; it ends with the weights of the epoch that had the smallest validation loss.
+    """Trains an encoder in place; it ends with the weights of the epoch that had the smallest validation loss.
 
     A training that was killed goes on after its last whole epoch when it is called again with the same arguments; the
     result is that of one that was never killed, on the CPU number for number.
@@ -95,14 +95,10 @@ def train_encoder(
     _log.info("training on %d images, validating on %d", len(training), len(validation))
     batches = objective.batches(training, validates=False), objective.batches(validation, validates=True)
     loaders = [
-        load_batches(
-            Samples(Squares(some, reduced, encoder.preprocess), objective.describe(some)),
-            order,
-            workers=settings.workers,
-        )
-        for some, order in zip((training, validation), batches, strict=True)
+        load_batches(_samples(objective, encoder, rows, reduced), order, workers=settings.workers)
+        for rows, order in zip((training, validation), batches, strict=True)
     ]
-    task, record = _Task(encoder, objective, settings), _Record(settings.patience)
+    task, record = _Task(encoder, objective, settings), Record(settings.patience)
     _fit(task, loaders, record, settings, checkpoints, progress)
     task.load_state_dict(record.best)
     predictions = objective.predictions(encoder, images, reduced)
@@ -118,10 +114,14 @@ def train_encoder(
     )
 
 
+def _samples(objective: Objective, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> Samples:
+    return Samples(Squares(images, reduced, encoder.preprocess), objective.describe(images))
+
+
 def fit_whitening(
     encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages, *, kind: WhiteningKind, settings: Settings
 ) -> None:
-    """Learn the encoder's whitening on the images that it may learn from, 10,000 at most."""
+    """Learns the encoder's whitening on the images that it may learn from, 10,000 at most."""
     if kind == "none":
         return
     learnable = images[trainable(images)].sort_values("image_id").head(MOST_FOR_WHITENING)  # ids are hashes: a sample
@@ -137,7 +137,7 @@ def fit_whitening(
 
 
 class _Task(pl.LightningModule):
-    """What Lightning trains: the encoder's body and the objective's head, each with its learning rate."""
+    """The module that Lightning trains: the encoder's body and the objective's head, each with its learning rate."""
 
     def __init__(self, encoder: Encoder, objective: Objective, settings: Settings) -> None:
         super().__init__()
@@ -176,91 +176,8 @@ class _Task(pl.LightningModule):
         return build_optimizer(self.encoder, self.objective, self.settings)
 
 
-class _Pace(pl.Callback):
-    """Sets the learning rate of each step, and starts the optimiser afresh where the settings say so."""
-
-    def __init__(self, record: "_Record", settings: Settings, *, steps: int) -> None:
-        self.record, self.settings, self.steps = record, settings, steps
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.current_epoch in self.settings.restarts:
-            start_afresh(trainer.optimizers[0])
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        step = trainer.current_epoch * self.steps + batch_idx
-        part = part_of_rate(self.settings, step=step, steps=self.steps, losses=self.record.losses)
-        set_rates(trainer.optimizers[0], part)
-
-
-class _Record(pl.Callback):
-    """The history and the best weights so far; both are part of the checkpoint."""
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-        self.rows: list[dict[str, Any]] = []
-        self.best: dict[str, Tensor] = {}
-        self.best_epoch = 0
-        self.rate = 0.0
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        epoch = trainer.current_epoch + 1
-        losses = {split: float(trainer.callback_metrics[f"{split}_loss"]) for split in ("train", "val")}
-        if not all(math.isfinite(loss) for loss in losses.values()):
-            raise UserError(
-                f"the loss is no number any more in epoch {epoch}; lower train.learning_rate, now {self.rate:g}"
-            )
-        if losses["val"] < min(self.losses, default=math.inf):
-            state = pl_module.state_dict()
-            self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
-            self.best_epoch = epoch
-        for split, loss in losses.items():
-            self.rows.append({"epoch": epoch, "split": split, "loss": loss, "learning_rate": self.rate})
-        _log.info("epoch %d: training loss %.4f, validation loss %.4f", epoch, losses["train"], losses["val"])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "best": self.best, "best_epoch": self.best_epoch}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self.best = state_dict["rows"], state_dict["best"]
-        self.best_epoch = state_dict["best_epoch"]
-
-    @property
-    def losses(self) -> list[float]:
-        """Validation losses, one an epoch."""
-        return [row["loss"] for row in self.rows if row["split"] == "val"]
-
-    @property
-    def stopped(self) -> bool:
-        """No better validation loss for ``patience`` epochs."""
-        return self.epochs - self.best_epoch >= self.patience
-
-    @property
-    def epochs(self) -> int:
-        """How many were run."""
-        return self.rows[-1]["epoch"] if self.rows else 0
-
-
-class _Bar(pl.Callback):
-    """Moves the caller's progress bar on, a step a batch."""
-
-    def __init__(self, progress: Progress, steps: int) -> None:
-        self.steps = iter(progress(range(steps), total=steps, desc="train", unit="step"))
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for _ in range(trainer.global_step + 1):
-            next(self.steps, None)
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        next(self.steps, None)
-
-
 def _fit(
-    task: _Task, loaders: Sequence[Any], record: _Record, settings: Settings, checkpoints: Path, progress: Progress
+    task: _Task, loaders: Sequence[Any], record: Record, settings: Settings, checkpoints: Path, progress: Progress
 ) -> None:
     if state := read_checkpoint(checkpoints):
         record.load_state_dict(state["callbacks"][record.state_key])
@@ -290,8 +207,8 @@ def _fit(
             plugins=[AtomicCheckpoints(), LightningEnvironment()],
             callbacks=[
                 record,
-                _Pace(record, settings, steps=len(loaders[0])),
-                _Bar(silent if is_helper() else progress, len(loaders[0]) * settings.epochs),
+                Pace(record, settings, steps=len(loaders[0])),
+                Bar(silent if is_helper() else progress, len(loaders[0]) * settings.epochs),
                 EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
                 ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
             ],
@@ -300,7 +217,7 @@ def _fit(
         try:
             path = checkpoint_path(checkpoints) if state else None
             trainer.fit(task, loaders[0], loaders[1], ckpt_path=path, weights_only=True)
-        except SystemExit as error:  # of Ctrl-C: https://github.com/Lightning-AI/pytorch-lightning/issues/11924
+        except SystemExit as error:  # Ctrl-C becomes it: https://github.com/Lightning-AI/pytorch-lightning/issues/11924
             raise KeyboardInterrupt from error
     rank = place()[0]
     part()
@@ -316,7 +233,9 @@ def _require_devices(device: torch.device, settings: Settings) -> None:
 
 
 def _helper() -> list[int]:
-    """The rank of a process that helps another one to train, for the seeds of its own views; empty in the first one."""
+    """Returns the rank of a process that helps another one to train, for the seeds of its own views; empty in the first
+    one.
+    """
     rank, _ = place()
     return [rank] if rank else []
 
@@ -337,7 +256,9 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _unfilled() -> Iterator[None]:
-    """Deterministic algorithms do not need fresh memory filled with NaN, which shows defects and costs a quarter."""
+    """Leaves fresh memory unfilled in deterministic algorithms; filling it with NaN shows defects, and costs a quarter
+    of the time.
+    """
     options: Any = torch.utils.deterministic
     before = options.fill_uninitialized_memory
     options.fill_uninitialized_memory = False

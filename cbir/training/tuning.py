@@ -1,4 +1,4 @@
-"""Which parts of a CLIP model are trained."""
+"""Chooses the parts of a CLIP model that are trained."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +12,11 @@ from cbir.errors import UserError
 from cbir.training.lora import add_adapters, merge_adapters
 from cbir.training.settings import Settings
 
-PROJECTIONS = ("proj", "text_projection")  # what stands behind the blocks of open_clip's towers, but is no module
+PROJECTIONS = ("proj", "text_projection")  # parameters behind the blocks of open_clip's towers, in no module
 
 
 def prepare_towers(encoder: Encoder, text: TextTower, settings: Settings) -> None:
-    """Freeze what ``settings.tune`` does not train and add what it trains; the temperature is always trained.
+    """Freezes what ``settings.tune`` does not train and adds what it trains; the temperature is always trained.
 
     ``full``: nothing is frozen. ``last_blocks``: the last blocks of each tower are trained with what stands behind
     them; of a tower that trains 0 blocks, nothing. ``heads``: a new head on each tower. ``lora``: adapters.
@@ -37,7 +37,7 @@ def prepare_towers(encoder: Encoder, text: TextTower, settings: Settings) -> Non
 
 
 def finish_towers(encoder: Encoder, text: TextTower) -> None:
-    """Make one model of what was frozen and what was trained."""
+    """Merges what was frozen and what was trained into one model."""
     for tower in _towers(encoder, text):
         merge_adapters(tower)
         tower.requires_grad_(True)
@@ -49,21 +49,21 @@ def _towers(encoder: Encoder, text: TextTower) -> tuple[nn.Module, nn.Module]:
 
 
 def _train_last(tower: nn.Module, blocks: int) -> None:
-    found = list(_rows_of_blocks(tower))
-    if len(found) != 1:
+    rows = list(_rows_of_blocks(tower))
+    if len(rows) != 1:
         raise UserError(
             "train.tune last_blocks needs towers that are one row of blocks, the backbone has another; "
             "set train.tune: full or heads, or train.backbone: open_clip/ViT-B-32"
         )
-    (name,) = found
+    (name,) = rows
     for block in list(tower.get_submodule(name).children())[-blocks:]:
         block.requires_grad_(True)
-    names = [one for one, _ in tower.named_modules()]
-    last = max(at for at, one in enumerate(names) if one == name or one.startswith(f"{name}."))
-    for one in names[last + 1 :]:
-        tower.get_submodule(one).requires_grad_(True)
-    for one, parameter in tower.named_parameters(recurse=False):
-        if one in PROJECTIONS:
+    names = [module_name for module_name, _ in tower.named_modules()]
+    last = max(at for at, module_name in enumerate(names) if module_name == name or module_name.startswith(f"{name}."))
+    for module_name in names[last + 1 :]:
+        tower.get_submodule(module_name).requires_grad_(True)
+    for module_name, parameter in tower.named_parameters(recurse=False):
+        if module_name in PROJECTIONS:
             parameter.requires_grad_(True)
 
 

@@ -1,4 +1,4 @@
-"""Views of each image of a batch for training, computed where the batch is."""
+"""Makes the training views of each image of a batch, on the device of the batch."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -18,7 +18,8 @@ View = Callable[[Tensor, torch.Generator], Tensor]  # images (B, C, S, S) in 0..
 
 
 def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.0) -> View:
-    """What makes one view of each image; called twice, it makes the two views that training compares.
+    """Returns the function that makes a view of each image; called twice, it makes the two views that training
+    compares.
 
     Args:
         augmentation: ``press``, what reprinting does; ``simclr``, as published; ``mild``; ``crops``, of ``simclr`` the
@@ -59,7 +60,7 @@ def _view_of(augmentation: Augmentation, *, image_size: int, clean: float) -> Vi
 
 @torch.no_grad()
 def simclr_view(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random resized crop, flip, colour jitter, greyscale and blur, each image with its own draw.
+    """Returns a random resized crop, flip, colour jitter, greyscale and blur, each image with its own draw.
 
     Colour jitter is applied in the order brightness, contrast, saturation, hue; grey images know the first two.
     Source: Chen, Kornblith, Norouzi and Hinton, A Simple Framework for Contrastive Learning of Visual Representations,
@@ -79,8 +80,9 @@ def simclr_view(images: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def mild_view(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A resized crop of 80 to 100 % of the area, a rotation of at most 10°, a flip, and brightness, contrast and
-    saturation changed by at most a fifth: little enough that a caption stays true."""
+    """Returns a resized crop of 80 to 100 % of the area, a rotation of at most 10°, a flip, and brightness, contrast
+    and saturation changed by at most a fifth: little enough that a caption stays true.
+    """
     draws = Draws(len(images), generator=generator, device=images.device)
     images = _crop_and_flip(images, draws, kept=(0.8, 1.0), degrees=10.0)
     return _jitter(images, draws, strength=0.2, hue=0.0)
@@ -88,7 +90,7 @@ def mild_view(images: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def crops_view(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random resized crop of 8 to 100 % of the area, and a flip."""
+    """Returns a random resized crop of 8 to 100 % of the area, and a flip."""
     return _crop_and_flip(images, Draws(len(images), generator=generator, device=images.device))
 
 
@@ -136,5 +138,5 @@ def _blur(images: Tensor, draws: Draws) -> Tensor:
     return blur(images.flatten(0, 1), sigma=sigma, largest=largest).view_as(images)
 
 
-def _where(chosen: Tensor, there: Tensor, elsewhere: Tensor) -> Tensor:
-    return torch.where(chosen[:, None, None, None], there, elsewhere)
+def _where(chosen: Tensor, where_chosen: Tensor, elsewhere: Tensor) -> Tensor:
+    return torch.where(chosen[:, None, None, None], where_chosen, elsewhere)

@@ -1,4 +1,4 @@
-"""A backbone by the name of its library and its own, from scratch or from weights."""
+"""Builds a backbone by the names of its library and model, from scratch or from weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def build_towers(
     text: bool = True,
     text_folder: Path | None = None,
 ) -> Towers:
-    """A backbone without its classifier, and the text tower that shares its space where there is one.
+    """Returns a backbone without its classifier, and the text tower that shares its space where there is one.
 
     Args:
         backbone: ``timm/NAME[.TAG]``, ``torchvision/NAME[:TAG]``, ``open_clip/NAME[:TAG]``, ``imagehash/phash`` or

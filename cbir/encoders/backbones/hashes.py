@@ -1,4 +1,4 @@
-"""Perceptual hashes of the library imagehash, as backbones: what there was before anything was learned."""
+"""Perceptual hashes of the library imagehash as backbones, a baseline that learns nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from cbir.encoders.preprocess import Preparation
 from cbir.errors import UserError
 
 BITS = 64
-SIZES = {"phash": 32, "dhash": 256}  # px; phash shrinks to 32 itself, so that nothing is shrunk twice
+SIZES = {"phash": 32, "dhash": 256}  # px; phash itself shrinks to 32, so that no image is shrunk twice
 
 
 class HashBackbone(Backbone):
-    """The 64 bits of a hash as -1 and 1: the cosine of two is 1 - 2/64 of their Hamming distance.
+    """Computes the 64 bits of a hash as -1 and 1; the cosine of two hashes is 1 - 2/64 of their Hamming distance.
 
     Sources: N. Krawetz, Looks Like It (2011) for ``phash``, the signs of a cosine transform's low frequencies, and Kind
     of Like That (2013) for ``dhash``, the signs of differences between neighbours; both on hackerfactor.com.
@@ -31,14 +31,14 @@ class HashBackbone(Backbone):
         self._hash = {"phash": imagehash.phash, "dhash": imagehash.dhash}[name]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in 0..1 to float32 (B, 64)."""
+        """Hashes images (B, 3, H, W) in 0..1 to float32 (B, 64)."""
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        bits = np.stack([self._hash(Image.fromarray(one)).hash.ravel() for one in pixels])
+        bits = np.stack([self._hash(Image.fromarray(image)).hash.ravel() for image in pixels])
         return torch.from_numpy(bits * np.float32(2) - 1).to(images.device)
 
 
 def build_hash(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> HashBackbone:
-    """``phash`` or ``dhash``; they have no feature map, no weights and no options."""
+    """Builds ``phash`` or ``dhash``, which have no feature map, no weights and no options."""
     backbone = f"imagehash/{name}"
     if name not in SIZES:
         raise unknown(backbone, [f"imagehash/{known}" for known in SIZES])

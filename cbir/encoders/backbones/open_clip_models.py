@@ -1,4 +1,4 @@
-"""CLIP and SigLIP models of open_clip: an image tower, and with its own pooling the text tower of the same space."""
+"""CLIP and SigLIP models of open_clip: an image tower and, with its own pooling, the text tower of the same space."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ OPTIONS = (
     "init_logit_bias",
     "nonscalar_logit_scale",
 )
-PREPARED = ("mean", "std", "interpolation", "resize_mode", "fill_color")  # what a tag says of its images
+PREPARED = ("mean", "std", "interpolation", "resize_mode", "fill_color")  # a tag's facts on its images
 NO_TEXT = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}  # built and thrown away
-BUFFERS = (  # what older versions saved beside the weights
+BUFFERS = (  # saved beside the weights by older versions
     "input_resolution",
     "context_length",
     "vocab_size",
@@ -42,17 +42,17 @@ class OpenClipBackbone(Backbone):
     """An image tower of open_clip: its feature map for pooling, or the projection into the space of the texts."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) to features (B, w, h, w), or (B, d) when native."""
+        """Computes features (B, w, h, w), or (B, d) when native, of normalised images (B, 3, H, W)."""
         if self.native:
             return self.model(images)
-        found = self.model.forward_intermediates(images, indices=1, normalize_intermediates=True, output_fmt="NCHW")
-        return found["image_intermediates"][-1]
+        outputs = self.model.forward_intermediates(images, indices=1, normalize_intermediates=True, output_fmt="NCHW")
+        return outputs["image_intermediates"][-1]
 
 
 def build_open_clip(
     name: str, options: Mapping[str, Any], *, native: bool, weights: str, text: bool, text_folder: Path | None
 ) -> Towers:
-    """A model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``.
+    """Returns a model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``.
 
     A tag decides the activation (QuickGELU or not) as well as the preprocessing.
     """
@@ -63,7 +63,7 @@ def build_open_clip(
     configuration = _configuration(architecture, options)
     said = _said_by_tag(architecture, tag)
     if tag and said.get("quick_gelu") and "quick_gelu" not in options:
-        configuration["quick_gelu"] = True  # the names of some of OpenAI's models leave it out
+        configuration["quick_gelu"] = True  # left out by the names of some of OpenAI's models
     tower = _text_configuration(configuration["text_cfg"], text_folder) if with_text else NO_TEXT
     with refusing_options(backbone, options), _having_files(backbone, tower):
         model = open_clip.CustomTextCLIP(**configuration | {"text_cfg": tower})
@@ -78,7 +78,7 @@ def build_open_clip(
 
 
 def _configuration(architecture: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments: the model's configuration, overridden by ``options``."""
+    """Returns the constructor's arguments: the model's configuration, overridden by ``options``."""
     import open_clip
 
     configuration = open_clip.get_model_config(architecture) if architecture in open_clip.list_models() else None
@@ -100,7 +100,9 @@ def _configuration(architecture: str, options: Mapping[str, Any]) -> dict[str, A
 
 
 def _said_by_tag(architecture: str, tag: str) -> dict[str, Any]:
-    """open_clip's facts on pretrained weights; without a tag on the preprocessing alone, if all tags say the same."""
+    """Returns open_clip's facts on pretrained weights; without a tag on the preprocessing alone, if all tags say the
+    same.
+    """
     import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -109,7 +111,7 @@ def _said_by_tag(architecture: str, tag: str) -> dict[str, Any]:
             raise unknown_tag(f"open_clip/{architecture}", tag, tags)
         return open_clip.get_pretrained_cfg(architecture, tag)
     every = [_prepared(open_clip.get_pretrained_cfg(architecture, known)) for known in tags]
-    return every[0] if every and all(one == every[0] for one in every) else {}
+    return every[0] if every and all(facts == every[0] for facts in every) else {}
 
 
 def _prepared(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,25 +121,25 @@ def _prepared(said: Mapping[str, Any]) -> dict[str, Any]:
 def _preparation(visual: Any, said: Mapping[str, Any]) -> Preparation:
     from open_clip.transform import PreprocessCfg
 
-    found = {**asdict(PreprocessCfg()), **_prepared(said)}
+    facts = {**asdict(PreprocessCfg()), **_prepared(said)}
     size = visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     return Preparation(
         size=height if height == width else 0,
-        mean=tuple(found["mean"]),
-        std=tuple(found["std"]),
-        fit=found["resize_mode"],
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        fit=facts["resize_mode"],
         crop=1.0,
-        interpolation="bilinear" if found["interpolation"] == "bilinear" else "bicubic",
-        fill=(found["fill_color"],) * 3,
+        interpolation="bilinear" if facts["interpolation"] == "bilinear" else "bicubic",
+        fill=(facts["fill_color"],) * 3,
     )
 
 
 def _text_configuration(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """The text tower's arguments; with a folder, what a tower of transformers would fetch is read from there."""
+    """Returns the text tower's arguments; with a folder, a tower of transformers is read from it instead of fetched."""
     local = {} if folder is None else dict.fromkeys(("hf_model_name", "hf_tokenizer_name"), str(folder))
-    found = {name: local[name] if value and name in local else value for name, value in given.items()}
-    return {**found, "hf_model_pretrained": False}
+    configuration = {name: local[name] if value and name in local else value for name, value in given.items()}
+    return {**configuration, "hf_model_pretrained": False}
 
 
 def _tokenizer(tower: Mapping[str, Any]) -> Any:
@@ -152,7 +154,7 @@ def _tokenizer(tower: Mapping[str, Any]) -> Any:
 
 @contextmanager
 def _having_files(backbone: str, tower: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, what transformers has not and cannot fetch is said in one sentence."""
+    """Turns an error of transformers about files that it has not and cannot fetch into one sentence."""
     try:
         yield
     except OSError as error:
@@ -190,7 +192,7 @@ def _load(model: Any, state: dict[str, Tensor], *, backbone: str, weights: str, 
 
 
 def _converted(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint of open_clip or of OpenAI, of any age, in the names of today."""
+    """Returns a checkpoint of open_clip or of OpenAI, of any age, in the names of today."""
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
 

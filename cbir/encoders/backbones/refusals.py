@@ -1,4 +1,4 @@
-"""What is said of a backbone that cannot be had: one sentence each, with the way out."""
+"""Errors for backbones that cannot be loaded: a sentence each, with the way out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from cbir.errors import UserError, nearest
 
 
 def unknown(name: str, known: Iterable[str]) -> UserError:
-    """A name, or a name with a tag, that no library has."""
+    """Returns the error for a name, or a name with a tag, that no library has."""
     return UserError(f"backbone {name} is unknown; {nearest(name, known, most=3)}")
 
 
 def unknown_tag(name: str, tag: str, known: Iterable[str]) -> UserError:
-    """Pretrained weights that a library does not have of a model that it has."""
+    """Returns the error for pretrained weights that a library does not have of a model that it has."""
     tags = list(known)
     hint = nearest(tag, tags, most=3) if tags else "it has none; give its name without a tag"
     return UserError(f"backbone {name} has no pretrained tag {tag!r}; {hint}")
@@ -29,7 +29,7 @@ def no_download(backbone: str, error: Exception) -> UserError:
 
 @contextmanager
 def refusing_options(backbone: str, options: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, what a model's constructor objects to is the user's options."""
+    """Turns the objections of a model's constructor into an error about the user's options."""
     try:
         yield
     except (TypeError, AssertionError, ValueError, KeyError, ArithmeticError) as error:
@@ -39,5 +39,5 @@ def refusing_options(backbone: str, options: Mapping[str, Any]) -> Iterator[None
 
 
 def one_line(error: Exception) -> str:
-    """An error's message, shortened to what fits into a sentence."""
+    """Returns an error's message, shortened to what fits into a sentence."""
     return " ".join(str(error).split())[:300] or type(error).__name__

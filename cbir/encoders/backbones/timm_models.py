@@ -1,4 +1,4 @@
-"""Networks of timm: any of its names, with a tag or without."""
+"""Networks of timm, by any of its names with or without a tag."""
 
 import importlib
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ FITS: dict[str, Fit] = {"center": "shortest", "squash": "squash", "border": "lon
 
 
 class TimmBackbone(Backbone):
-    """A timm model: its feature map for pooling, or what it pools itself."""
+    """A timm model: its feature map for pooling, or the features that it pools itself."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) to features (B, d, h, w), or (B, d) when native."""
+        """Computes features (B, d, h, w), or (B, d) when native, of normalised images (B, 3, H, W)."""
         features = self.model.forward_features(images)
         if self.native:
             return self.model.forward_head(features, pre_logits=True)
@@ -32,7 +32,7 @@ class TimmBackbone(Backbone):
 
 
 def build_timm(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> TimmBackbone:
-    """A model by ``NAME`` or ``NAME.TAG``; the arguments are those of ``build_towers``."""
+    """Returns a model by ``NAME`` or ``NAME.TAG``; the arguments are those of ``build_towers``."""
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -64,29 +64,29 @@ def _create(name: str, options: Mapping[str, Any], *, pretrained: bool) -> nn.Mo
 def _preparation(model: Any, options: Mapping[str, Any]) -> Preparation:
     from timm.data import resolve_data_config
 
-    found = resolve_data_config({"img_size": options.get("img_size")}, model=model)
-    _, height, width = found["input_size"]
+    facts = resolve_data_config({"img_size": options.get("img_size")}, model=model)
+    _, height, width = facts["input_size"]
     return Preparation(
         size=height if height == width else 0,
-        mean=tuple(found["mean"]),
-        std=tuple(found["std"]),
-        fit=FITS[found["crop_mode"]],
-        crop=found["crop_pct"],
-        interpolation=found["interpolation"],
-        fill=tuple(round(255 * value) for value in found["mean"]),
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        fit=FITS[facts["crop_mode"]],
+        crop=facts["crop_pct"],
+        interpolation=facts["interpolation"],
+        fill=tuple(round(255 * value) for value in facts["mean"]),
     )
 
 
 def _load(model: Any, name: str, weights: str) -> None:
-    """Weights of a file; those whose names are the original authors' go through timm's own conversion."""
+    """Loads the weights of a file; those with the original authors' names go through timm's own conversion."""
     backbone = f"timm/{name}"
     classifier = model.pretrained_cfg.get("classifier") or ()
     classifiers = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     kept = model.state_dict()
     given = read_safetensors(Path(weights))
     state = without(given, classifiers, kept=kept)
-    if found := faults(model, state):
-        state = without(_converted(model, name, given, misfit(backbone, weights, found)), classifiers, kept=kept)
+    if misfits := faults(model, state):
+        state = without(_converted(model, name, given, misfit(backbone, weights, misfits)), classifiers, kept=kept)
     load_strictly(model, state, backbone=backbone, weights=weights)
 
 

@@ -1,4 +1,4 @@
-"""Networks of torchvision: any of its classifiers' names, with a tag or without."""
+"""Networks of torchvision, by any of its classifiers' names with or without a tag."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -13,17 +13,17 @@ from cbir.encoders.backbones.towers import Backbone
 from cbir.encoders.backbones.weights import load_strictly, read_safetensors, without
 from cbir.encoders.preprocess import Preparation
 
-HEADS = ("fc", "classifier", "heads", "head")  # what torchvision calls its classifiers
+HEADS = ("fc", "classifier", "heads", "head")  # torchvision's names of classifiers
 AUXILIARY = ("aux1", "aux2", "AuxLogits")  # second classifiers, used in training only
 HALVES = (0.5, 0.5, 0.5)
 OWN_SCALE = ("googlenet", "inception_v3")  # trained on -1..1; with its weights torchvision converts in the network
 
 
 class TorchvisionBackbone(Backbone):
-    """A torchvision model: its feature map for pooling, or what comes before its last linear layer."""
+    """A torchvision model: its feature map for pooling, or the input of its last linear layer."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) to features (B, d, h, w), or (B, d) when native."""
+        """Computes features (B, d, h, w), or (B, d) when native, of normalised images (B, 3, H, W)."""
         if self.native:
             return self.model(images)
         features = images
@@ -36,13 +36,13 @@ class TorchvisionBackbone(Backbone):
 
 
 def build_torchvision(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> TorchvisionBackbone:
-    """A model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``."""
+    """Returns a model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``."""
     from torchvision import models
 
     architecture, _, tag = name.partition(":")
     known = models.list_models(module=models)
     if architecture not in known:
-        raise unknown(f"torchvision/{architecture}", [f"torchvision/{one}" for one in known])
+        raise unknown(f"torchvision/{architecture}", [f"torchvision/{model_name}" for model_name in known])
     tags = models.get_model_weights(architecture).__members__
     if tag and tag not in tags:
         raise unknown_tag(f"torchvision/{architecture}", tag, tags)

@@ -1,4 +1,6 @@
-"""What every library's backbone is: a network, what it wants done to its images, and perhaps a tower for texts."""
+"""The interface of every library's backbone: a network, its preparation of images and, where it has one, a tower for
+texts.
+"""
 
 from dataclasses import dataclass
 from typing import Any

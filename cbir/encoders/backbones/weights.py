@@ -1,4 +1,4 @@
-"""Weights from a file: safetensors only, and every one of them has its place in the network."""
+"""Loads weights from safetensors files only; every tensor must have its place in the network."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,38 +32,40 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_strictly(model: nn.Module, state: Mapping[str, Tensor], *, backbone: str, weights: str) -> None:
-    """Load a state of which every tensor has its place, and which has one for every place.
+    """Loads a state whose tensors match the model's one to one.
 
     Raises:
         UserError: it is another architecture's, with its first fault.
     """
-    if found := faults(model, state):
-        raise misfit(backbone, weights, found)
+    if misfits := faults(model, state):
+        raise misfit(backbone, weights, misfits)
     model.load_state_dict(state)
 
 
 def faults(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """In what a state differs from the model's own: names that are missing or unknown, and other shapes."""
+    """Lists the differences between a state and the model's own: names that are missing or unknown, and other
+    shapes.
+    """
     wanted = model.state_dict()
-    found = [f"{name} is missing" for name in wanted if name not in state]
-    found += [f"{name} is unknown" for name in state if name not in wanted]
-    return found + [
+    differences = [f"{name} is missing" for name in wanted if name not in state]
+    differences += [f"{name} is unknown" for name in state if name not in wanted]
+    return differences + [
         f"{name} has shape {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
         for name in wanted
         if name in state and state[name].shape != wanted[name].shape
     ]
 
 
-def misfit(backbone: str, weights: str, found: list[str]) -> UserError:
-    """Weights with these faults."""
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+def misfit(backbone: str, weights: str, faults: list[str]) -> UserError:
+    """Returns the error for weights with these faults."""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return UserError(
-        f"weights {weights} do not fit backbone {backbone}: {found[0]}{more}; "
+        f"weights {weights} do not fit backbone {backbone}: {faults[0]}{more}; "
         "give those of the same architecture with the same backbone_options"
     )
 
 
 def without(state: Mapping[str, Tensor], dropped: Iterable[str], *, kept: Iterable[str]) -> dict[str, Tensor]:
-    """A state without the modules named ``dropped``, except what the model itself has (``kept``)."""
+    """Returns a state without the modules named ``dropped``, except what the model itself has (``kept``)."""
     prefixes, names = tuple(f"{name}." for name in dropped), set(kept)
     return {name: value for name, value in state.items() if name in names or not name.startswith(prefixes)}

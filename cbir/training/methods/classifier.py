@@ -1,4 +1,4 @@
-"""Classifier: the backbone tuned to tell the scenes of the archive apart; its features then serve for retrieval.
+"""Tunes the backbone to tell the scenes of the archive apart; its features then serve for retrieval.
 
 Source: Babenko, Slesarev, Chigorin and Lempitsky, Neural Codes for Image Retrieval, ECCV 2014.
 """
@@ -21,7 +21,7 @@ from cbir.training.views import build_view
 
 
 class Classifier(Objective):
-    """Its parameters are those of one linear layer, which is thrown away after training.
+    """Trains the backbone by the cross-entropy over scenes; its own linear layer is thrown away after training.
 
     Args:
         images: those of split train say which scenes there are.
@@ -52,36 +52,38 @@ class Classifier(Objective):
         return hold_back(training, validation, groups=scenes(training), seed=self.settings.seed)
 
     def batches(self, images: pd.DataFrame, *, validates: bool) -> Batches:
-        """In any order, or each scene as often as any other."""
+        """Deals the images in any order, or each scene as often as any other."""
         size, seed = self.settings.batch_size, self.settings.seed
         if self.settings.class_balance == "batches" and not validates:
             return BalancedBatches(self._numbers(images).tolist(), batch_size=size, seed=seed)
         return SpreadBatches(images["image_id"], batch_size=size, seed=seed)
 
     def describe(self, images: pd.DataFrame) -> Batch:
-        """``label``, (n,) int64, the number of each image's scene."""
+        """Returns ``label``, (n,) int64, the number of each image's scene."""
         return {"label": torch.from_numpy(self._numbers(images))}
 
     def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        """Cross-entropy; with ``class_balance: loss`` each image weighs as much less as its scene has more images."""
+        """Returns the cross-entropy; with ``class_balance: loss`` an image weighs the less, the more images its scene
+        has.
+        """
         images = batch["images"]
         scores = self.head(encoder.features(self.view(images, generator) if self.training else images))
         return nn.functional.cross_entropy(scores.float(), batch["label"], weight=self.weights)
 
     @torch.inference_mode()
     def predictions(self, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> pa.Table:
-        """The scene of each image of val and test whose scene was trained on, by image_id."""
+        """Returns the scene of each image of val and test whose scene was trained on, by image_id."""
         asked = images[images["split"].isin(["val", "test"]) & scenes(images).isin(self.names)].sort_values("image_id")
         device = choose_device()
         self.to(device).eval()
         encoder.to(device).eval()
-        found: list[int] = []
+        predicted: list[int] = []
         rows = BatchSampler(range(len(asked)), self.settings.batch_size, drop_last=False)
         squares = Squares(asked, reduced, encoder.preprocess)
         with autocast(device, choose_precision(self.settings.precision, device)):
             for batch in load_batches(squares, rows, workers=self.settings.workers):
-                found += self.head(encoder.features(to_images(batch.to(device)))).argmax(dim=1).tolist()
-        columns = [asked["image_id"], asked["split"], scenes(asked), [self.names[number] for number in found]]
+                predicted += self.head(encoder.features(to_images(batch.to(device)))).argmax(dim=1).tolist()
+        columns = [asked["image_id"], asked["split"], scenes(asked), [self.names[number] for number in predicted]]
         return pa.table([pa.array(column, pa.string()) for column in columns], schema=PREDICTIONS)
 
     def _numbers(self, images: pd.DataFrame) -> np.ndarray:
@@ -89,10 +91,10 @@ class Classifier(Objective):
 
 
 def scenes(images: pd.DataFrame) -> pd.Series:
-    """What each image is of: its class where there is one, else its group; null where nothing is known."""
+    """Returns the scene of each image: its class where it has one, else its group; null where neither is known."""
     return images["class"].fillna(images["group_id"])
 
 
 def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> Classifier:
-    """The cross-entropy over scenes and its linear layer."""
+    """Returns the cross-entropy over scenes and its linear layer."""
     return Classifier(encoder, images, settings)

@@ -30,27 +30,31 @@ FIRST_BIAS = -10.0  # of the published sigmoid loss: nearly all pairs are negati
 
 
 class MaskedClipLoss(ClipLoss):
-    """open_clip's, without the pairs (i, j) of ``same`` (B, B) bool: those are neither positive nor negative."""
+    """Computes open_clip's loss without the pairs (i, j) of ``same`` (B, B) bool, which are neither positive nor
+    negative.
+    """
 
     def __init__(self, same: Tensor) -> None:
         super().__init__()
         self.same = same
 
     def get_logits(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        """Per image and per text, (B, B) each."""
+        """Returns the logits per image and per text, (B, B) each."""
         images, texts = super().get_logits(*args, **kwargs)
         return images.masked_fill(self.same, -torch.inf), texts.masked_fill(self.same.T, -torch.inf)
 
 
 class MaskedSigLipLoss(SigLipLoss):
-    """open_clip's, without the pairs (i, j) of ``same`` (B, B) bool: those are neither positive nor negative."""
+    """Computes open_clip's loss without the pairs (i, j) of ``same`` (B, B) bool, which are neither positive nor
+    negative.
+    """
 
     def __init__(self, same: Tensor) -> None:
         super().__init__()
         self.same = same
 
     def get_logits(self, *args: Any, **kwargs: Any) -> Tensor:
-        """(B, B); a negative pair of this least value adds nothing."""
+        """Returns the logits (B, B); a negative pair of the least value adds nothing."""
         logits = super().get_logits(*args, **kwargs)
         return logits.masked_fill(self.same, torch.finfo(logits.dtype).min)
 
@@ -81,11 +85,13 @@ class Clip(Objective):
         self.view = build_view(settings.augmentation, image_size=encoder.config.image_size, clean=settings.clean_views)
 
     def select(self, images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Of the images with a caption."""
+        """Selects among the images with a caption."""
         return split_images(images[_captions(images, self.settings).notna()], seed=self.settings.seed)
 
     def describe(self, images: pd.DataFrame) -> Batch:
-        """``tokens``, (n, context) int64, of the captions, and ``group``, (n,) int64, a number for each group."""
+        """Returns ``tokens``, (n, context) int64, of the captions, and ``group``, (n,) int64, a number for each
+        group.
+        """
         groups = pd.factorize(pd.Series(group_names(images)))[0]
         return {
             "tokens": self.tokenize(_captions(images, self.settings).tolist()),
@@ -93,7 +99,7 @@ class Clip(Objective):
         }
 
     def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        """Of pairs; equal captions and images of one group are not negatives of each other."""
+        """Returns the loss of pairs; equal captions and images of one group are not negatives of each other."""
         text = _text_of(encoder)
         images = self.view(batch["images"], generator) if self.training else batch["images"]
         vectors = functional.normalize(encoder.features(images)), functional.normalize(text(batch["tokens"]))
@@ -113,12 +119,14 @@ class Clip(Objective):
 
 
 def gathered(part: Tensor) -> Tensor:
-    """What all processes that train together have of a batch, (B, …); gradients find their way back."""
+    """Gathers the parts of a batch, (B, …), of all processes that train together; gradients find their way back."""
     return torch.cat(gather(part)) if place()[1] > 1 else part
 
 
 def same_pairs(tokens: Tensor, group: Tensor) -> Tensor:
-    """(B, B) bool: an image and the caption of another one that say the same, or whose images are of one group."""
+    """Marks the pairs of an image and another's caption that say the same, or whose images are of one group; (B, B)
+    bool.
+    """
     equal = (tokens[:, None] == tokens[None]).all(dim=2) | (group[:, None] == group[None])
     return equal & ~torch.eye(len(group), dtype=torch.bool, device=group.device)
 
@@ -133,12 +141,12 @@ def _text_of(encoder: Encoder) -> TextTower:
 
 
 def _captions(images: pd.DataFrame, settings: Settings) -> pd.Series:
-    """The caption that is read, null where there is none or an empty one."""
+    """Returns the caption that is read, null where there is none or an empty one."""
     given = images["caption"]
     chosen = images["caption_en"].fillna(given) if settings.captions == "english" else given
     return chosen.where(chosen.fillna("").str.strip() != "")
 
 
 def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> Clip:
-    """The contrastive loss over images and captions."""
+    """Returns the contrastive loss over images and captions."""
     return Clip(encoder, images, settings)

@@ -1,4 +1,4 @@
-"""The backbone as it comes: nothing is trained."""
+"""Takes the backbone as it comes: nothing is trained."""
 
 import pandas as pd
 
@@ -8,5 +8,5 @@ from cbir.training.settings import Settings
 
 
 def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> Objective | None:
-    """Nothing to minimise."""
+    """Returns None: there is nothing to minimise."""
     return None

@@ -22,7 +22,7 @@ from cbir.training.views import build_view
 
 
 class SimCLR(Objective):
-    """Its parameters are those of the projection head, which is thrown away after training."""
+    """Contrasts two views of each image; its projection head is thrown away after training."""
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         super().__init__(settings)
@@ -40,7 +40,7 @@ class SimCLR(Objective):
         self.view = build_view(settings.augmentation, image_size=size, clean=settings.clean_views)
 
     def loss(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> Tensor:
-        """Of images (B, C, S, S), float in 0..1, each seen in two views."""
+        """Returns the loss of images (B, C, S, S), float in 0..1, each seen in two views."""
         images = batch["images"]
         views = torch.cat([self.view(images, generator), self.view(images, generator)])
         features = encoder.features(views)
@@ -54,5 +54,5 @@ class SimCLR(Objective):
 
 
 def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> SimCLR:
-    """The contrastive loss and its projection head."""
+    """Returns the contrastive loss and its projection head."""
     return SimCLR(encoder, settings)
