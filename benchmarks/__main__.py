@@ -1,4 +1,6 @@
-"""`make bench`: every benchmark, a line for each figure, and all of them in reports/bench.json."""
+"""Runs every benchmark for `make bench`, prints a line for each figure, and writes all of them to
+reports/bench.json.
+"""
 
 import argparse
 import importlib
@@ -42,10 +44,10 @@ def _line(figure: Figure) -> str:
 
 
 def _write(path: Path, figures: list[Figure]) -> None:
-    """Add the figures to those of earlier runs; one measured again replaces its older value."""
-    there = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else []
+    """Adds the figures to those of earlier runs; a figure measured again replaces its older value."""
+    earlier = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else []
     new = {figure.name: {**asdict(figure), "passed": figure.passed} for figure in figures}
-    kept = [figure for figure in there if figure["name"] not in new]
+    kept = [figure for figure in earlier if figure["name"] not in new]
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""Embedding an archive: its overhead over the bare network, precision, what new images cost, and memory."""
+"""Measures embedding an archive: overhead over the bare network, precision, cost of new images, and memory."""
 
 import copy
 import shutil
@@ -27,7 +27,9 @@ SIZE = 224  # px, of what the network reads
 
 
 def run() -> list[Figure]:
-    """All figures; about four minutes on two cores. Memory is kept, as the stage does it, for all contenders."""
+    """Measures all figures; about four minutes on two cores. Memory is kept, as the stage does it, for all
+    contenders.
+    """
     keep_memory()
     return [*overhead(), *precision(), *new_images(), *memory()]
 
@@ -43,7 +45,7 @@ class Archive:
 
     @classmethod
     def make(cls, folder: Path, *, backbone: str, count: int, longest_side: int, image_size: int = SIZE) -> "Archive":
-        """Fill ``folder``; every third image is a colour one, as in an archive that is mostly black and white."""
+        """Fills ``folder``; every third image is in colour, as in an archive that is mostly black and white."""
         reduced = ReducedImages(folder / "store", folder, longest_side=longest_side)
         chance = np.random.default_rng(0)
         height = longest_side * 3 // 4
@@ -57,12 +59,12 @@ class Archive:
         return cls(folder, pd.DataFrame({"image_id": ids, "path": ids, "page": 0}), longest_side, encoder)
 
     def start_up(self) -> None:
-        """What embedding any number of images begins with."""
+        """Does what embedding any number of images begins with."""
         load_encoder(self.folder / "encoder")
         encoder_digest(self.folder / "encoder")
 
     def embed(self, images: pd.DataFrame) -> Counts:
-        """The stage, without its process."""
+        """Runs the stage without its process."""
         return embed_archive(
             self.folder / "embeddings",
             images,
@@ -79,13 +81,14 @@ class Archive:
         assert self.embed(self.images).stored == 0
 
     def forget(self) -> None:
-        """Remove all stored vectors."""
+        """Removes all stored vectors."""
         for file in (self.folder / "store").glob("embeddings.sqlite*"):
             file.unlink()
 
 
 def overhead() -> list[Figure]:
-    """The stage from a filled store, without its start-up, against the forward passes alone on arrays in memory.
+    """Measures the stage from a filled store, without its start-up, against the forward passes alone on arrays in
+    memory.
 
     The passes alone are of the same size, by as many threads: what differs is reading, preprocessing and writing.
     """
@@ -115,7 +118,7 @@ def overhead() -> list[Figure]:
 
 
 def _forward(encoder: Encoder, count: int) -> None:
-    """So many images in passes of the size, and by the threads, that ``embed`` uses."""
+    """Computes so many images in passes of the size, and by the threads, that ``embed`` uses."""
     device = encoder.mean.device
     size = pass_size(BATCH, device)
     squares = _squares(encoder, size)
@@ -126,7 +129,7 @@ def _forward(encoder: Encoder, count: int) -> None:
 
 
 def _one_batch(encoder: Encoder) -> None:
-    """One pass as it is usually written."""
+    """Computes a pass as it is usually written."""
     _pass(encoder, _squares(encoder, BATCH))
 
 
@@ -141,7 +144,8 @@ def _squares(encoder: Encoder, count: int) -> np.ndarray:
 
 
 def precision() -> list[Figure]:
-    """Inference of a ResNet-18 as ``embed`` computes it against plain float32, the network as the library gives it.
+    """Measures inference of a ResNet-18 as ``embed`` computes it against plain float32, the network as the library
+    gives it.
 
     Plain is in batches of 64 on all cores, in the layout of the library; float32 as ``embed`` does it stands beside.
     """
@@ -180,7 +184,7 @@ def precision() -> list[Figure]:
 
 
 def _plain(network: nn.Module, encoder: Encoder, squares: np.ndarray) -> None:
-    """The network's forward passes alone."""
+    """Computes the network's forward passes alone."""
     with torch.inference_mode():
         for start in range(0, len(squares), BATCH):
             images = to_images(torch.from_numpy(squares[start : start + BATCH]).to(encoder.mean.device))
@@ -200,7 +204,7 @@ def _embed(encoder: Encoder, squares: np.ndarray, precision: Precision) -> np.nd
 
 
 def new_images() -> list[Figure]:
-    """An archive of which 1 % are new, against the same with nothing embedded before; both without start-up."""
+    """Measures an archive with 1 % new images against the same with nothing embedded before; both without start-up."""
     count = 3200
     with tempfile.TemporaryDirectory() as folder:
         archive = Archive.make(Path(folder), backbone="timm/resnet18", count=count, longest_side=256)
@@ -225,7 +229,7 @@ def new_images() -> list[Figure]:
 
 
 def memory() -> list[Figure]:
-    """Peak resident memory of a process that embeds."""
+    """Measures the peak resident memory of a process that embeds."""
     peaks = {count: _peak(count) for count in (1_000, 20_000)}
     few, many = peaks.values()
     return [
@@ -242,7 +246,7 @@ def _peak(count: int) -> float:
 
 
 def measure_memory(folder: str, count: int) -> None:
-    """Embed ``count`` images and print this process's peak resident memory, MB."""
+    """Embeds ``count`` images and prints this process's peak resident memory, MB."""
     keep_memory()
     archive = Archive.make(Path(folder), backbone="timm/test_resnet", count=count, longest_side=128, image_size=64)
     archive.embed_all()

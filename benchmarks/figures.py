@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the benchmark.
+    """A line of the benchmark.
 
     Attributes:
-        name: what was measured.
+        name: of the measurement.
         value: the figure, in ``unit``.
-        baseline: what it was measured against, in the same run; empty for a figure that stands alone.
+        baseline: the measurement that it is compared with, of the same run; empty for a figure that stands alone.
         bar: the value to reach, None where there is none.
         higher_is_better: on which side of the bar the value has to lie.
-        detail: what a reader needs to judge the figure: sizes, medians of both sides.
+        detail: facts to judge the figure by: sizes, medians of both sides.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Figure:
 
 
 def in_turn(contenders: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
-    """Median seconds of each contender, run in turn (a b a b …) after one warm-up of each."""
+    """Returns the median seconds of each contender, run in turn (a b a b …) after one warm-up of each."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, work in contenders.items():

@@ -25,7 +25,7 @@ FROZEN = (
 
 
 def run() -> list[Figure]:
-    """Import the archive with its ground truth and captions, run the pipeline, read its metrics."""
+    """Imports the archive with its ground truth and captions, runs the pipeline, and reads its metrics."""
     data = SHARED / "data/historical"
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.make(Path(folder) / "workspace")

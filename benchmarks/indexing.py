@@ -14,7 +14,9 @@ ROWS = 1024  # that numpy compares at a time: 400 MB of similarities
 
 
 def run() -> list[Figure]:
-    """How many times faster the neighbours of one block of images (4096) are found among all, with exact results."""
+    """Measures how many times faster the neighbours of a block of images (4096) are computed among all, with exact
+    results.
+    """
     embeddings = _embeddings()
     started = time.perf_counter()
     index = build_index(embeddings, k=K)
@@ -57,13 +59,13 @@ def _embeddings() -> Embeddings:
 
 
 def _by_numpy(vectors: np.ndarray, queries: int) -> np.ndarray:
-    """Rows of the K nearest others of the first ``queries`` rows, nearest first: (queries, K)."""
-    found = []
+    """Returns the rows of the K nearest others of the first ``queries`` rows, nearest first: (queries, K)."""
+    nearest = []
     for start in range(0, queries, ROWS):
         end = min(start + ROWS, queries)
         similarity = vectors[start:end] @ vectors.T
         similarity[np.arange(end - start), np.arange(start, end)] = -1
         best = np.argpartition(similarity, -K, axis=1)[:, -K:]
         order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1)
-        found.append(np.take_along_axis(best, order, axis=1))
-    return np.concatenate(found)
+        nearest.append(np.take_along_axis(best, order, axis=1))
+    return np.concatenate(nearest)

@@ -1,4 +1,4 @@
-"""What a run costs in which nothing has changed: the flow with a running Prefect server, and `dvc repro`."""
+"""Measures a run in which nothing has changed: the flow with a running Prefect server, and `dvc repro`."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tests.support.workspace import BIN, prefect_server
 
 
 def run() -> list[Figure]:
-    """Bring the workspace up to date, then time the flow and `dvc repro` on it in turn."""
+    """Brings the workspace up to date, then times the flow and `dvc repro` on it in turn."""
     with prefect_server() as own:
         environment = {**os.environ, **own}
         cbir = [str(BIN / "cbir"), "run"]

@@ -1,4 +1,4 @@
-"""A refresh, in which 1 % of an archive is new, against a run from scratch: as a whole, by stage, and as it grows."""
+"""Measures a refresh with 1 % new images against a run from scratch: as a whole, by stage, and as the archive grows."""
 
 import json
 import re
@@ -32,10 +32,10 @@ DIMENSION = 128  # of the synthetic vectors
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: an archive of so many images, and settings that are not the shipped ones.
+    """An archive of so many images, and settings that are not the shipped ones.
 
-    Without a bar where a run from scratch takes a minute, of which no refresh can be a twentieth: it loads as much; nor
-    where the network costs next to nothing, and what is told is how a refresh grows with the archive.
+    A case has no bar if a run from scratch takes a minute, of which no refresh can be a twentieth because it loads as
+    much, or if the network costs next to nothing and the figure shows how a refresh grows with the archive.
     """
 
     images: int
@@ -58,7 +58,7 @@ CASES = (
 
 
 def run() -> list[Figure]:
-    """All figures; an hour on two cores that do nothing else."""
+    """Measures all figures; an hour on two cores that do nothing else."""
     with prefect_server() as environment:
         figures = [figure for case in CASES for figure in refreshed(case, environment)]
     return [*figures, *(figure for count in (2_000, 20_000, 200_000) for figure in grown(count))]
@@ -73,7 +73,7 @@ class Run:
 
 
 def refreshed(case: Case, environment: dict[str, str]) -> list[Figure]:
-    """`cbir run` on 99 % of so many files, then `cbir refresh` with nothing new, and with 1 % new."""
+    """Times `cbir run` on 99 % of so many files, then `cbir refresh` with nothing new, and with 1 % new."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.make(Path(folder) / "workspace", environment)
         landing = workspace.folder / "data/landing"
@@ -89,7 +89,7 @@ def refreshed(case: Case, environment: dict[str, str]) -> list[Figure]:
 
 
 def timed(workspace: Workspace, *words: str) -> Run:
-    """Run a command of the project; what its stages took is in the lines that it prints."""
+    """Runs a command of the project; the seconds of its stages are in the lines that it prints."""
     started = time.perf_counter()
     done = workspace.command("cbir", *words)
     whole = time.perf_counter() - started
@@ -114,7 +114,9 @@ def _figures(case: Case, scratch: Run, nothing: Run, new: Run) -> list[Figure]:
 
 
 def write_archive(data: Path, *, count: int) -> None:
-    """JPEG files of 256 px, every fifth a reprint of the last: an accession ``main``, and beside it ``new``, 1 %."""
+    """Writes JPEG files of 256 px, every fifth a reprint of the last: an accession ``main``, and beside it ``new``, 1
+    %.
+    """
     chance = np.random.default_rng(0)
     groups: list[tuple[str, str]] = []
     pixels: np.ndarray = np.empty((0, 0), np.uint8)
@@ -169,7 +171,7 @@ def _group(paths: Paths) -> None:
 
 
 def _write_vectors(paths: Paths, count: int, *, of: int) -> None:
-    """The first ``count`` images of ``of``, a tenth of them in pairs, with a manifest and no ground truth."""
+    """Writes the first ``count`` images of ``of``, a tenth of them in pairs, with a manifest and no ground truth."""
     chance = np.random.default_rng(0)
     vectors = chance.standard_normal((of, DIMENSION), np.float32)
     vectors[1::20] = vectors[::20] + 0.1 * vectors[1::20]

@@ -65,7 +65,7 @@ Split = Literal["val", "test"]
 
 
 def run(shared: Path = SHARED, *, split: Split = "test") -> list[Figure]:
-    """Both encoders on the reprints of one split; settings were chosen on val, test is there for the result."""
+    """Measures both encoders on the reprints of one split; settings were chosen on val, test is for the result."""
     weights = {"weights": WEIGHTS.name}
     with tempfile.TemporaryDirectory() as folder:
         archive = prepare(Path(folder), shared)
@@ -92,16 +92,16 @@ class Archive:
     reduced: ReducedImages
 
     def train(self, changes: dict[str, Any]) -> Encoder:
-        """The encoder that the stage train makes with these changes to its section of params.yaml."""
+        """Trains the encoder as the stage train does, with these changes to its section of params.yaml."""
         train(self.paths, **grouped(train, self.params["images"] | self.params["train"] | changes))
         return load_encoder(self.paths.encoder)
 
     def left_out(self, split: Split) -> np.ndarray:
-        """(n,) bool: the photographs of a split; they did not train."""
+        """Tells which photographs are of a split and did not train, (n,) bool."""
         return (self.images["split"] == split).to_numpy()
 
     def score(self, encoder: Encoder, *, split: Split) -> float:
-        """map@10 of reprints of the left-out photographs; right are the photograph and its group."""
+        """Computes map@10 of reprints of the left-out photographs; right are the photograph and its group."""
         dataset = Squares(self.images, self.reduced, encoder.preprocess)
         squares = torch.stack([dataset[row] for row in range(len(dataset))])
         gallery = encoder.embed_preprocessed(squares.numpy())
@@ -120,7 +120,7 @@ class Archive:
 
 
 def prepare(folder: Path, shared: Path) -> Archive:
-    """Run clean and groundtruth on the photographs, in a folder of its own."""
+    """Runs clean and groundtruth on the photographs, in a folder of its own."""
     source = shared / "data/historical"
     params = read_yaml(ROOT / "params.yaml")
     names = {name: str(folder / value) for name, value in params["paths"].items()}

@@ -10,7 +10,7 @@ from tests.support.workspace import Workspace
 
 
 def run() -> list[Figure]:
-    """Import the X-rays, take the folders for classes, run the pipeline, read its metrics."""
+    """Imports the X-rays, takes the folders for classes, runs the pipeline, and reads its metrics."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.make(Path(folder) / "workspace")
         workspace.command("cbir", "import", SHARED / "data/xray/images", "--accession", "xray")

@@ -147,7 +147,7 @@ class ImageFile:
             return []
 
     def _check_tiles(self, page: int) -> None:
-        """libvips makes a missing tile black, without an error; a missing strip it tells of.
+        """Raises for a missing tile, which libvips makes black without an error; it reports a missing strip itself.
 
         See docs/upstream.md, libvips: short tile.
         """

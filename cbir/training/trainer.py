@@ -242,7 +242,7 @@ def _helper() -> list[int]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's advice is not for the user of this program."""
+    """Silences Lightning's advice, which is not for the user of this program."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)
