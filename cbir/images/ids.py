@@ -7,7 +7,7 @@ _CHUNK = 1 << 20
 
 
 def image_ids(path: Path, *, pages: int = 1) -> list[str]:
-    """The image_ids of a file, one a page: 32 hex characters each.
+    """Computes the image_ids of a file, one a page: 32 hex characters each.
 
     The first page's is the start of the SHA-256 of the file's bytes, so exact copies share it; for the pages after the
     first, the page's number (from 1, decimal ASCII) is hashed behind the bytes.
