@@ -96,13 +96,13 @@ def write_parquet(path: Path, table: pa.Table, *, metadata: Mapping[str, str] | 
 
 
 def write_frame(path: Path, frame: pd.DataFrame, *, schema: pa.Schema | None = None) -> None:
-    """Write the columns of a schema (None: all), without what pandas adds: the same rows give the same bytes."""
+    """Writes the columns of a schema (None: all), without what pandas adds: the same rows give the same bytes."""
     table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
     write_parquet(path, table.replace_schema_metadata())
 
 
 def read_table(path: Path, *, name: str, stage: str, schema: pa.Schema | None = None) -> pa.Table:
-    """Read a Parquet file that a stage writes.
+    """Reads a Parquet file that a stage writes.
 
     Args:
         name, stage: what it is and which stage writes it, for the error.
@@ -116,7 +116,7 @@ def read_table(path: Path, *, name: str, stage: str, schema: pa.Schema | None = 
 
 
 def require_file(path: Path, *, name: str, stage: str) -> None:
-    """Check that a file is there which a stage writes; ``name`` says what it is.
+    """Checks that a file is there which a stage writes; ``name`` says what it is.
 
     Raises:
         UserError: it is not, and which command makes it.

@@ -95,7 +95,7 @@ def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, r
 
 
 def group_numbers(summary: Summary) -> dict[str, float]:
-    """The numbers of a summary that are about groups."""
+    """Returns the numbers of a summary that are about groups."""
     return {
         "groups": summary.groups,
         "images_in_groups": summary.images_in_groups,
