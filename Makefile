@@ -3,11 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
+TWO := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test lint bench ui clean
+.PHONY: help run test test-all lint bench ui clean
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12")'
@@ -19,8 +20,11 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 	@cbir sample $(SAMPLE)
 	@cbir run $(ARGS)
 
-test: $(READY) ## the tests
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY) ## the quick tests: five minutes on two cores
+	pytest $(TWO) --timeout 60 $(ARGS)
+
+test-all: $(READY) ## all tests, the heavy ones too
+	pytest $(TWO) -m "" $(ARGS)
 
 lint: $(READY) ## formatting, rules, types
 	ruff format --check .

@@ -1,11 +1,12 @@
 """A Prefect server for the tests that run flows, and workspaces for them."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import archive
+from tests.support import archive, stages
 from tests.support.toy import REPOSITORY, Workspace
 from tests.support.workspace import Workspace as Archive
 from tests.support.workspace import prefect_server
@@ -19,18 +20,35 @@ def prefect_environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def finished_toy(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Workspace:
-    """The toy after its first flow run, committed; tests work on copies of it."""
-    workspace = Workspace.make(tmp_path_factory.mktemp("toy") / "workspace", prefect_environment)
-    workspace.flow()
+def made_toy(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The toy with all stages up to date, committed; made without a server, for tests that need none."""
+    workspace = Workspace.make(tmp_path_factory.mktemp("toy") / "workspace", {"PYTHONPATH": str(REPOSITORY)})
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        stages.run_flow(workspace.folder)
     workspace.commit("first run")
     workspace.ran()
     return workspace
 
 
 @pytest.fixture
+def here(made_toy: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of the finished toy as the working directory of this process, which brings its stages up to date."""
+    workspace = made_toy.copy(tmp_path / "workspace")
+    monkeypatch.chdir(workspace.folder)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def finished_toy(made_toy: Workspace, prefect_environment: dict[str, str]) -> Workspace:
+    """The finished toy, whose commands talk to the server of the test session; tests work on copies of it."""
+    return Workspace(made_toy.folder, prefect_environment)
+
+
+@pytest.fixture
 def toy(finished_toy: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished toy, to be changed at will."""
+    """A copy of the finished toy, to be changed at will by the project's commands."""
     return finished_toy.copy(tmp_path / "workspace")
 
 

@@ -23,7 +23,7 @@ from tests.support.archive import assign
 from tests.support.browser import Browser, browser
 from tests.support.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 PASSWORD = "archive:correct horse"
 MAKE = {  # by server: where a POST makes something, of what; the = is where a form divides a name from a value
     "Prefect": ("/api/variables/", {"name": "pwned", "value": "="}, "/api/events/in"),

@@ -41,16 +41,19 @@ def _error_of(workspace: Workspace, *options: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
+@pytest.mark.heavy
 def test_an_unknown_stage_is_named_with_those_that_there_are(toy: Workspace) -> None:
     expected = "error: --force fift: there is no such stage; there are first, second, third, fourth"
     assert _error_of(toy, "--force", "fift") == expected
 
 
+@pytest.mark.heavy
 def test_a_forced_stage_runs_though_it_is_up_to_date(toy: Workspace) -> None:
     toy.flow("--force", "fourth")
     assert toy.ran() == ["fourth"]
 
 
+@pytest.mark.heavy
 def test_a_mistake_in_the_graph_is_one_sentence(toy: Workspace) -> None:
     (toy.folder / "dvc.yaml").write_text("stages: {first: {comand: x}}")
     assert _error_of(toy) == "error: './dvc.yaml' validation failed: 2 errors; `dvc status` shows where"
@@ -61,6 +64,7 @@ def test_an_unknown_param_in_the_file_fails_its_stage_in_one_sentence(toy: Works
     assert _error_of(toy) == "error: fourth: params.yaml: fourth.facto is no parameter; did you mean factor?"
 
 
+@pytest.mark.heavy
 def test_an_empty_archive_is_no_reason_to_run(toy: Workspace) -> None:
     (toy.folder / "data/raw/one/a.txt").unlink()
     (toy.folder / "data/raw/one").rmdir()

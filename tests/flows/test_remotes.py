@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.toy import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 BUCKET = "archive"
 
 SERVE_S3 = """

@@ -12,7 +12,7 @@ import pytest
 from tests.support.archive import assign, copy, encoder, is_clean, kill, kill_after, params, registered, start
 from tests.support.workspace import Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 BAD, GOOD = "train.learning_rate=0.3", "train.learning_rate=0.003"
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.archive import assign, brought_in, copy, encoder, is_clean, land
 from tests.support.workspace import ROOT, Workspace, prefect_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 

@@ -86,6 +86,7 @@ def test_a_server_that_does_not_mind_being_told_to_end_is_killed(
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.heavy
 def test_both_uis_answer_at_the_printed_addresses_and_term_stops_them(workspace: Path) -> None:
     ports = [choose_port("", None, preferred=0) for _ in range(2)]
     program = "import sys; from flows.environment import prepare; from flows.ui import serve; prepare();"

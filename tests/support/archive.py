@@ -100,6 +100,12 @@ def registered(workspace: Workspace) -> tuple[str, dict[str, dict[str, str]]]:
     return str(champion), tags
 
 
+def tracked_runs(workspace: Workspace) -> list[tuple[str, str]]:
+    """The runs that MLflow knows: id and status of each."""
+    with sqlite3.connect(workspace.folder / "mlflow.db") as database:
+        return database.execute("SELECT run_uuid, status FROM runs").fetchall()
+
+
 def is_clean(workspace: Workspace) -> bool:
     """Whether `dvc status` finds nothing to do."""
     return workspace.command("dvc", "status", "--quiet", check=False).returncode == 0

@@ -44,6 +44,7 @@ stages:
 """
 
 STAGE = """
+import json
 import time
 from pathlib import Path
 from tasks.harness.stage import main
@@ -57,6 +58,11 @@ def {name}(paths, *, factor: int, seconds: float) -> None:
     half = Path("out/half-{name}")
     half.write_text("half")
     time.sleep(seconds)
+    edit = Path("edit-{name}.json")
+    if edit.exists():
+        file, old, new = json.loads(edit.read_text())
+        edit.unlink()
+        Path(file).write_text(Path(file).read_text().replace(old, new, 1))
     half.unlink()
     output = Path("{output}")
     output.parent.mkdir(exist_ok=True)

@@ -158,6 +158,7 @@ def test_a_wrong_setting_leaves_the_encoder_before(paths: Paths) -> None:
     assert files(paths.encoder) == first
 
 
+@pytest.mark.heavy
 def test_killed_as_a_process_it_goes_on_and_gives_the_same_bytes(paths: Paths) -> None:
     params = read_yaml(PROJECT / "params.yaml") | {"tracking": {"uri": ""}}
     params["train"] |= {**TINY, "epochs": 20, "patience": 20, "workers": 1}

@@ -25,7 +25,7 @@ from cbir.images.ids import image_ids
 from flows.pipeline.embed_workers import Folders, Shards, _require_shared, load_shards
 from tests.support.toy import REPOSITORY, Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 COUNT = 60
 STAGE = {
     "cmd": "python -m tasks.embed",

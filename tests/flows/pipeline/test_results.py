@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 from tests.support.toy import Workspace
+
+pytestmark = pytest.mark.heavy
 
 LOSE = """
 import sys

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 import subprocess
 import threading
@@ -19,16 +18,8 @@ from flows.processes.running import Running
 from flows.repository.accessions import adopt
 from flows.repository.opening import open_repository
 from flows.workspace.settings import set_params
+from tests.support.stages import UNCHANGED, is_clean, run_flow
 from tests.support.toy import Workspace
-
-
-@pytest.fixture
-def here(toy: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The finished toy as the working directory of this process, whose stages find the toy's modules."""
-    monkeypatch.chdir(toy.folder)
-    monkeypatch.setenv("PYTHONPATH", f"{toy.folder}{os.pathsep}{toy.environment['PYTHONPATH']}")
-    return toy
-
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of a library of DVC's
 
@@ -62,7 +53,7 @@ def test_a_held_stage_that_is_up_to_date_or_can_be_restored_is_as_any_other(here
     assert _bring(hold=False).ran
     set_params(["second.factor=3"])
     assert _bring().reason == "restored from the run cache"
-    assert here.is_clean()
+    assert is_clean()
 
 
 def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_left_as_it_is(here: Workspace) -> None:
@@ -81,14 +72,14 @@ def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_le
 def test_a_table_of_locks_that_a_kill_cut_off_is_no_hindrance(here: Workspace) -> None:
     table = Path(".dvc/tmp/rwlock")
     table.write_text('{"read": {"')
-    here.flow()
+    run_flow()
     assert here.ran() == []
     table.write_text("")
     set_params(["second.factor=9"])
     assert _bring(hold=False).ran
-    assert not here.is_clean()  # what comes after it
-    here.flow()
-    assert here.is_clean()
+    assert not is_clean()  # what comes after it
+    run_flow()
+    assert is_clean()
 
 
 def test_nor_is_one_that_was_cut_off_while_its_lock_was_waited_for(here: Workspace) -> None:
@@ -123,15 +114,15 @@ def test_what_dvc_knows_of_an_accession_is_written_whole_or_not_at_all(
         adopt(Path("data/raw"), Path("models/weights"))
     assert not Path("data/raw/later.dvc").exists()
     adopt(Path("data/raw"), Path("models/weights"))
-    here.flow()
-    assert here.is_clean()
+    run_flow()
+    assert is_clean()
     assert not list(Path("data/raw").glob("*.tmp"))
 
 
 def test_what_another_process_works_on_is_waited_for(here: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with _busy("out/first.txt"):
-        assert plan_stages((), logging.log).unchanged.keys() == {"first", "second", "third", "fourth"}
+        assert plan_stages((), logging.log).unchanged.keys() == UNCHANGED.keys()
     Path("data/raw/later").mkdir()
     Path("data/raw/later/a.txt").write_text("d")
     with _busy("data/raw/later"):

@@ -20,9 +20,8 @@ FOLDER = Path("data/raw/one")
 
 
 @pytest.fixture
-def builds(toy: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def builds(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The finished toy as the working directory; here stands what DVC itself has hashed."""
-    monkeypatch.chdir(toy.folder)
     monkeypatch.setattr(looks, "_builds", {})
     monkeypatch.setattr(looks, "_files", {})
     own, found = looks._build, []
@@ -114,11 +113,11 @@ def test_files_of_dvc_are_parsed_once_and_each_reader_has_its_own(
             FileMixin._load(file)
 
 
-def test_a_commit_that_is_not_checked_out_is_read_as_it_is(builds: list[str], toy: Workspace) -> None:
+def test_a_commit_that_is_not_checked_out_is_read_as_it_is(builds: list[str], here: Workspace) -> None:
     """DVC reads it through a file system of git, by the same paths."""
-    toy.replace("dvc.yaml", "params: [second]", "params: [second, third]")
-    toy.commit("another graph")
-    toy.replace("dvc.yaml", "params: [second, third]", "params: [second]")
+    here.replace("dvc.yaml", "params: [second]", "params: [second, third]")
+    here.commit("another graph")
+    here.replace("dvc.yaml", "params: [second, third]", "params: [second]")
     with open_repository(Path()) as repo:
         assert _params(repo, "second").params == ["second"]
         with repo.switch("HEAD"):

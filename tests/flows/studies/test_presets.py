@@ -172,6 +172,7 @@ def test_values_that_the_shell_or_hydra_would_read_otherwise_arrive_as_they_are(
     assert {f"a.{key}": value for key, value in found.items()} == values
 
 
+@pytest.mark.heavy
 def test_presets_are_listed_a_line_each_and_one_is_run_by_dvc_as_by_cbir(toy: Workspace) -> None:
     workspace = with_presets(toy)
     listed = workspace.command("cbir", "presets").stdout.splitlines()

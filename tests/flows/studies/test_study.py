@@ -12,6 +12,8 @@ import pytest
 from tests.support.study_runs import with_presets
 from tests.support.toy import Workspace
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def prepared(finished_toy: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:

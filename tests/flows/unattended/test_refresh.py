@@ -24,6 +24,8 @@ from tests.support.archive import (
 )
 from tests.support.workspace import Workspace
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
@@ -59,7 +61,6 @@ def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained
     assert is_clean(workspace)
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_one_completes(
     workspace: Workspace,
 ) -> None:
@@ -81,7 +82,6 @@ def test_killed_at_any_moment_a_refresh_loses_and_doubles_nothing_and_the_next_o
     assert all(f"blurred é {turn}.jpg" in reports for turn in range(turn + 1))
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_full_at_any_moment_costs_no_more_than_the_run(sample: Workspace, tmp_path: Path) -> None:
     chance = random.Random(os.environ.get("CBIR_KILL_SEED", "0"))
     hashes: Counter[str] = Counter()

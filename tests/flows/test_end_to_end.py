@@ -1,0 +1,40 @@
+"""The sample archive from its files to the groups by `cbir run`: the one such run of the quick tests."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.archive import copy, is_clean, tracked_runs
+from tests.support.workspace import Workspace
+
+pytestmark = pytest.mark.timeout(600)
+STAGES = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness")
+
+
+@pytest.fixture
+def workspace(sample: Workspace, tmp_path: Path) -> Workspace:
+    return copy(sample, tmp_path / "workspace")
+
+
+def test_after_a_run_everything_is_there_nothing_is_stale_and_a_second_run_makes_no_mlflow_run(
+    workspace: Workspace,
+) -> None:
+    for name in ("index.html", "groups.csv", "groups.xlsx", "cleaning.csv", "groundtruth.csv", "metrics.json"):
+        assert (workspace.folder / "reports" / name).stat().st_size > 0
+    before = tracked_runs(workspace)
+    assert [status for _, status in before] == ["FINISHED"]
+    assert is_clean(workspace)
+    assert "didn't change" in workspace.command("dvc", "repro").stdout
+    shown = workspace.run().stderr
+    assert all(f"{name}: unchanged" in shown for name in STAGES)
+    assert tracked_runs(workspace) == before
+
+
+def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
+    manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
+    path = next(row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg"))
+    done = workspace.command("cbir", "search", f"data/raw/{path}", "-k", "3")
+    assert Path(path).name in done.stdout
+    assert "1.000" in done.stdout
+    assert done.stderr == ""
