@@ -13,7 +13,7 @@ from cbir.errors import UserError
 from cbir.files import write_json
 from cbir.groups.linkage import group_images
 from cbir.groups.page import Link, write_page
-from cbir.groups.rows import group_numbers, report_rows, summarise, write_csv
+from cbir.groups.rows import group_numbers, report_rows, summarise, write_groups_csv
 from cbir.groups.table import write_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.groups.workbook import write_workbook
@@ -48,7 +48,7 @@ def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: i
     rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
     summary = summarise(manifest, rows, threshold=value, rule=rule)
     write_json(paths.reports / "group.json", group_numbers(summary))
-    write_csv(paths.reports / "groups.csv", rows)
+    write_groups_csv(paths.reports / "groups.csv", rows)
     shown = rows[rows["group"] <= report_groups]
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     kept = Store(paths.store / "thumbnails.sqlite")

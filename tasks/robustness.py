@@ -11,14 +11,14 @@ from cbir.archive.manifest import read_manifest, unique_images
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.devices import Precision, keep_memory
 from cbir.errors import UserError
-from cbir.files import write_json, writing
+from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
 from cbir.robustness.alterations import KINDS
 from cbir.robustness.copies import Copies, copy_vectors
 from cbir.robustness.measuring import Robustness, choose, document, measure, table, take
 from cbir.robustness.page import Kept, Name, Read, write_page, write_sheet
-from cbir.spreadsheet import as_text
+from cbir.spreadsheet import write_csv
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
@@ -81,10 +81,7 @@ def _namer(found: Robustness, source: ReducedImages, copies: Copies) -> Name:
 
 
 def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read, kept: Kept) -> None:
-    rows = table(found)
-    rows["path"] = rows["path"].map(as_text)
-    with writing(paths.reports / "robustness.csv") as temporary:
-        rows.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+    write_csv(paths.reports / "robustness.csv", table(found))
     write_page(paths.reports / "robustness.html", found, numbers, read=read, kept=kept)
     write_sheet(paths.reports / "robustness.png", found, read=read)
     write_json(paths.reports / "robustness.json", numbers)

@@ -1,6 +1,5 @@
 """Cleans an archive: looks at every file once in its life and says of each image whether it is usable, or why not."""
 
-import csv
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
+
+import pandas as pd
 
 from cbir.archive.inspection import (
     Inspection,
@@ -25,9 +26,8 @@ from cbir.archive.listing import Entry, list_archive
 from cbir.archive.manifest import Row
 from cbir.archive.sandbox import Lost, Outcome, run_isolated, usable_cores
 from cbir.errors import UserError
-from cbir.files import writing
 from cbir.progress import Progress, silent
-from cbir.spreadsheet import as_text
+from cbir.spreadsheet import write_csv
 from cbir.store import Store
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,9 @@ def clean_archive(
 
 
 def write_report(path: Path, rows: Sequence[Row]) -> None:
-    """What a person should know: each rejected image with its reason, then each exact copy with what it is a copy of.
+    """Write a CSV for people: each rejected image with its reason, then each exact copy with what it is a copy of.
 
-    A CSV in UTF-8 with a byte order mark, without which Excel breaks the accents; pages count from 1 here.
+    Pages count from 1 here.
     """
     rejected = [_line(row.status, row.reason or "", row) for row in rows if row.status != "ok"]
     copies = [
@@ -110,8 +110,7 @@ def write_report(path: Path, rows: Sequence[Row]) -> None:
         for row in rows
         if row.status == "ok" and row.duplicate_of is not None
     ]
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([_REPORT, *rejected, *copies])
+    write_csv(path, pd.DataFrame([*rejected, *copies], columns=_REPORT, dtype=object))
 
 
 def count_images(rows: Sequence[Row]) -> dict[str, int]:
@@ -229,6 +228,5 @@ def _rows(entries: Iterable[Entry], pages: Mapping[str, list[Page]]) -> list[Row
     return rows
 
 
-def _line(finding: str, reason: str, row: Row) -> list[str]:
-    values = [finding, row.path, row.page + 1, reason, row.width, row.height, row.bytes, row.format, row.mode]
-    return ["" if value is None else as_text(str(value)) for value in values]
+def _line(finding: str, reason: str, row: Row) -> list[str | int | None]:
+    return [finding, row.path, row.page + 1, reason, row.width, row.height, row.bytes, row.format, row.mode]

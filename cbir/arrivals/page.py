@@ -9,10 +9,9 @@ import pandas as pd
 
 from cbir.arrivals.changes import PAIRS, Arrivals
 from cbir.arrivals.survey import Skipped
-from cbir.files import writing
 from cbir.reports.html import picture, write_html
 from cbir.reports.thumbnails import Thumbnail
-from cbir.spreadsheet import as_markdown, as_text
+from cbir.spreadsheet import as_markdown, write_csv
 
 MOST_SHOWN = 400  # new images on the page; the table has all
 MOST_BESIDE = 5  # images beside a new one
@@ -145,15 +144,9 @@ def _changes(arrivals: Arrivals, kind: str) -> list[dict[str, Any]]:
 
 
 def write_arrivals_csv(path: Path, arrivals: Arrivals) -> None:
-    """All pairs, for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
-    table = arrivals.pairs[PAIRS].copy()
-    table["look"] = table["look"].map({True: "yes", False: ""})
-    for column in ("page", "other_page"):
-        table[column] = table[column].astype("Int64")
-    for column in ("file", "accession", "finding", "other_file", "other_accession"):
-        table[column] = table[column].map(as_text, na_action="ignore")
-    with writing(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+    """Write all pairs as a CSV for people."""
+    table = arrivals.pairs[PAIRS].astype({"page": "Int64", "other_page": "Int64"})
+    write_csv(path, table.assign(look=table["look"].map({True: "yes", False: ""})))
 
 
 def in_a_sentence(arrivals: Arrivals) -> str:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.files import writing
-from cbir.spreadsheet import as_text
+from cbir.spreadsheet import write_csv
 
 COLUMNS = [
     "group",  # number, the largest group first; changes as the archive grows
@@ -105,11 +104,7 @@ def group_numbers(summary: Summary) -> dict[str, float]:
     }
 
 
-def write_csv(path: Path, rows: pd.DataFrame) -> None:
-    """Writes all rows for people: UTF-8 with the mark by which Excel knows it, and no cell that runs as a formula."""
-    table = rows[COLUMNS].copy()
-    table["representative"] = table["representative"].map({True: "yes", False: ""})
-    for column in ("file", "accession", "caption", "caption_en", "known_group", "split"):
-        table[column] = table[column].map(as_text, na_action="ignore")
-    with writing(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8-sig", float_format="%.4f", lineterminator="\n")
+def write_groups_csv(path: Path, rows: pd.DataFrame) -> None:
+    """Writes all rows as a CSV for people."""
+    representative = rows["representative"].map({True: "yes", False: ""})
+    write_csv(path, rows[COLUMNS].assign(representative=representative))

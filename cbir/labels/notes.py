@@ -1,18 +1,19 @@
 """The report on names that came to nothing, in words for the person who keeps the list."""
 
-import csv
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cbir.files import writing
+import pandas as pd
+
 from cbir.labels.layouts import Mention
 from cbir.labels.names import Match, NameIndex, Problem
-from cbir.spreadsheet import as_text
+from cbir.spreadsheet import write_csv
 
 _SHOWN = 5  # candidates in a cell of the report
 _SUGGESTED = 1000
+_REPORT = ["file", "row", "name", "problem", "candidates", "what to do"]
 _ADVICE = {
     Problem.UNMATCHED: "correct the name, or bring the file in",
     Problem.AMBIGUOUS: "write the folder before the name, and the extension behind it",
@@ -51,12 +52,10 @@ def suggest_names(notes: Iterable[Note], index: NameIndex) -> tuple[Note, ...]:
 
 
 def write_notes(path: Path, notes: Iterable[Note]) -> None:
-    """Write the report, a CSV that spreadsheet programs open with the right accents."""
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "row", "name", "problem", "candidates", "what to do"])
-        for note in notes:
-            shown = " | ".join(note.candidates[:_SHOWN])
-            more = f" | and {len(note.candidates) - _SHOWN} more" if len(note.candidates) > _SHOWN else ""
-            cells = (note.file, str(note.row or ""), note.name, note.problem, shown + more, note.advice)
-            writer.writerow([as_text(cell) for cell in cells])
+    """Write the report, a CSV for people."""
+    lines = []
+    for note in notes:
+        shown = " | ".join(note.candidates[:_SHOWN])
+        more = f" | and {len(note.candidates) - _SHOWN} more" if len(note.candidates) > _SHOWN else ""
+        lines.append((note.file, note.row or None, note.name, note.problem, shown + more, note.advice))
+    write_csv(path, pd.DataFrame(lines, columns=_REPORT, dtype=object))

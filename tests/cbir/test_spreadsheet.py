@@ -1,6 +1,10 @@
+import csv
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
-from cbir.spreadsheet import as_markdown, as_text
+from cbir.spreadsheet import as_markdown, as_text, write_csv
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
@@ -15,3 +19,45 @@ def test_what_it_would_not_compute_stays_as_it_is(value: str) -> None:
 
 def test_no_text_breaks_out_of_a_cell_of_markdown() -> None:
     assert as_markdown("a|b\\c\n<img>`x`") == "a\\|b\\\\c &lt;img>'x'"
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_no_text_of_a_csv_runs_as_a_formula_whatever_its_column(tmp_path: Path, dtype: str) -> None:
+    evil = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "plain"]
+    table = pd.DataFrame({"file": pd.Series(evil, dtype=dtype), "=note": pd.Series(evil, dtype=dtype)})
+    write_csv(tmp_path / "t.csv", table)
+    heading, *rows = rows_of(tmp_path / "t.csv")
+    assert heading == ["file", "'=note"]
+    assert rows == [[as_text(text)] * 2 for text in evil]
+
+
+def test_numbers_stay_numbers_also_below_zero_and_missing_ones_are_empty(tmp_path: Path) -> None:
+    columns = {
+        "whole": pd.Series([-1, None, 3], dtype="Int64"),
+        "part": pd.Series([-0.25, 1 / 3, None]),
+        "counts": pd.Series([2, None, 3], dtype=object),
+        "mixed": pd.Series([-2, None, "-2"], dtype=object),
+    }
+    write_csv(tmp_path / "t.csv", pd.DataFrame(columns))
+    assert rows_of(tmp_path / "t.csv")[1:] == [
+        ["-1", "-0.2500", "2", "-2"],
+        ["", "0.3333", "", ""],
+        ["3", "", "3", "'-2"],
+    ]
+
+
+def test_a_csv_opens_with_the_right_accents_and_its_lines_end_in_one_way(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"name": ["é", "b"]}))
+    assert (tmp_path / "t.csv").read_bytes() == b"\xef\xbb\xbfname\n\xc3\xa9\nb\n"
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "one\rtwo", "one\r\ntwo", 'a "b", c'])
+def test_no_text_breaks_out_of_its_cell(tmp_path: Path, text: str) -> None:
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"name": [text, "next"], "other": ["x", "y"]}))
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert rows_of(tmp_path / "t.csv")[1:] == [[plain, "x"], ["next", "y"]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.groups.rows import COLUMNS, summarise, write_csv
+from cbir.groups.rows import COLUMNS, summarise, write_groups_csv
 from tests.support.findings import grouped, rows_of
 from tests.support.manifests import image_id_of, manifest
 
@@ -49,7 +49,7 @@ def test_the_summary_counts_files_and_images_apart() -> None:
 
 def test_the_csv_holds_all_columns_and_reads_back(tmp_path: Path) -> None:
     rows = rows_of(grouped(g=("a/1", "a/é 2")), manifest("a/1", "a/é 2"), {"a/1": "« Médine », de près\nverso"})
-    write_csv(tmp_path / "groups.csv", rows)
+    write_groups_csv(tmp_path / "groups.csv", rows)
     table = pd.read_csv(tmp_path / "groups.csv")
     assert table.columns.tolist() == COLUMNS
     assert table["file"].tolist() == ["a/1", "a/é 2"]
@@ -61,12 +61,12 @@ def test_the_csv_holds_all_columns_and_reads_back(tmp_path: Path) -> None:
 def test_no_cell_of_the_csv_runs_as_a_formula(tmp_path: Path) -> None:
     names = ["=a/1", "+a/2", "-a/3", "@a/4", "\ta/5"]
     captions = dict.fromkeys(names, '=HYPERLINK("http://example.org")')
-    write_csv(tmp_path / "groups.csv", rows_of(grouped(g=tuple(names)), manifest(*names), captions))
+    write_groups_csv(tmp_path / "groups.csv", rows_of(grouped(g=tuple(names)), manifest(*names), captions))
     table = pd.read_csv(tmp_path / "groups.csv")
     for column in ("file", "accession", "caption"):
         assert table[column].str.startswith("'").all()
 
 
 def test_without_groups_the_csv_is_its_header(tmp_path: Path) -> None:
-    write_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
+    write_groups_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
     assert (tmp_path / "groups.csv").read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"
