@@ -1,0 +1,137 @@
+"""Reads from the reference files what is known of the images of a manifest: groups, classes and captions."""
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
+from typing import Literal
+
+import pandas as pd
+
+from cbir.errors import UserError, nearest
+from cbir.labels.captions import find_captions
+from cbir.labels.groundtruth import folder_classes, resolve_groups
+from cbir.labels.layouts import TableLayout, read_layout
+from cbir.labels.names import NameIndex, Problem
+from cbir.labels.notes import Note
+from cbir.labels.tables import read_table
+
+Layout = Literal["auto", "column", "row", "pairs", "folders"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Names the reference files of an archive and how to read them, in the words of the section ``groundtruth``.
+
+    Attributes:
+        folder: that the files lie in.
+        file: the ground truth, below ``folder``; empty: there is none.
+        layout: of the ground truth; ``folders``: the class of an image is its folder's name, there is no file.
+        unlabelled: folders that name no class.
+        captions: a file or a folder of Excel files, below ``folder``; empty: there are none.
+        caption_prompt: of a CSV file, only captions whose prompt begins so.
+    """
+
+    folder: Path
+    file: str = ""
+    layout: Layout = "auto"
+    unlabelled: tuple[str, ...] = ()
+    captions: str = ""
+    caption_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Holds what the reference files say of the images of a manifest.
+
+    Attributes:
+        groups: disjoint groups of image_ids, of two or more each.
+        classes, captions: by image_id.
+        notes: on what came to nothing, or is odd.
+        account: lines for a log: what was read, and how much of it the archive has.
+        names, matched: of the ground truth's names, how many there are and how many mean an image.
+    """
+
+    groups: tuple[tuple[str, ...], ...] = ()
+    classes: Mapping[str, str] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    account: tuple[str, ...] = ()
+    names: int = 0
+    matched: int = 0
+
+
+def read_reference(reference: Reference, manifest: pd.DataFrame) -> Known:
+    """Reads what is known of these images; what is not in the manifest, such as a later accession, leaves no trace.
+
+    Raises:
+        UserError: a file is not in the folder of reference files, or cannot be read as what it is meant to be; the
+            layout does not go with the file.
+    """
+    index = NameIndex(manifest)
+    if reference.layout == "folders":
+        known = _read_folders(reference, manifest)
+    elif reference.file:
+        known = _read_groups(_path_of("file", reference.file, reference.folder), reference.layout, index)
+    elif reference.layout == "auto":
+        known = Known(account=("no ground truth: groups can be found, but not evaluated",))
+    else:
+        raise UserError(
+            f"groundtruth.file is empty, but groundtruth.layout is {reference.layout}; bring a file in "
+            "(cbir import DIR --groundtruth FILE), or set the layout to auto"
+        )
+    return _with_captions(known, reference, manifest, index) if reference.captions else known
+
+
+def _read_folders(reference: Reference, manifest: pd.DataFrame) -> Known:
+    if reference.file:
+        raise UserError(
+            f"groundtruth.file is {reference.file}, but layout folders reads no file; "
+            'set it to "", or name another layout'
+        )
+    classes, notes = folder_classes(manifest, unlabelled=reference.unlabelled)
+    line = f"layout folders: {len(classes)} images in {len(set(classes.values()))} classes"
+    return Known(classes=classes, notes=notes, account=(line,))
+
+
+def _read_groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex) -> Known:
+    is_file = functools.cache(lambda name: index.match(name).problem is not Problem.UNMATCHED)
+    reading = read_layout(read_table(path), layout=layout, is_file=is_file)
+    groups = resolve_groups(reading, index, file=path.name)
+    origin = "found" if layout == "auto" else "as set"
+    account = (
+        f"layout {reading.layout} ({origin}): {reading.mentions} names in {len(reading.groups)} groups",
+        f"{groups.matched} names matched, {_problems(groups.notes)}",
+        f"{len(groups.members)} groups of two or more, {groups.images} images in them",
+    )
+    return Known(groups.members, notes=groups.notes, account=account, names=reading.mentions, matched=groups.matched)
+
+
+def _with_captions(known: Known, reference: Reference, manifest: pd.DataFrame, index: NameIndex) -> Known:
+    source = _path_of("captions", reference.captions, reference.folder)
+    captions = find_captions(source, manifest=manifest, index=index, prompt=reference.caption_prompt)
+    line = f"{captions.read} captions for {len(captions.texts)} images, {_problems(captions.notes)}"
+    notes, account = (*known.notes, *captions.notes), (*known.account, line)
+    return replace(known, captions=captions.texts, notes=notes, account=account)
+
+
+def _problems(notes: Iterable[Note]) -> str:
+    counts = Counter(problem for note in notes for problem in Problem if note.problem.startswith(problem))
+    return ", ".join(f"{counts[problem]} {problem.name.lower()}" for problem in Problem)
+
+
+def _path_of(param: Literal["file", "captions"], name: str, folder: Path) -> Path:
+    """The file that a param names in the folder of reference files."""
+    option = {"file": "--groundtruth", "captions": "--captions"}[param]
+    bring = f"bring it in with cbir import DIR {option} FILE"
+    path = folder / name
+    if ".." in PurePath(name).parts or not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"groundtruth.{param} is {name}, but must lie inside {folder}; {bring}")
+    if not path.exists():
+        hint = nearest(name, sorted(other.name for other in folder.glob("[!.]*")))
+        raise UserError(
+            f"groundtruth.{param} is {name}, but {path} is not there ({hint}); {bring}, "
+            'or set the param to "" to go on without'
+        )
+    return path
