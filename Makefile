@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TWO := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test test-all lint bench ui clean
+.PHONY: help run test test-all lint presets bench ui clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -30,6 +30,9 @@ lint: $(READY) ## formatting, rules, types
 	ruff format --check .
 	ruff check .
 	mypy
+
+presets: $(READY) ## presets/default.yaml anew, after an edit of params.yaml
+	$(BIN)/python -m tests.support.default_preset
 
 bench: $(READY) ## benchmarks, as ratios against named baselines; writes reports/bench.json
 	python -m benchmarks $(ARGS)

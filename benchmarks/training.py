@@ -131,7 +131,7 @@ def prepare(folder: Path, shared: Path) -> Archive:
     shutil.copy(shared / WEIGHTS, paths.weights)
     paths.reference.mkdir(parents=True)
     shutil.copy(source / "groundtruth.xlsx", paths.reference)
-    clean(paths, **params["images"], **params["clean"])
+    clean(paths, **grouped(clean, params["images"] | params["clean"]))
     known = params["groundtruth"] | {"file": "groundtruth.xlsx"}
     groundtruth(paths, **known)
     images = read_training(paths.training)

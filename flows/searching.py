@@ -8,11 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from cbir.archive.manifest import read_manifest
+from cbir.encoders.devices import Precision
 from cbir.errors import UserError
 from cbir.groups.table import read_groups
-from cbir.groups.threshold import threshold_in_use
+from cbir.groups.threshold import Chosen, threshold_in_use
+from cbir.images.reduced import LongestSide
 from cbir.serving.search import Searcher, locate
-from tasks.harness.settings import PARAMS, Paths, read_yaml
+from tasks.harness.settings import PARAMS, Paths, load_value, read_yaml
 
 GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
 
@@ -30,19 +32,18 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
         raise UserError(f"{image} is no file: give the path of an image")
     manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)
     params = read_yaml(PARAMS)
+    chosen = load_value("group.threshold", Chosen, params)
     searcher = Searcher.open(
         paths.encoder,
         paths.index,
         paths.embeddings,
-        longest_side=params["images"]["longest_side"],
-        precision=params["embed"]["precision"],
+        longest_side=load_value("images.longest_side", LongestSide, params),
+        precision=load_value("embed.precision", Precision, params),
         text=text is not None,
     )
     hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
     found = locate(hits, manifest, groups)
-    threshold = (
-        None if image is None else threshold_in_use(paths.reports / "threshold.json", params["group"]["threshold"])[0]
-    )
+    threshold = None if image is None else threshold_in_use(paths.reports / "threshold.json", chosen)[0]
     Console().print(_table(found, threshold))
 
 

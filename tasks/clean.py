@@ -17,17 +17,11 @@ log = logging.getLogger(__name__)
 def clean(
     paths: Paths,
     *,
-    longest_side: int,
-    max_pixels: int,
-    max_bytes: int,
-    min_side: int,
-    blank_deviation: float,
-    timeout: float,
-    workers: int,
+    rules: Rules,
+    labour: Labour,
 ) -> None:
     """Write the manifest of the archive, its counts and what was rejected, and fill the store of reduced images."""
-    rules = Rules(longest_side, max_pixels, max_bytes, min_side, blank_deviation)
-    rows = clean_archive(paths.raw, paths.store, rules=rules, labour=Labour(timeout, workers), progress=tqdm)
+    rows = clean_archive(paths.raw, paths.store, rules=rules, labour=labour, progress=tqdm)
     report = paths.reports / "cleaning.csv"
     write_manifest(paths.manifest, rows)
     write_report(report, rows)

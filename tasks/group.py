@@ -3,9 +3,11 @@
 import logging
 import os
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import tqdm
+from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest
 from cbir.embedding.files import read_embeddings
@@ -15,12 +17,12 @@ from cbir.groups.linkage import group_images
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import group_numbers, report_rows, summarise, write_groups_csv
 from cbir.groups.table import write_groups
-from cbir.groups.threshold import threshold_in_use
+from cbir.groups.threshold import Chosen, threshold_in_use
 from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
-from cbir.reports.thumbnails import Thumbnail, page_side, read_thumbnails
+from cbir.reports.thumbnails import Thumbnail, ThumbnailSide, page_side, read_thumbnails
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
@@ -37,9 +39,19 @@ _LINKS = [  # files that the pipeline writes beside the page
 log = logging.getLogger(__name__)
 
 
-def group(paths: Paths, *, longest_side: int, threshold: float, report_groups: int, thumbnail_side: int) -> None:
+def group(
+    paths: Paths,
+    *,
+    longest_side: int,
+    threshold: Chosen,
+    report_groups: Annotated[int, Ge(0)],
+    thumbnail_side: ThumbnailSide,
+) -> None:
     """Put near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
-    _check(threshold=threshold, report_groups=report_groups, thumbnail_side=thumbnail_side, longest_side=longest_side)
+    if thumbnail_side > longest_side:
+        raise UserError(
+            f"group.thumbnail_side must be at most images.longest_side ({longest_side}), is {thumbnail_side}"
+        )
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
     groups = _find(paths, manifest, threshold=value)
@@ -82,17 +94,6 @@ def _find(paths: Paths, manifest: pd.DataFrame, *, threshold: float) -> pd.DataF
         threshold=threshold,
         progress=tqdm.tqdm,
     )
-
-
-def _check(*, threshold: float, report_groups: int, thumbnail_side: int, longest_side: int) -> None:
-    if not 0 <= threshold <= 1:
-        raise UserError(f"group.threshold must be a cosine between 0 and 1, is {threshold}; 0 takes the learned one")
-    if report_groups < 0:
-        raise UserError(f"group.report_groups must be 0 or more, is {report_groups}")
-    if not 32 <= thumbnail_side <= longest_side:
-        raise UserError(
-            f"group.thumbnail_side must be between 32 and images.longest_side ({longest_side}), is {thumbnail_side}"
-        )
 
 
 def _thumbnails(

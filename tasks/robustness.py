@@ -1,16 +1,16 @@
 """Stage ``robustness``: altered copies of images go into the gallery; at which rank does each come back?"""
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.devices import Precision, keep_memory
-from cbir.errors import UserError
 from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
@@ -32,13 +32,11 @@ def robustness(
     longest_side: int,
     batch_size: int,
     precision: Precision,
-    images: int,
+    images: Annotated[int, Ge(1), "to choose by hand name files in robustness.chosen"],
     chosen: list[str],
     seed: int,
 ) -> None:
     """Alter images, find the copies, and write where they came back: as numbers, as a table, a page and a picture."""
-    if images < 1:
-        raise UserError(f"robustness.images must be at least 1, is {images}; or name files in robustness.chosen")
     keep_memory()
     manifest = read_manifest(paths.manifest)
     asked = take(manifest, chosen) if chosen else choose(unique_images(manifest), count=images, seed=seed)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+
+from annotated_types import Ge, Gt
 
 import pandas as pd
 
@@ -47,14 +49,8 @@ class Labour:
         workers: processes that decode; 0: one a core.
     """
 
-    timeout: float
-    workers: int
-
-    def __post_init__(self) -> None:
-        if self.timeout <= 0:
-            raise UserError(f"timeout is {self.timeout:g} seconds; it must be positive")
-        if self.workers < 0:
-            raise UserError(f"workers is {self.workers}; it must be positive, or 0 for one a core")
+    timeout: Annotated[float, Gt(0)]
+    workers: Annotated[int, Ge(0)]
 
 
 def clean_archive(

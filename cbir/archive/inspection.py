@@ -9,19 +9,19 @@ import logging
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import imagehash
 import numpy as np
 import pyvips
+from annotated_types import Ge
 from PIL import Image
 
-from cbir.errors import UserError
 from cbir.images import reduced
 from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, Header, ImageFile, UnreadableImage, open_image
-from cbir.images.reduced import ReducedImages
+from cbir.images.reduced import LongestSide, ReducedImages
 from cbir.store import Store
 
 VERSION = 1  # to be raised with any change of the code that decides what is found
@@ -41,16 +41,11 @@ class Rules:
         blank_deviation: grey levels of 255; a page whose tones have a smaller standard deviation is blank.
     """
 
-    longest_side: int
-    max_pixels: int
-    max_bytes: int
-    min_side: int
-    blank_deviation: float
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value < (0 if name in ("min_side", "blank_deviation") else 1):
-                raise UserError(f"{name} is {value}; it must be positive")
+    longest_side: LongestSide
+    max_pixels: Annotated[int, Ge(1)]
+    max_bytes: Annotated[int, Ge(1)]
+    min_side: Annotated[int, Ge(0)]
+    blank_deviation: Annotated[float, Ge(0)]
 
     def key(self, image_id: str) -> str:
         """The store's key of a file's inspection, by the image_id of its first page: all that decides its outcome."""

@@ -60,14 +60,12 @@ def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.s
     that jump and times in the future do not matter. Where nothing has to stand still, there is no wait.
 
     Args:
-        settle: seconds; on a network folder more than its clients keep files' sizes for (NFS: 60).
+        settle: seconds, 0 or more; on a network folder more than its clients keep files' sizes for (NFS: 60).
         wait: waits so many seconds.
 
     Raises:
-        UserError: there is no such folder, or ``settle`` is negative.
+        UserError: there is no such folder.
     """
-    if settle < 0:
-        raise UserError(f"landing.settle is {settle}; it must be 0 seconds or more")
     landing = require_landing(landing)
     judge = functools.cache(lambda file: is_image(file.file))  # by path and facts: no file is opened twice
     before = _glance(landing)

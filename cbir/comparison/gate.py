@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from annotated_types import Ge, Gt, Le
 
 from cbir.comparison.paired import compare
 from cbir.errors import UserError
@@ -21,22 +22,11 @@ class Gate:
         metric: of the per-query tables; must be better.
         significance: upper bound of the p-value of the paired bootstrap over groups.
         tolerance: the most that recall_at_p90 may fall.
-
-    Raises:
-        UserError: a value out of its range.
     """
 
     metric: str
-    significance: float
-    tolerance: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.significance <= 1:
-            raise UserError(
-                f"promotion.significance must be above 0 and at most 1, is {self.significance:g}: it is a probability"
-            )
-        if self.tolerance < 0:
-            raise UserError(f"promotion.tolerance must be 0 or more, is {self.tolerance:g}")
+    significance: Annotated[float, Gt(0), Le(1), "it is a probability"]
+    tolerance: Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from cbir.errors import UserError
 from cbir.evaluation.relevance import Gallery, Relevance, retrieval_task
 from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval, metrics_document, query_table
 from cbir.evaluation.threshold import Rule
@@ -18,36 +18,16 @@ from cbir.files import write_json, write_parquet
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """The settings of an evaluation; the names are those of the section ``evaluate`` of params.yaml.
-
-    Raises:
-        UserError: a value out of its range.
-    """
+    """The settings of an evaluation; the names are those of the section ``evaluate`` of params.yaml."""
 
     queries: Literal["test", "all"]
     gallery: Gallery
     relevance: Relevance
     threshold_rule: Rule
-    target_precision: float
-    default_threshold: float
-    bootstrap: int
+    target_precision: Annotated[float, Gt(0), Le(1), "it is a part of the pairs"]
+    default_threshold: Annotated[float, Ge(-1), Le(1), "it is a cosine similarity"]
+    bootstrap: Annotated[int, Ge(0), "it is a number of resamples, 0 for no intervals"]
     seed: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.target_precision <= 1:
-            raise UserError(
-                f"evaluate.target_precision must be above 0 and at most 1, is {self.target_precision}: "
-                "it is a part of the pairs"
-            )
-        if not -1 <= self.default_threshold <= 1:
-            raise UserError(
-                f"evaluate.default_threshold must lie between -1 and 1, is {self.default_threshold}: "
-                "it is a cosine similarity"
-            )
-        if self.bootstrap < 0:
-            raise UserError(
-                f"evaluate.bootstrap must be 0 (no intervals) or more, is {self.bootstrap}: it is a number of resamples"
-            )
 
     def evaluate(
         self,

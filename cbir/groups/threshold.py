@@ -3,9 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le
 
 from cbir.files import require_file
+
+Chosen = Annotated[float, Ge(0), Le(1), "it is a cosine similarity, and 0 takes the learned one"]
 
 
 def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:

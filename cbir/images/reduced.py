@@ -3,8 +3,10 @@
 import struct
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, UnreadableImage, read_image
@@ -12,6 +14,8 @@ from cbir.store import Store
 
 VERSION = 1  # raise it with any change of the code that decides the pixels
 _HEADER = struct.Struct("<III")  # height, width, channels
+
+LongestSide = Annotated[int, Ge(1)]  # px
 
 
 class ReducedImages:

@@ -6,10 +6,12 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import PIL
+from annotated_types import Ge
 from PIL import Image
 
 from cbir.images.reduced import ReducedImages
@@ -17,6 +19,8 @@ from cbir.progress import Progress, silent
 from cbir.store import Store
 
 VERSION = 1  # raise it with any change of the code that decides a thumbnail
+
+ThumbnailSide = Annotated[int, Ge(32)]  # px
 
 PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in 2 s
 _BYTES_PER_SQUARE = 0.14  # of a WebP, by its longest side squared; measured on old photographs (0.10 at 512 px)

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from annotated_types import Ge
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
@@ -25,7 +26,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from cbir.errors import UserError
 from flows.pipeline.stages import StageError, StageInterruptedError, Tell
 from flows.processes.running import Running
-from tasks.harness.settings import PARAMS, load_paths, load_section, read_yaml
+from tasks.harness.settings import PARAMS, load_paths, load_section, load_value, read_yaml
 from tasks.harness.stage import die_with_parent
 
 if TYPE_CHECKING:
@@ -42,15 +43,10 @@ STAGE = "embed"
 class Shards:
     """The section ``shards`` of params.yaml."""
 
-    runner: Literal["processes", "ray"] = "processes"
-    workers: int = 1
-    address: str = ""
-    rows: int = 2048
-
-    def __post_init__(self) -> None:
-        for name in ("workers", "rows"):
-            if getattr(self, name) < 1:
-                raise UserError(f"params.yaml: shards.{name} must be at least 1, is {getattr(self, name)}")
+    runner: Literal["processes", "ray"]
+    workers: Annotated[int, Ge(1)]
+    address: str
+    rows: Annotated[int, Ge(1)]
 
     @property
     def wanted(self) -> bool:
@@ -71,13 +67,10 @@ class Folders:
     host: str
 
 
-def load_shards(params: dict[str, Any]) -> Shards:
-    """The section ``shards``, checked; where there is none, the stage alone."""
-    return load_section("shards", Shards, {"shards": {**asdict(Shards()), **(params.get("shards") or {})}})
-
-
 def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
-    """Have workers compute the vectors that the stage embed of a workspace is about to miss; none where not wanted.
+    """Have workers compute the vectors that the stage embed of a workspace is about to miss.
+
+    None are started where params.yaml has no section ``shards``, or one that wants none.
 
     Raises:
         StageError: a worker could not do its part, in one sentence.
@@ -85,8 +78,7 @@ def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
     """
     params = read_yaml(root / PARAMS)
     try:
-        shards = load_shards(params)
-        if shards.wanted:
+        if "shards" in params and (shards := load_section("shards", Shards, params)).wanted:
             _embed(root, params, shards, tell, running)
     except UserError as error:
         raise StageError(f"{STAGE}: {error}") from error
@@ -94,19 +86,21 @@ def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
 
 def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell, running: Running) -> None:
     from cbir.archive.manifest import read_manifest, unique_images
-    from cbir.embedding.inference import plan  # PyTorch: seconds that a run without shards does not pay
+    from cbir.embedding.inference import Device, plan  # PyTorch: seconds that a run without shards does not pay
     from cbir.embedding.vectors import StoredVectors
+    from cbir.encoders.devices import Precision
+    from cbir.images.reduced import LongestSide
 
-    paths, settings = load_paths(params), params["embed"]
+    paths = load_paths(params)
     encoder, archive, store = ((root / path).resolve() for path in (paths.encoder, paths.raw, paths.store))
     where = Folders(encoder, archive, store, host=socket.gethostname())
     images = unique_images(read_manifest(root / paths.manifest))[["image_id", "path", "page"]]
     recipe = plan(
         where.encoder,
-        device=settings["device"],
-        precision=settings["precision"],
-        batch_size=settings["batch_size"],
-        longest_side=params["images"]["longest_side"],
+        device=load_value("embed.device", Device, params),
+        precision=load_value("embed.precision", Precision, params),
+        batch_size=load_value("embed.batch_size", int, params),
+        longest_side=load_value("images.longest_side", LongestSide, params),
     )
     vectors = StoredVectors(where.store, recipe)
     missing = vectors.missing(images)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
@@ -18,6 +19,9 @@ from cbir.arrivals.intake import Intake, take_in
 from cbir.arrivals.landing import Look, look
 from cbir.encoders.files import CONFIG_FILE
 from cbir.errors import UserError
+from cbir.groups.threshold import Chosen
+from cbir.images.reduced import LongestSide
+from cbir.reports.thumbnails import ThumbnailSide
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import result_of
 from flows.pipeline.stages import Outcome, plan_stages
@@ -27,7 +31,7 @@ from flows.unattended.run import Done, RunError, tell, unattended
 from flows.workspace.copies import writers_of
 from flows.workspace.settings import HELD, set_params
 from tasks.arrivals import is_reported, mark_reported, prepare_baseline, report_arrivals
-from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
+from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, load_value, read_yaml
 
 LOCK = Path("dvc.lock")
 
@@ -36,7 +40,7 @@ LOCK = Path("dvc.lock")
 class Landing:
     """The section ``landing`` of params.yaml."""
 
-    settle: float
+    settle: Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def pin_training(paths: Paths) -> None:
     They are those of the manifest: where none is named, that was all. One that has no image of its own is named too,
     for the ground truth may call an image by the name of a copy.
     """
-    if read_yaml(PARAMS)["groundtruth"]["accessions"]:
+    if load_value("groundtruth.accessions", list[str], read_yaml(PARAMS)):
         return
     names = accessions_of(read_manifest(paths.manifest)["path"])
     for change in set_params([f"groundtruth.accessions={json.dumps(names, ensure_ascii=False)}"]):
@@ -153,10 +157,10 @@ def _report(paths: Paths, landed: Intake, outcomes: Sequence[Outcome]) -> Done:
     params = read_yaml(PARAMS)
     arrived = report_arrivals(
         paths,
-        chosen_threshold=params["group"]["threshold"],
+        chosen_threshold=load_value("group.threshold", Chosen, params),
         margin=load_section("arrivals", Arrivals, params).margin,
-        longest_side=params["images"]["longest_side"],
-        thumbnail_side=params["group"]["thumbnail_side"],
+        longest_side=load_value("images.longest_side", LongestSide, params),
+        thumbnail_side=load_value("group.thumbnail_side", ThumbnailSide, params),
         left=landed.left,
         waiting=landed.waiting,
     )

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Gt
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
@@ -39,7 +40,7 @@ class Notify:
 
     command: str
     webhook: str
-    timeout: float
+    timeout: Annotated[float, Gt(0)]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 import copy
 import inspect
 import re
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
+from dataclasses import astuple, dataclass, fields, is_dataclass
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from cbir.errors import UserError, nearest
@@ -22,6 +23,9 @@ GRAPH = Path("dvc.yaml")
 RENAMED = {"train.accessions": "groundtruth.accessions", "evaluate.threshold": "evaluate.threshold_rule"}  # since 0.1
 HERE = Path()  # the workspace that is the working directory
 OUTPUTS = ("outs", "metrics", "plots")  # the kinds that dvc.yaml knows
+
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_BOUNDS = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
 
 
 @dataclass(frozen=True)
@@ -86,24 +90,68 @@ def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -
     Raises:
         UserError: a value that is missing, unknown or of another type.
     """
-    values, wanted = params.get(section) or {}, typing.get_type_hints(kind)
+    values, wanted = params.get(section) or {}, _hints(kind)
     check(section, values, wanted)
     _require(section, values, wanted)
     return kind(**values)
 
 
-def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Compare names and types of values with what is expected; a value that is missing is no matter of this check.
+def load_value(name: str, kind: Any, params: Mapping[str, Any]) -> Any:
+    """Reads one value (``section.key``) of params.yaml, which another section's reader needs, checked.
 
     Raises:
-        UserError: a value that is unknown or of another type, with the nearest name or the type wanted.
+        UserError: it is missing, or not of its kind.
+    """
+    section, _, key = name.partition(".")
+    values = {name: value for name, value in (params.get(section) or {}).items() if name == key}
+    check(section, values, {key: kind})
+    _require(section, values, {key: kind})
+    return values[key]
+
+
+def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compares names and values with what is expected; a value that is missing is no matter of this check.
+
+    Args:
+        expected: kinds by name. A kind is a type, or ``Annotated`` with its range, and with words that say why or how.
+
+    Raises:
+        UserError: a value that is unknown, with the nearest name, or that is not of its kind, with the rule.
     """
     for name, value in values.items():
         if name not in expected:
             hint = renamed(f"{section}.{name}") or nearest(name, expected)
             raise UserError(f"params.yaml: {section}.{name} is no parameter; {hint}")
-        if not _fits(value, expected[name]):
-            raise UserError(f"params.yaml: {section}.{name} must be {_describe(expected[name])}, is {value!r}")
+        if rule := _broken(value, expected[name]):
+            words, why = rule
+            raise UserError(f"params.yaml: {section}.{name} must be {words}, is {value!r}{why}")
+
+
+def _broken(value: Any, kind: Any) -> tuple[str, str] | None:
+    """The rule that a value breaks and what is to say of it, in words; None where it breaks none."""
+    try:
+        _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        words, bounds, why = _in_words(kind)
+        out_of_range = error.errors()[0]["type"].startswith(("greater_than", "less_than", "finite"))
+        return (bounds if out_of_range and bounds else words), why
+    return None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _in_words(kind: Any) -> tuple[str, str, str]:
+    """A kind of value: its type, its range and what is to say of it, each empty where there is none."""
+    base, *notes = typing.get_args(kind) if typing.get_origin(kind) is Annotated else (kind,)
+    if typing.get_origin(base) is typing.Literal:
+        words = "one of " + ", ".join(str(value) for value in typing.get_args(base))
+    else:
+        words = _WORDS.get(base) or f"of type {str(base).replace('typing.', '')}"
+    bounds = [f"{_BOUNDS[type(note)]} {astuple(note)[0]}" for note in notes if type(note) in _BOUNDS]
+    return words, " and ".join(bounds), "".join(f": {note}" for note in notes if isinstance(note, str))
 
 
 def renamed(name: str) -> str:
@@ -114,33 +162,10 @@ def renamed(name: str) -> str:
 def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
     for name, kind in expected.items():
         if name not in values:
+            words = " and ".join(filter(None, _in_words(kind)[:2]))
             before = [old for old, new in RENAMED.items() if new == f"{section}.{name}"]
             hint = f"; where {before[0]} stands, rename it" if before else ""
-            raise UserError(f"params.yaml: {section}.{name} is missing; it must be {_describe(kind)}{hint}")
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in typing.get_args(kind))
-    if origin is typing.Literal:
-        return value in typing.get_args(kind)
-    if origin is list:
-        return isinstance(value, list) and all(_fits(item, typing.get_args(kind)[0]) for item in value)
-    if origin is dict:
-        return isinstance(value, dict)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return kind is Any or isinstance(value, kind)
-
-
-def _describe(kind: Any) -> str:
-    if typing.get_origin(kind) is typing.Literal:
-        return "one of " + ", ".join(str(value) for value in typing.get_args(kind))
-    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    return names.get(kind) or f"of type {str(kind).replace('typing.', '')}"
+            raise UserError(f"params.yaml: {section}.{name} is missing; it must be {words}{hint}")
 
 
 def arguments(function: Callable[..., None]) -> dict[str, Any]:
@@ -167,7 +192,7 @@ def schema(function: Callable[..., None]) -> dict[str, Any]:
     """The params that a stage's function takes, with their types; in the place of a data class its fields."""
     found: dict[str, Any] = {}
     for name, kind in _keywords(function).items():
-        found |= typing.get_type_hints(kind) if is_dataclass(kind) else {name: kind}
+        found |= _hints(kind) if is_dataclass(kind) else {name: kind}
     return found
 
 
@@ -182,8 +207,12 @@ def grouped(function: Callable[..., None], values: dict[str, Any]) -> dict[str, 
     return found
 
 
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
 def _keywords(function: Callable[..., None]) -> dict[str, Any]:
-    hints = typing.get_type_hints(function)
+    hints = _hints(function)
     return {n: hints[n] for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 

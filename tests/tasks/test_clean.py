@@ -1,7 +1,7 @@
-import inspect
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from PIL import Image
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.images.reduced import ReducedImages
 from tasks.clean import clean
-from tasks.harness.settings import Paths, load_paths, read_yaml
+from tasks.harness.settings import Paths, grouped, load_paths, read_yaml, schema
 
 PROJECT = Path(__file__).parents[2]
 
@@ -28,20 +28,19 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     return load_paths(read_yaml(PROJECT / "params.yaml"))
 
 
-def settings() -> dict[str, object]:
+def settings() -> dict[str, Any]:
     params = read_yaml(PROJECT / "params.yaml")
     return {**params["images"], **params["clean"], "workers": 1}
 
 
 def test_params_yaml_holds_what_the_stage_takes() -> None:
-    taken = [name for name, one in inspect.signature(clean).parameters.items() if one.kind is one.KEYWORD_ONLY]
-    assert sorted(settings()) == sorted(taken)
+    assert settings().keys() == schema(clean).keys()
 
 
 def test_the_manifest_the_report_and_the_store_are_written_and_a_rerun_gives_the_same_bytes(
     paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clean(paths, **settings())  # type: ignore[arg-type]
+    clean(paths, **grouped(clean, settings()))
     manifest = read_manifest(paths.manifest)
     assert manifest["status"].tolist() == ["ok", "ok", "ok", "ok", "corrupt"]
     assert manifest["path"][0] == "first/Füße (1)/0.png"
@@ -58,6 +57,6 @@ def test_the_manifest_the_report_and_the_store_are_written_and_a_rerun_gives_the
     assert [store.read(row.image_id, row.path, row.page).shape for row in images.itertuples()] == [(60, 80)] * 3
 
     paths.manifest.unlink()
-    clean(paths, **settings())  # type: ignore[arg-type]
+    clean(paths, **grouped(clean, settings()))
     assert [path.read_bytes() for path in written] == outputs
     assert sorted(os.listdir(paths.manifest.parent)) == ["manifest.parquet", "raw"]  # noqa: PTH208

@@ -14,7 +14,6 @@ from cbir.archive.manifest import SCHEMA
 from cbir.embedding.files import write_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.images.reading import UnreadableImage
 from cbir.images.reduced import ReducedImages
 from cbir.robustness.alterations import KINDS
@@ -100,11 +99,6 @@ def test_another_seed_alters_otherwise(paths: Paths) -> None:
         tables.append(pd.read_csv(paths.reports / "robustness.csv"))
     assert (tables[0]["path"] == tables[1]["path"]).all()
     assert (tables[0]["similarity"] != tables[1]["similarity"]).any()
-
-
-def test_no_images_at_all_are_refused(paths: Paths) -> None:
-    with pytest.raises(UserError, match=r"robustness\.images must be at least 1, is 0"):
-        robustness(paths, **OPTIONS | {"images": 0})
 
 
 def test_an_image_that_is_gone_from_store_and_archive_is_named(paths: Paths) -> None:

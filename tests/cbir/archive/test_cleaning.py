@@ -149,12 +149,6 @@ def test_an_archive_that_is_not_there_or_empty_is_told_with_the_way_out(tmp_path
         clean(tmp_path)
 
 
-@pytest.mark.parametrize(("timeout", "workers", "name"), [(0, 1, "timeout"), (1, -1, "workers")])
-def test_how_the_work_is_done_is_checked(timeout: float, workers: int, name: str) -> None:
-    with pytest.raises(UserError, match=f"{name} is"):
-        Labour(timeout, workers)
-
-
 ROWS = [
     Row("a" * 32, "x/1.jpg", 0, "x", 9, 80, 60, "JPEG", "rgb8", "ok", None, None, "0" * 16),
     Row("a" * 32, "x/é 2.jpg", 0, "x", 9, 80, 60, "JPEG", "rgb8", "ok", None, "x/1.jpg", "0" * 16),

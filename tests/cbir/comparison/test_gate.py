@@ -94,9 +94,3 @@ def test_a_metric_that_queries_have_not_is_named_with_those_that_they_have() -> 
     gate = Gate(metric="micro_ap", significance=0.05, tolerance=0.0)
     with pytest.raises(UserError, match=r"promotion\.metric is 'micro_ap', .*; there are map@10, mrr$"):
         require_metric(measured(SERVED), gate)
-
-
-@pytest.mark.parametrize(("name", "value"), [("significance", 0.0), ("significance", 1.5), ("tolerance", -0.1)])
-def test_a_value_out_of_its_range_is_named_with_its_rule(name: str, value: float) -> None:
-    with pytest.raises(UserError, match=rf"promotion\.{name} must .*{value:g}"):
-        Gate(**{"metric": "map@10", "significance": 0.05, "tolerance": 0.0, name: value})

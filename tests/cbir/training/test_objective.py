@@ -6,7 +6,7 @@ import pytest
 from cbir.encoders.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.training.objective import build_objective
-from cbir.training.settings import Settings
+from tests.support.training import train_settings
 
 NOTHING = pd.DataFrame()
 
@@ -14,11 +14,11 @@ NOTHING = pd.DataFrame()
 def test_an_unknown_method_is_refused_with_those_there_are() -> None:
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32)
     with pytest.raises(UserError, match=r"train.method must be one of .*classifier.*none.*simclr.*, is 'byol'"):
-        build_objective("byol", encoder, NOTHING, Settings())
+        build_objective("byol", encoder, NOTHING, train_settings())
 
 
 @pytest.mark.parametrize("method", ["simclr", "none", "classifier"])
 def test_only_clip_is_tuned_in_parts(method: str) -> None:
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32)
     with pytest.raises(UserError, match=f"train.tune lora is for train.method clip alone, is set with {method}"):
-        build_objective(method, encoder, NOTHING, Settings(tune="lora"))
+        build_objective(method, encoder, NOTHING, train_settings(tune="lora"))

@@ -16,13 +16,13 @@ from cbir.training.optimisers import (
     set_rates,
     start_afresh,
 )
-from cbir.training.settings import Settings
+from tests.support.training import train_settings
 
 ENCODER = build_encoder(backbone="timm/test_resnet", image_size=32)
 
 
 def course(steps: int, losses: list[float] | None = None, **changes: Any) -> list[float]:
-    settings = Settings(**changes)
+    settings = train_settings(**changes)
     return [
         part_of_rate(settings, step=step, steps=steps, losses=(losses or [])[: step // steps])
         for step in range(steps * settings.epochs)
@@ -76,12 +76,12 @@ def test_a_restart_forgets_the_moments() -> None:
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam)])
 def test_the_optimizer_is_the_one_asked_for(name: Any, kind: type) -> None:
-    assert type(build_optimizer(ENCODER, nn.Linear(2, 2), Settings(optimizer=name))) is kind
+    assert type(build_optimizer(ENCODER, nn.Linear(2, 2), train_settings(optimizer=name))) is kind
 
 
 def test_heads_have_their_own_rate_and_vectors_do_not_decay() -> None:
     head = nn.Linear(2, 2)
-    settings = Settings(learning_rate=0.1, head_learning_rate=0.5, weight_decay=0.01)
+    settings = train_settings(learning_rate=0.1, head_learning_rate=0.5, weight_decay=0.01)
     optimizer = build_optimizer(ENCODER, head, settings)
     set_rates(optimizer, 0.5)
     found = {id(one): group for group in optimizer.param_groups for one in group["params"]}
@@ -95,5 +95,5 @@ def test_heads_have_their_own_rate_and_vectors_do_not_decay() -> None:
 def test_what_is_frozen_is_left_out() -> None:
     head = nn.Linear(2, 2)
     head.weight.requires_grad_(False)
-    optimizer = build_optimizer(ENCODER, head, Settings())
+    optimizer = build_optimizer(ENCODER, head, train_settings())
     assert not any(one is head.weight for group in optimizer.param_groups for one in group["params"])

@@ -15,10 +15,10 @@ import torch
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
-from cbir.training.settings import Settings
 from cbir.training.trainer import HISTORY, Trained, fit_whitening, train_encoder
+from tests.support.training import train_settings
 
-SETTINGS = Settings(epochs=3, batch_size=8, workers=0, precision="float32", projection=16, learning_rate=3e-3)
+SETTINGS = train_settings(epochs=3, batch_size=8, workers=0, precision="float32", projection=16, learning_rate=3e-3)
 
 
 class KilledError(Exception):

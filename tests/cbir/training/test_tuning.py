@@ -7,16 +7,16 @@ import pytest
 
 from cbir.encoders.encoder import Encoder
 from cbir.errors import UserError
-from cbir.training.settings import Settings
 from cbir.training.tuning import finish_towers, prepare_towers
 from tests.support.clip import TINY, build, multilingual_options
+from tests.support.training import train_settings
 
 RESNET = TINY | {"vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}}
 
 
 def trained(encoder: Encoder, **changes: Any) -> set[str]:
     """The first words of the names of what is trained after the towers were prepared."""
-    prepare_towers(encoder, encoder.text, Settings(**changes))
+    prepare_towers(encoder, encoder.text, train_settings(**changes))
     return {name for name, weight in encoder.named_parameters() if weight.requires_grad}
 
 

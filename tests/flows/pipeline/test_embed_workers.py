@@ -22,7 +22,9 @@ from cbir.embedding.files import read_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.errors import UserError
 from cbir.images.ids import image_ids
-from flows.pipeline.embed_workers import Folders, Shards, _require_shared, load_shards
+from flows.pipeline.embed_workers import Folders, _require_shared, embed_in_shards
+from flows.pipeline.stages import StageError
+from flows.processes.running import Running
 from tests.support.toy import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.heavy
@@ -201,15 +203,15 @@ def test_without_workers_no_run_loads_what_only_they_need() -> None:
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
-@pytest.mark.parametrize("values", [{"workers": 0}, {"rows": 0}, {"runner": "dask"}, {"worker": 2}])
-def test_a_setting_that_makes_no_sense_is_named(values: dict[str, object]) -> None:
-    with pytest.raises(UserError, match=rf"params\.yaml: shards\.{next(iter(values))} "):
-        load_shards({"shards": values})
+def test_a_params_file_without_the_section_means_the_stage_alone(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("embed: {}\n")
+    embed_in_shards(tmp_path, lambda *_: pytest.fail("a worker was started"), Running())
 
 
-def test_an_old_params_file_without_the_section_means_the_stage_alone() -> None:
-    assert load_shards({}) == Shards()
-    assert not Shards().wanted
+def test_a_section_that_lacks_a_value_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("shards: {runner: processes, workers: 2, address: ''}\n")
+    with pytest.raises(StageError, match=r"^embed: params.yaml: shards.rows is missing; it must be a whole number and"):
+        embed_in_shards(tmp_path, lambda *_: None, Running())
 
 
 def test_a_worker_on_a_machine_without_the_shared_folder_says_so(tmp_path: Path) -> None:

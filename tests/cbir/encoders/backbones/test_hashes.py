@@ -11,8 +11,8 @@ from PIL import Image
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.training.objective import build_objective
-from cbir.training.settings import Settings
 from tests.support.clip import photographs
+from tests.support.training import train_settings
 
 
 def build(name: str, **changes: Any) -> Encoder:
@@ -63,6 +63,6 @@ def test_what_makes_no_sense_with_a_hash_is_refused(name: str, changes: dict[str
 
 def test_a_hash_cannot_be_trained() -> None:
     encoder, images = build("phash"), pd.DataFrame()
-    assert build_objective("none", encoder, images, Settings()) is None
+    assert build_objective("none", encoder, images, train_settings()) is None
     with pytest.raises(UserError, match=r"backbone imagehash/phash has nothing to train; set train.method: none"):
-        build_objective("simclr", encoder, images, Settings())
+        build_objective("simclr", encoder, images, train_settings())

@@ -13,9 +13,9 @@ from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.methods.classifier import Classifier, scenes
 from cbir.training.objective import PREDICTIONS
-from cbir.training.settings import Settings
 from cbir.training.trainer import train_encoder
 from tests.support.lessons import pictures
+from tests.support.training import train_settings
 
 QUICK = {"workers": 0, "precision": "float32", "augmentation": "none", "batch_size": 8}
 
@@ -43,7 +43,7 @@ def naive(rows: torch.Tensor, labels: list[int], weights: list[float]) -> float:
 def test_the_loss_is_that_of_a_naive_loop(tmp_path: Path, balance: Any) -> None:
     images, _ = archive(tmp_path)
     encoder = build()
-    objective = Classifier(encoder, images, Settings(class_balance=balance, **QUICK))
+    objective = Classifier(encoder, images, train_settings(class_balance=balance, **QUICK))
     counts = images[images["split"] == "train"]["class"].value_counts().sort_index().tolist()
     weights = [sum(counts) / 3 / count for count in counts] if balance == "loss" else [1.0] * 3
     batch = {"images": torch.rand(6, 1, 32, 32, generator=torch.Generator().manual_seed(0))}
@@ -63,7 +63,7 @@ def test_images_of_unknown_scenes_neither_train_nor_validate(tmp_path: Path) -> 
     images, _ = archive(tmp_path, of="group_id")
     images.loc[images["split"] == "val", "group_id"] = "never trained"
     images.loc[0, "group_id"] = None
-    training, validation = Classifier(build(), images, Settings(**QUICK)).select(images)
+    training, validation = Classifier(build(), images, train_settings(**QUICK)).select(images)
     assert images.loc[0, "image_id"] not in set(training["image_id"])
     assert set(pd.concat([training, validation])["group_id"]) == {"a", "b", "c"}
     assert set(training["split"]) == set(validation["split"]) == {"train"}  # held back, for none of val is known
@@ -72,7 +72,7 @@ def test_images_of_unknown_scenes_neither_train_nor_validate(tmp_path: Path) -> 
 
 def test_balanced_batches_are_for_training_alone(tmp_path: Path) -> None:
     images, _ = archive(tmp_path)
-    objective = Classifier(build(), images, Settings(class_balance="batches", **QUICK))
+    objective = Classifier(build(), images, train_settings(class_balance="batches", **QUICK))
     training = images[images["split"] == "train"]
     rows = [row for batch in objective.batches(training, validates=False) for row in batch]
     assert len(rows) == len(training) > len(set(rows))
@@ -84,13 +84,13 @@ def test_one_scene_is_too_few(tmp_path: Path) -> None:
     images, _ = archive(tmp_path)
     images["class"] = "a"
     with pytest.raises(UserError, match="needs training images of at least 2 classes or groups, there are 1; set"):
-        Classifier(build(), images, Settings(**QUICK))
+        Classifier(build(), images, train_settings(**QUICK))
 
 
 def test_it_can_overfit_and_predicts_images_of_val_and_test(tmp_path: Path) -> None:
     images, reduced = archive(tmp_path)
     encoder = build()
-    settings = Settings(epochs=12, learning_rate=3e-3, head_learning_rate=3e-3, **QUICK)
+    settings = train_settings(epochs=12, learning_rate=3e-3, head_learning_rate=3e-3, **QUICK)
     asked = images.assign(split=["val", "test"] * 18)  # every picture trains, often an epoch, and is asked for
     lesson = pd.concat([images.assign(split="train")] * 4 + [asked], ignore_index=True)
     trained = train_encoder(
@@ -109,7 +109,7 @@ def test_an_image_of_a_scene_that_was_not_trained_on_is_not_predicted(tmp_path: 
     images, reduced = archive(tmp_path)
     images.loc[images.index[-3], "class"] = "unknown"
     images.loc[images.index[-3], "split"] = "test"
-    objective = Classifier(build(), images, Settings(**QUICK))
+    objective = Classifier(build(), images, train_settings(**QUICK))
     table = objective.predictions(build(), images, reduced).to_pandas()
     asked = images[images["split"].isin(["val", "test"]) & (images["class"] != "unknown")]
     assert table["image_id"].tolist() == asked["image_id"].tolist()

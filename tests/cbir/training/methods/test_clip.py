@@ -13,10 +13,10 @@ from torch.nn import functional
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
 from cbir.errors import UserError
 from cbir.training.methods.clip import Clip, MaskedClipLoss, MaskedSigLipLoss, same_pairs
-from cbir.training.settings import Settings
 from cbir.training.trainer import Trained, train_encoder
 from tests.support.clip import TINY, archive, build, multilingual_options
 from tests.support.lessons import pictures
+from tests.support.training import train_settings
 
 QUICK = {"workers": 0, "precision": "float32", "augmentation": "none", "batch_size": 16}
 
@@ -24,7 +24,7 @@ QUICK = {"workers": 0, "precision": "float32", "augmentation": "none", "batch_si
 def train(archive: Any, folder: Path, options: dict[str, Any] = TINY, **changes: Any) -> tuple[Encoder, Trained]:
     encoder = build(options)
     more = {"progress": changes.pop("progress")} if "progress" in changes else {}
-    settings = Settings(**{"epochs": 2, "learning_rate": 1e-3, "head_learning_rate": 1e-3} | QUICK | changes)
+    settings = train_settings(**{"epochs": 2, "learning_rate": 1e-3, "head_learning_rate": 1e-3} | QUICK | changes)
     return encoder, train_encoder(
         encoder, *archive, method="clip", settings=settings, checkpoints=folder / "checkpoints", **more
     )
@@ -97,7 +97,7 @@ def test_the_caption_is_the_translation_or_the_original(tmp_path: Path, captions
     images["caption_en"] = images["caption_en"].astype(object).where(images.index != 0, "river")
     images.loc[[1, 2], "caption"] = [None, "  "]
     encoder = build()
-    objective = Clip(encoder, images, Settings(captions=captions, **QUICK))
+    objective = Clip(encoder, images, train_settings(captions=captions, **QUICK))
     training, validation = objective.select(images)
     chosen = pd.concat([training, validation])
     assert len(chosen) == 22  # neither the one without a caption nor the one with an empty one
@@ -110,20 +110,20 @@ def test_without_captions_it_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"at least 12 images with a caption .*, there are 0; set groundtruth\.captions"
     ):
-        Clip(build(), images, Settings(**QUICK))
+        Clip(build(), images, train_settings(**QUICK))
 
 
 def test_a_backbone_that_reads_no_texts_is_refused(tmp_path: Path) -> None:
     images, _ = archive(tmp_path)
     with pytest.raises(UserError, match=r"needs a backbone that reads texts, timm/test_resnet with pooling gem"):
-        Clip(build_encoder(backbone="timm/test_resnet", image_size=32), images, Settings(**QUICK))
+        Clip(build_encoder(backbone="timm/test_resnet", image_size=32), images, train_settings(**QUICK))
 
 
 def test_the_sigmoid_loss_brings_the_bias_that_the_model_lacks(tmp_path: Path) -> None:
     images, _ = archive(tmp_path)
-    assert list(dict(Clip(build(), images, Settings(contrast="siglip", **QUICK)).named_parameters())) == ["bias"]
+    assert list(dict(Clip(build(), images, train_settings(contrast="siglip", **QUICK)).named_parameters())) == ["bias"]
     siglip = build(TINY | {"init_logit_bias": -10.0})
-    assert not list(Clip(siglip, images, Settings(contrast="siglip", **QUICK)).parameters())
+    assert not list(Clip(siglip, images, train_settings(contrast="siglip", **QUICK)).parameters())
 
 
 def test_it_can_overfit_64_pairs_each_image_finds_its_caption(tmp_path: Path) -> None:

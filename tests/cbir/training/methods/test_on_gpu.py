@@ -10,9 +10,9 @@ import torch
 
 from cbir.encoders.devices import choose_device
 from cbir.encoders.encoder import Encoder
-from cbir.training.settings import Settings
 from cbir.training.trainer import train_encoder
 from tests.support.clip import archive, build
+from tests.support.training import train_settings
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 METHODS: list[dict[str, Any]] = [
@@ -35,7 +35,9 @@ def test_a_step_and_a_pass_in_bfloat16_agree_with_the_processor(
     pixels = [reduced.read(*row) for row in lesson[["image_id", "path", "page"]].to_numpy()]
     options = {"augmentation": "none"} | case
     method = options.pop("method")
-    settings = Settings(epochs=1, batch_size=64, learning_rate=1e-4, workers=0, lora_dropout=0.0, head_dropout=0.0)
+    settings = train_settings(
+        epochs=1, batch_size=64, learning_rate=1e-4, workers=0, lora_dropout=0.0, head_dropout=0.0
+    )
 
     def trained(precision: Any) -> Encoder:
         encoder, chosen = build(), replace(settings, precision=precision, **options)

@@ -12,16 +12,16 @@ from torch.nn import functional
 from cbir.encoders.encoder import Encoder, build_encoder, to_images
 from cbir.errors import UserError
 from cbir.training.methods.simclr import SimCLR
-from cbir.training.settings import Settings
 from cbir.training.trainer import train_encoder
 from tests.support.lessons import noisy, pictures
+from tests.support.training import train_settings
 
 IMAGES = torch.rand(6, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 def build(**changes: Any) -> tuple[Any, SimCLR]:
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32, greyscale=True)
-    return encoder, SimCLR(encoder, Settings(projection=16, **changes)).eval()
+    return encoder, SimCLR(encoder, train_settings(projection=16, **changes)).eval()
 
 
 def loss(encoder: Any, objective: SimCLR) -> float:
@@ -59,7 +59,7 @@ def test_it_can_overfit_each_view_finds_its_own_image(tmp_path: Path, monkeypatc
     monkeypatch.setattr("cbir.training.methods.simclr.build_view", lambda *_, **__: noisy)
     images, reduced = pictures(tmp_path, count=24)
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32, greyscale=True)
-    settings = Settings(
+    settings = train_settings(
         **{"epochs": 4, "batch_size": 16, "projection": 32, "temperature": 0.2, "workers": 0},
         **{"precision": "float32", "learning_rate": 3e-3, "head_learning_rate": 3e-3},
     )
