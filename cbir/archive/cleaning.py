@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from annotated_types import Ge, Gt
-
 import pandas as pd
+from annotated_types import Ge, Gt
 
 from cbir.archive.inspection import (
     Inspection,
