@@ -14,7 +14,7 @@ METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision
 
 
 def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
-    """Lines of text for a person; of a run that failed, what there is."""
+    """Renders lines of text for a person; of a run that failed, as far as it came."""
     lines: list[str] = []
     for name, lines_of in LINES.items():
         if (paths.reports / name).exists():
@@ -30,7 +30,7 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
 
 
 def study_summary(rows: "Sequence[Row]", paths: Paths) -> str:
-    """A line a preset, with its figure or why it has none, and where the table is."""
+    """Renders a line a preset, with its figure or why it has none, and where the table is."""
     width = max(len(row.preset) for row in rows)
     lines = [f"{row.preset:{width}}  {row.failure or _figure(row)}" for row in rows]
     return "\n".join([*lines, f"look at   {paths.reports}/study.html (also study.md and study.csv)"])

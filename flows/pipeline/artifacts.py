@@ -23,7 +23,7 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
     _stages_table(outcomes)
     for name in [outcome.name for outcome in outcomes if outcome.ran]:
         for path in outputs(name, root, kinds=["metrics"]):
-            words = f"{path.name} of the stage {name}, with 95 % intervals where they were measured"
+            words = f"Numbers of the stage {name}, with 95 % intervals where there are any"
             create_table_artifact(metrics_table(root / path), key=_key(path), description=words)
         for path in outputs(name, root):
             for sheet in pictures(root / path):
@@ -37,12 +37,14 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
 
 
 def _stages_table(outcomes: Sequence[Outcome]) -> None:
-    rows = [{"stage": one.name, "result": one.reason, "seconds": round(one.seconds, 1)} for one in outcomes]
+    rows = [
+        {"stage": outcome.name, "result": outcome.reason, "seconds": round(outcome.seconds, 1)} for outcome in outcomes
+    ]
     create_table_artifact(rows, key="stages", description="How each stage came to be up to date")
 
 
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
-    """Rows of metric, value and interval from a metrics file; metrics without a value are left out."""
+    """Lists metric, value and interval of a metrics file; metrics without a value are left out."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, str | float]] = []
     for name, value in metrics.items():
@@ -55,14 +57,14 @@ def metrics_table(path: Path) -> list[dict[str, str | float]]:
 
 
 def pictures(path: Path) -> list[Path]:
-    """The pictures for the page in an output: itself, if it is one, or the contact sheets in a folder of plots."""
+    """Finds the pictures for the page in an output: itself, if it is one, or the contact sheets in a folder."""
     if path.is_dir():
         return sorted(path.glob("contact_*.png"))
     return [path] if path.suffix == ".png" else []
 
 
 def rejected_files(path: Path) -> str:
-    """The first lines of the cleaning report, rejected files and copies with their reasons, as Markdown."""
+    """Renders the first lines of the cleaning report, rejected files and copies with their reasons, as Markdown."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     lines = ["# Rejected files and copies", ""]
@@ -75,7 +77,7 @@ def rejected_files(path: Path) -> str:
 
 
 def _key(path: Path) -> str:
-    """The name of a file as Prefect takes it: lower-case letters, digits and dashes."""
+    """Turns the name of a file into what Prefect takes: lower-case letters, digits and dashes."""
     return re.sub("[^a-z0-9]+", "-", path.stem.lower())
 
 

@@ -96,7 +96,7 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
 
 
 def compared_files(paths: Paths) -> tuple[Path, Path]:
-    """The metrics files that the rows of a study come from; a study runs the stages that write them and their needs."""
+    """Names the metrics files that a study compares; it runs the stages that write them and what these need."""
     return paths.reports / "metrics.json", paths.reports / "robustness.json"
 
 

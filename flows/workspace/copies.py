@@ -36,7 +36,7 @@ def archive_stages(paths: Paths) -> list[str]:
 
 
 def writers_of(*files: Path, root: Path = HERE) -> list[str]:
-    """The stages of a workspace that write any of these files and folders, in the order of dvc.yaml."""
+    """Lists the stages of a workspace that write any of these files and folders, in the order of dvc.yaml."""
     return [name for name in read_yaml(root / GRAPH)["stages"] if not {*files}.isdisjoint(outputs(name, root))]
 
 

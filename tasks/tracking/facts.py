@@ -48,14 +48,14 @@ class Ran:
 
 
 def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = None) -> list[Data]:
-    """The data that a stage reads, imported data and outputs of other stages alike, as .dvc files and dvc.lock have it.
+    """Lists the data that a stage reads, imported or of other stages, as .dvc files and dvc.lock have it.
 
     The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
 
     Args:
         stage: of dvc.yaml.
         root: the workspace.
-        locked: what dvc.lock holds; None: it is read.
+        locked: the content of dvc.lock; None: it is read.
     """
     _, read = dependencies(stage, root)
     lock = root / "dvc.lock"
@@ -76,12 +76,12 @@ def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = 
 
 
 def _share_files(some: Iterable[Path], others: Iterable[Path]) -> bool:
-    """Whether a path of the one lies in, or is, a path of the other, either way round."""
+    """Tells whether a path on either side lies in, or is, a path on the other."""
     return any(path.is_relative_to(other) or other.is_relative_to(path) for path in some for other in others)
 
 
 def _described_in(folder: Path, root: Path) -> list[Path]:
-    """The .dvc files in a folder of the workspace."""
+    """Lists the .dvc files in a folder of the workspace."""
     return sorted(file.relative_to(root) for file in (root / folder).glob("*.dvc"))
 
 
@@ -95,7 +95,7 @@ class Commit:
 
 
 def read_commit() -> Commit | None:
-    """The state of the code; None where there is no git, or no commit yet.
+    """Reads the state of the code; None where there is no git, or no commit yet.
 
     dvc.lock does not count as changed: it is, as soon as a stage has run.
     """
@@ -115,18 +115,18 @@ def _git(*arguments: str) -> str:
 
 
 def history(path: Path) -> list[tuple[str, float, int]]:
-    """Name (``val/loss``), value and epoch of each number in an encoder's history.parquet."""
-    found = []
+    """Lists name (``val/loss``), value and epoch of each number in an encoder's history.parquet."""
+    values: list[tuple[str, float, int]] = []
     for row in pq.read_table(path).to_pylist():
         epoch, split = row.pop("epoch"), row.pop("split")
-        found += [(f"{split}/{name}", float(value), epoch) for name, value in row.items() if _is_number(value)]
-    return found
+        values += [(f"{split}/{name}", float(value), epoch) for name, value in row.items() if _is_number(value)]
+    return values
 
 
 def metrics_files(stage: str) -> list[Path]:
-    """The files that dvc.yaml calls metrics of a stage and of the stages that it reads from, as far as they exist.
+    """Lists the files that dvc.yaml calls metrics of a stage and of those that it reads from, as far as they exist.
 
-    With the latter a run that only grouped anew can be compared with others all the same.
+    With the latter a run that only groups anew can be compared with others all the same.
     """
     read = dependencies(stage)[1]
     others = [name for name in read_yaml(GRAPH)["stages"] if name != stage and _share_files(outputs(name), read)]
@@ -135,7 +135,7 @@ def metrics_files(stage: str) -> list[Path]:
 
 
 def numbers(path: Path) -> dict[str, float]:
-    """The numbers of a metrics file, nested ones with their section before a slash; what was not measured is left out.
+    """Reads the numbers of a metrics file, nested ones with their section before a slash; null is left out.
 
     The file's name comes first (``clean/files``), but for metrics.json, whose numbers are those of the whole run.
     """
@@ -148,7 +148,7 @@ def numbers(path: Path) -> dict[str, float]:
 
 
 def encoder_used(stage: str, paths: Paths) -> str | None:
-    """The digest of the encoder whose embeddings a stage reads or writes, or which it reads; None: it needs none."""
+    """Reads the digest of the encoder that a stage works with: of its embeddings, or itself; None: it needs none."""
     touched = [*dependencies(stage)[1], *outputs(stage)]
     if _share_files([paths.embeddings], touched):
         schema = pq.read_schema(min(paths.embeddings.glob("part-*.parquet")))
@@ -163,12 +163,12 @@ def trained_on(paths: Paths) -> list[str]:
 
 
 def metric_name(name: str) -> str:
-    """``map@10`` as ``map_at_10``: MLflow takes letters, digits and ``_-. /`` alone."""
+    """Turns ``map@10`` into ``map_at_10``: MLflow takes letters, digits and ``_-. /`` alone."""
     return re.sub(r"[^\w\-. /]", "_", name.replace("@", "_at_"))
 
 
 def flatten(values: dict[str, Any], *, separator: str = ".", prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Pairs of joined name and value of nested mappings; an empty mapping is a value."""
+    """Yields joined name and value of nested mappings; an empty mapping is a value."""
     for name, value in values.items():
         if isinstance(value, dict) and value:
             yield from flatten(value, separator=separator, prefix=f"{prefix}{name}{separator}")
@@ -177,7 +177,7 @@ def flatten(values: dict[str, Any], *, separator: str = ".", prefix: str = "") -
 
 
 def without_credentials(text: str) -> str:
-    """The text with user and password taken out of each address."""
+    """Takes user and password out of each address in a text."""
     return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 

@@ -125,7 +125,7 @@ def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, d
 
 
 def _log_reports(client: "MlflowClient", run_id: str, stage: str, reports: Path) -> None:
-    """Log what the stage wrote into the folder of reports."""
+    """Log the files that the stage wrote into the folder of reports."""
     for path in outputs(stage):
         if path.is_relative_to(reports) and path.is_dir():
             client.log_artifacts(run_id, str(path), path.relative_to(reports.parent).as_posix())
