@@ -11,6 +11,7 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from flows.pipeline.stages import bring_up_to_date, plan_stages
+from flows.processes.running import Running
 from tests.support.toy import FILES
 
 UNCHANGED = dict.fromkeys(FILES, "unchanged")
@@ -21,7 +22,8 @@ def run_flow(root: Path = Path(), *, force: Sequence[str] = ()) -> dict[str, str
     """Bring all stages up to date, one after the other; by each stage's name how it came to be so."""
     plan = plan_stages(force, logging.log, root=root)
     outcomes = [
-        plan.unchanged.get(name) or bring_up_to_date(name, root=root, force=name in force, tell=logging.log)
+        plan.unchanged.get(name)
+        or bring_up_to_date(name, root=root, force=name in force, tell=logging.log, running=Running())
         for name in plan.needs
     ]
     return {outcome.name: outcome.reason for outcome in outcomes}
