@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cbir.arrivals.importing import Accession, bring_in, bring_reference
 from cbir.progress import Progress, silent
-from flows.repository.accessions import tell_dvc
+from flows.repository.accessions import require_own_files, tell_dvc
 from flows.workspace.settings import require_workspace, set_params
 
 log = logging.getLogger("flows")
@@ -26,9 +26,11 @@ def import_archive(
     The reference files are checked and put in place first, so that a mistake in them leaves the archive as it was.
 
     Raises:
-        UserError: the folder, its name or a reference file will not do.
+        UserError: the folder, its name or a reference file will not do, or DVC would change linked files.
     """
     paths = require_workspace()
+    if link:
+        require_own_files(source)
     known: dict[str, Path] = {}
     if groundtruth is not None:
         known["groundtruth.file"] = bring_reference(groundtruth, paths.reference, kind="groundtruth")

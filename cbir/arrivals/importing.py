@@ -1,6 +1,5 @@
 """Brings a folder of images into the archive as an accession, and reference files beside it; what is there stays."""
 
-import contextlib
 import filecmp
 import hashlib
 import os
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
 from cbir.arrivals.survey import Skipped, SourceFile, survey
 from cbir.errors import UserError
 from cbir.files import writing, writing_folder
@@ -21,8 +21,6 @@ from cbir.labels.tables import read_table
 from cbir.progress import Progress, silent
 
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer
-_PART = ".part"  # hidden, so no file of an accession has this name
-_SPARE = 100_000_000  # bytes of disk that a copy leaves free
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,15 @@ def bring_in(
     origin = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
     temporary = archive / f".{name}.{origin}.tmp"  # the origin: what another folder of that name left is of no use
     missing = _prepare(temporary, files)
-    _check_room(archive, missing, link=link and source.stat().st_dev == archive.stat().st_dev)
+    if not (link and source.stat().st_dev == archive.stat().st_dev):
+        way_out = " or link the files where they lie on the same disk (--link)"
+        require_room(archive, missing, what="the copies need", way_out=way_out)
     for file in progress(missing, total=len(missing), desc=f"bringing in {name}", unit="file"):
         try:
-            _bring(file, temporary, link=link)
-        except OSError as error:
-            raise UserError(
-                f"{file.file} did not get into {archive} ({error.strerror}); mend that and run the same again: "
-                "it goes on where it stopped"
-            ) from error
+            bring(file, temporary, "link" if link else "copy")
+        except (OSError, StaysError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise cut_off(file.file, archive, reason) from error
     target = archive / name
     temporary.replace(target)
     linked = sum((target / file.path).samefile(file.file) for file in files)
@@ -175,31 +173,6 @@ def _prepare(temporary: Path, files: Sequence[SourceFile]) -> list[SourceFile]:
         else:
             path.unlink()
     return [file for file in files if file.path not in there]
-
-
-def _check_room(archive: Path, missing: Sequence[SourceFile], *, link: bool) -> None:
-    needed = 0 if link else sum(file.size for file in missing)
-    free = shutil.disk_usage(archive).free
-    if needed and needed + _SPARE > free:
-        raise UserError(
-            f"the disk of {archive} has {free / 1e6:,.0f} MB free, but the copies need {needed / 1e6:,.0f} MB and "
-            f"{_SPARE / 1e6:.0f} MB have to stay; free some "
-            "or link the files where they lie on the same disk (--link)"
-        )
-
-
-def _bring(file: SourceFile, temporary: Path, *, link: bool) -> None:
-    """Link or copy one file, so that it is there whole or not at all."""
-    target = temporary / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if link:
-        with contextlib.suppress(OSError):  # another disk, too many links, or a file system without them
-            os.link(file.file, target)
-            return
-    part = temporary / _PART
-    shutil.copyfile(file.file, part)
-    os.utime(part, ns=(file.mtime, file.mtime))
-    part.replace(target)
 
 
 def _same(one: Path, other: Path) -> bool:

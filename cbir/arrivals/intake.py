@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from cbir.arrivals.landing import LONE_MARKER, Look, remove_markers, require_landing
-from cbir.arrivals.moving import CHANGED, GONE, TAKEN, StaysError, move, remove_source
+from cbir.arrivals.staging import CHANGED, GONE, PART, TAKEN, StaysError, bring, cut_off, remove_source, require_room
 from cbir.arrivals.survey import Skipped, SourceFile
-from cbir.errors import UserError
 from cbir.images.ids import image_ids
 from cbir.progress import Progress, silent
 
 _NAME = "%Y%m%dT%H%M%SZ"
 _NAMED_BY_TIME = re.compile(r"\.?(\d{8}T\d{6}Z)(?:\.dvc|\.landing\.tmp)?")
 _STAGING = ".landing.tmp"  # behind a dot and the accession's name: hidden from git, DVC and the stages
-_PART = ".part"  # hidden, so no file that has landed has this name
-_SPARE = 100_000_000  # bytes of disk that a copy leaves free
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,9 @@ def take_in(
                 stayed += _drop_copied(staging, landing)
                 arrivals += _publish(staging, landing, recovered=True)
             if seen.ready:
-                _require_room(seen.ready, landing, archive)
+                if _device(landing) != _device(archive):
+                    way_out = f", it stays in {landing} until then"
+                    require_room(archive, seen.ready, what="what has landed needs", way_out=way_out)
                 staging = archive / f".{accession_name(archive, now)}{_STAGING}"
                 stayed += _move_all(progress(seen.ready, total=len(seen.ready), desc="moving", unit="file"), staging)
                 arrivals += _publish(staging, landing, recovered=False)
@@ -128,10 +127,7 @@ def _telling(archive: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"what has landed did not get into {archive} ({error.filename or 'writing'}: {error.strerror}); "
-            "mend that and run the same again: it goes on where it stopped"
-        ) from error
+        raise cut_off("what has landed", archive, f"{error.filename or 'writing'}: {error.strerror}") from error
 
 
 def _begun(archive: Path) -> list[Path]:
@@ -146,7 +142,7 @@ def _files_in(folder: Path) -> list[Path]:
 def _drop_copied(staging: Path, landing: Path) -> list[Skipped]:
     """Finish the moves of a run that was cut off: of a file that is in both places, one goes."""
     stayed = []
-    (staging / _PART).unlink(missing_ok=True)
+    (staging / PART).unlink(missing_ok=True)
     for copy in _files_in(staging):
         path = copy.relative_to(staging).as_posix()
         try:
@@ -184,24 +180,12 @@ def _device(folder: Path) -> int:
     return folder.stat().st_dev
 
 
-def _require_room(files: Sequence[SourceFile], landing: Path, archive: Path) -> None:
-    needed = sum(file.size for file in files) if _device(landing) != _device(archive) else 0
-    free = shutil.disk_usage(archive).free
-    if needed and needed + _SPARE > free:
-        raise UserError(
-            f"the disk of {archive} has {free / 1e6:,.0f} MB free, but what has landed needs {needed / 1e6:,.0f} MB "
-            f"and {_SPARE / 1e6:.0f} MB have to stay; free some, it stays in {landing} until then"
-        )
-
-
 def _move_all(files: Iterable[SourceFile], staging: Path) -> list[Skipped]:
     """Move the files; those that had to stay, with the reasons."""
     stayed = []
     for file in files:
-        target = staging / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            move(file, target, staging / _PART)
+            bring(file, staging, "move")
         except StaysError as error:
             stayed.append(Skipped(file.path, str(error)))
         except OSError as error:

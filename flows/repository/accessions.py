@@ -24,6 +24,24 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
 
+def require_own_files(source: Path) -> None:
+    """Checks that DVC would leave files alone that an accession shares with its source by hard links.
+
+    A cache of hard links makes its files read-only, and an edit of the source would change what the cache keeps under
+    the digest of the old content. The other kinds of cache have files of their own.
+
+    Raises:
+        UserError: DVC's cache is made of hard links.
+    """
+    with open_repository(Path()) as repo:
+        first = next(iter(repo.cache.local.cache_types), None)
+    if first == "hardlink":
+        raise UserError(
+            f"--link does not go with DVC's cache.type hardlink, which would make the files of {source} read-only; "
+            "leave --link out (archive and cache share one copy), or take another cache.type"
+        )
+
+
 def _add(paths: Sequence[Path]) -> None:
     with open_repository(Path()) as repo:
         repo.scm_context.quiet = True  # no advice on git for each

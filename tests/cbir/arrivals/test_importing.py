@@ -181,10 +181,10 @@ def test_a_disk_without_room_is_told_before_anything_is_copied(
 
 
 def test_a_file_that_cannot_be_copied_is_named(source: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("shutil.copyfile", fail)
+    monkeypatch.setattr(os, "utime", fail)
     with pytest.raises(UserError, match=r"b 1\.TIF did not get into .*\(No space left on device\)"):
         bring_in(source, archive, name="a")
     assert not (archive / "a").exists()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cbir.archive.listing import list_archive
-from cbir.arrivals import intake, moving
+from cbir.arrivals import intake, staging
 from cbir.arrivals.intake import Intake, accession_name, take_in
 from cbir.arrivals.landing import Look, look
 from cbir.errors import UserError
@@ -193,7 +193,7 @@ def test_a_file_that_changed_since_the_look_stays(either: Place) -> None:
     either.land({"a.jpg": b"more than first"})
     (either.landing / "box/b 1.TIF").unlink()
     made = either.take_in(seen)
-    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", moving.CHANGED)]
+    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", staging.CHANGED)]
     assert made.left == ()
     assert tree(either.landing) == {"a.jpg": b"more than first"}
     assert set(tree(either.archive / NAME)) == {"box/deep/été.png", "box/deep/c.jpg"}
@@ -202,15 +202,15 @@ def test_a_file_that_changed_since_the_look_stays(either: Place) -> None:
 def test_a_file_that_changes_while_it_is_copied_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_renames(monkeypatch, place.landing)
     seen = place.look()
-    chunks = moving._chunks
+    chunks = staging._chunks
 
     def growing(source: Any) -> Iterator[bytes]:
         yield from chunks(source)
         place.land({"a.jpg": b"first, and more"})
 
-    monkeypatch.setattr(moving, "_chunks", growing)
+    monkeypatch.setattr(staging, "_chunks", growing)
     made = place.take_in(replace(seen, ready=seen.ready[:1]))
-    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", moving.CHANGED)]
+    assert [(skip.path, skip.reason) for skip in made.waiting] == [("a.jpg", staging.CHANGED)]
     assert place.landing.joinpath("a.jpg").read_bytes() == b"first, and more"
     assert list(place.archive.iterdir()) == []
 
@@ -263,7 +263,7 @@ def test_a_file_that_may_not_be_removed_stays_and_leaves_no_copy(
 
 def test_a_file_with_a_bad_sector_costs_only_its_own_turn(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_renames(monkeypatch, place.landing)
-    opened = moving._opened
+    opened = staging._opened
 
     def damaged(file: Any) -> Any:
         source = opened(file)
@@ -280,7 +280,7 @@ def test_a_file_with_a_bad_sector_costs_only_its_own_turn(place: Place, monkeypa
 
         return reader()
 
-    monkeypatch.setattr(moving, "_opened", damaged)
+    monkeypatch.setattr(staging, "_opened", damaged)
     made = place.take_in()
     assert [(skip.path, skip.reason) for skip in made.left] == [("a.jpg", "cannot be read (Input/output error)")]
     assert set(tree(place.archive / NAME)) == set(FILES) - {"a.jpg"}
@@ -337,7 +337,7 @@ def killed_at(number: int, place: Place, *, copied: bool) -> Iterator[None]:
 
         return call
 
-    chunks = moving._chunks
+    chunks = staging._chunks
 
     def mortal_chunks(source: Any) -> Iterator[bytes]:
         for chunk in chunks(source):
@@ -349,7 +349,7 @@ def killed_at(number: int, place: Place, *, copied: bool) -> Iterator[None]:
             refuse_renames(patch, place.landing)
         for name in ("rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "utime"):
             patch.setattr(os, name, mortal(getattr(os, name)))
-        patch.setattr(moving, "_chunks", mortal_chunks)
+        patch.setattr(staging, "_chunks", mortal_chunks)
         yield
 
 
