@@ -20,6 +20,8 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 	@cbir sample $(SAMPLE)
 	@cbir run $(ARGS)
 
+# A worker a core, and a thread a worker: more threads would wait for each other.
+test test-all: export OMP_NUM_THREADS = 1
 test: $(READY) ## the quick tests: five minutes on two cores
 	pytest $(TWO) --timeout 60 $(ARGS)
 
