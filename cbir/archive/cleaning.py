@@ -41,7 +41,7 @@ _REPORT = ["finding", "path", "page", "reason", "width", "height", "bytes", "for
 
 @dataclass(frozen=True)
 class Labour:
-    """How the work is done; nothing of it changes what is found in a sound file.
+    """Says how the work is done; nothing of it changes what is found in a sound file.
 
     Attributes:
         timeout: seconds for one file; a decoder that takes longer is taken to hang.
@@ -55,7 +55,7 @@ class Labour:
 def clean_archive(
     archive: Path, store: Path, *, rules: Rules, labour: Labour, progress: Progress = silent
 ) -> list[Row]:
-    """Look at every file of an archive, without changing anything in it.
+    """Looks at every file of an archive, without changing anything in it.
 
     What was found in a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and
     inode: only a new file is read, and only new content is decoded. The reduced images are stored on the way. What
@@ -95,7 +95,7 @@ def clean_archive(
 
 
 def write_report(path: Path, rows: Sequence[Row]) -> None:
-    """Write a CSV for people: each rejected image with its reason, then each exact copy with what it is a copy of.
+    """Writes a CSV for people: each rejected image with its reason, then each exact copy with what it is a copy of.
 
     Pages count from 1 here.
     """
@@ -160,19 +160,19 @@ def _isolated(function: Callable[[Task], Any], tasks: Sequence[Task], labour: La
 
 
 def _identify(entries: Iterable[Entry], memory: "_Memory", labour: Labour) -> dict[str, str]:
-    """The image_ids of readable files that are not decoded, or whose decoder failed, by path."""
+    """Computes the image_ids of readable files that are not decoded, or whose decoder failed, by path."""
     files = {entry.file: entry for entry in entries if entry.readable}
-    found: dict[str, str] = {}
+    image_ids: dict[str, str] = {}
     for outcome in _isolated(identify_file, [Task(file) for file in files], labour):
         if isinstance(outcome.result, str):
             entry = files[outcome.item.file]
             memory.keep_image_id(entry, outcome.result)
-            found[entry.path] = outcome.result
-    return found
+            image_ids[entry.path] = outcome.result
+    return image_ids
 
 
 class _Memory:
-    """What earlier runs found: image_ids by file, pages by image_id and rules."""
+    """Remembers what earlier runs saw: image_ids by file, pages by image_id and rules."""
 
     def __init__(self, store: Path, rules: Rules) -> None:
         self._files = Store(store / "files.sqlite")
@@ -180,24 +180,24 @@ class _Memory:
         self._rules = rules
 
     def image_ids(self, entries: Iterable[Entry]) -> dict[str, str]:
-        """The image_id (of the first page) of each file that has not changed since it was read, by path."""
+        """Recalls the image_id (of the first page) of each file that has not changed since it was read, by path."""
         keys = {_file_key(entry): entry.path for entry in entries if entry.readable}
         return {keys[key]: value.decode() for key, value in self._files.get_many(list(keys)).items()}
 
     def pages(self, entries: Iterable[Entry], image_ids: Mapping[str, str]) -> dict[str, list[Page]]:
-        """The pages of each sound file whose content was inspected by these rules, by path."""
+        """Recalls the pages of each sound file whose content was inspected by these rules, by path."""
         keys = {e.path: self._rules.key(image_ids[e.path]) for e in entries if not e.problem and e.path in image_ids}
         known = self._inspections.get_many(sorted(set(keys.values())))
         return {path: decode_pages(known[key]) for path, key in keys.items() if key in known}
 
     def keep(self, entry: Entry, inspection: Inspection) -> None:
-        """Remember what was found, at once, so that a run that is killed has lost nothing."""
+        """Remembers what was seen, at once, so that a run that is killed has lost nothing."""
         if inspection.lasting and inspection.image_id is not None:
             self._inspections.put_many([(self._rules.key(inspection.image_id), encode_pages(inspection.pages))])
             self.keep_image_id(entry, inspection.image_id)
 
     def keep_image_id(self, entry: Entry, image_id: str) -> None:
-        """Remember the image_id of a file as it was listed."""
+        """Remembers the image_id of a file as it was listed."""
         self._files.put_many([(_file_key(entry), image_id.encode())])
 
 

@@ -31,7 +31,7 @@ Status = Literal["ok", "corrupt", "too_small", "blank", "unsupported"]
 
 @dataclass(frozen=True)
 class Rules:
-    """What an image must be to be used.
+    """Says what an image must be to be used.
 
     Attributes:
         longest_side: px of the reduced image, by whose tones a blank page is known.
@@ -48,14 +48,14 @@ class Rules:
     blank_deviation: Annotated[float, Ge(0)]
 
     def key(self, image_id: str) -> str:
-        """The store's key of a file's inspection, by the image_id of its first page: all that decides its outcome."""
+        """Gives the store's key of an inspection, by the image_id of the first page: all that decides its outcome."""
         decides = (astuple(self), VERSION, reduced.VERSION, DECODERS)
         return f"{image_id}/{hashlib.sha256(repr(decides).encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a file, as the manifest's columns of the same names say; None for what is not known."""
+    """Describes one image of a file, as the manifest's columns of the same names say; None for what is not known."""
 
     image_id: str | None
     page: int = 0
@@ -70,7 +70,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Task:
-    """A file to look at.
+    """Names a file to look at.
 
     Attributes:
         image_id: of its first page where it is known, None to compute it.
@@ -82,7 +82,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a file.
+    """Holds what a file contains.
 
     Attributes:
         image_id: of the file's first page, None where its bytes could not be read.
@@ -96,7 +96,7 @@ class Inspection:
 
 
 def prepare_worker() -> None:
-    """Set up a process for :func:`inspect_file`: one thread, because there is a process a core, and no noise.
+    """Sets up a process for :func:`inspect_file`: one thread, because there is a process a core, and no noise.
 
     What a decoder warns of (an unknown tag, a profile of another version) is no news to whoever runs the pipeline.
     """
@@ -105,7 +105,7 @@ def prepare_worker() -> None:
 
 
 def inspect_file(task: Task, *, store: Path, archive: Path, rules: Rules) -> Inspection:
-    """Look at one file; :class:`Inspector` says how."""
+    """Looks at one file; :class:`Inspector` says how."""
     return _inspector(store, archive, rules).inspect(task)
 
 
@@ -116,7 +116,7 @@ def _inspector(store: Path, archive: Path, rules: Rules) -> "Inspector":
 
 
 def identify_file(task: Task) -> str | None:
-    """The image_id of a file's first page, which needs no decoder; None where the bytes cannot be read."""
+    """Computes the image_id of a file's first page, which needs no decoder; None where the bytes cannot be read."""
     try:
         return image_ids(task.file)[0]
     except OSError:
@@ -138,7 +138,7 @@ class Inspector:
         self._rules = rules
 
     def inspect(self, task: Task) -> Inspection:
-        """The image_id and pages of one file; whatever is wrong with the file is told in the outcome, never raised."""
+        """Finds image_id and pages of one file; a fault of the file is told in the outcome, never raised."""
         try:
             before = _state(task.file)
             if before[0] > self._rules.max_bytes:
@@ -187,17 +187,17 @@ class Inspector:
 
 
 def perceptual_hash(pixels: np.ndarray) -> str:
-    """The 64-bit DCT hash of an image, 16 hex characters (imagehash.phash)."""
+    """Computes the 64-bit DCT hash of an image, 16 hex characters (imagehash.phash)."""
     return str(imagehash.phash(Image.fromarray(pixels)))
 
 
 def encode_pages(pages: list[Page]) -> bytes:
-    """Pages as bytes for a store."""
+    """Writes pages as bytes for a store."""
     return json.dumps([asdict(page) for page in pages]).encode()
 
 
 def decode_pages(value: bytes) -> list[Page]:
-    """The pages that :func:`encode_pages` was given."""
+    """Reads the pages that :func:`encode_pages` was given."""
     return [Page(**page) for page in json.loads(value)]
 
 

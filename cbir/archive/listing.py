@@ -1,4 +1,4 @@
-"""What lies in an archive: every file that could be an image, and what is wrong with one before it is opened."""
+"""Lists what lies in an archive: every file that could be an image, and what is wrong with one before it is opened."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ _FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the archive.
+    """Describes one file of the archive.
 
     Attributes:
         path: relative to the archive, POSIX; bytes that are no UTF-8 are written as ``\\xNN``.
@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """The archive's files, sorted by accession (in the order of :func:`cbir.archive.manifest.arrival`) and path.
+    """Holds the archive's files, sorted by accession (as :func:`cbir.archive.manifest.arrival` orders them) and path.
 
     Attributes:
         entries: the files in accessions.
@@ -48,7 +48,7 @@ class Listing:
 
 
 def list_archive(archive: Path) -> Listing:
-    """Every file of every accession, any depth below; links to folders are named but never followed.
+    """Lists every file of every accession, any depth below; links to folders are named but never followed.
 
     Left out are hidden files and folders, ``.dvc`` files, and what file managers leave behind (Thumbs.db and the like).
 
@@ -72,12 +72,12 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def left_out(name: str) -> bool:
-    """Whether a file or folder is hidden, DVC's own, or left behind by a file manager."""
+    """Tells whether a file or folder is hidden, DVC's own, or left behind by a file manager."""
     return name.startswith(".") or name.endswith(".dvc") or name.lower() in _FILE_MANAGERS
 
 
 def _walk(path: Path, archive: Path) -> Iterator[Entry]:
-    """The files at and below a path; a list of folders still to read in place of recursion, for any depth."""
+    """Yields the files at and below a path; a list of folders still to read in place of recursion, for any depth."""
     todo = [path]
     while todo:
         current = todo.pop()
@@ -117,5 +117,5 @@ def _accession(path: str) -> str:
 
 
 def _readable(name: str) -> str:
-    """The name as valid Unicode; the escapes stand for bytes that are no UTF-8."""
+    """Writes the name as valid Unicode; the escapes stand for bytes that are no UTF-8."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

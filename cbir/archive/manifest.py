@@ -1,4 +1,4 @@
-"""The manifest: one row an image of the archive, what it is and whether it can be used."""
+"""Reads and writes the manifest: one row an image of the archive, what it is and whether it can be used."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from cbir.files import read_table, write_parquet
 
 @dataclass(frozen=True)
 class Row:
-    """One image of the archive; the manifest's columns are these attributes, in this order.
+    """Describes one image of the archive; the manifest's columns are these attributes, in this order.
 
     Attributes:
         image_id: from the bytes (and the page), see :func:`cbir.images.ids.image_ids`; None where they could
@@ -52,13 +52,13 @@ _WHOLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def write_manifest(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows that are sorted by accession, path and page; the same rows give the same bytes."""
+    """Writes rows that are sorted by accession, path and page; the same rows give the same bytes."""
     columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
     write_parquet(path, pa.table(columns, schema=SCHEMA))
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """The manifest as `clean` wrote it, sorted by accession, path and page; whole numbers are nullable.
+    """Reads the manifest as `clean` wrote it, sorted by accession, path and page; whole numbers are nullable.
 
     Raises:
         UserError: there is no manifest.
@@ -68,7 +68,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 
 def arrival(accession: str) -> tuple[bool, str]:
-    """A key that sorts accessions in the order in which they came, as far as their names tell it.
+    """Gives a key that sorts accessions in the order in which they came, as far as their names tell it.
 
     Those that are named by the time at which they landed come after all others, in the order of that time: so the first
     member of a group, which gives it its id, stays the first.
@@ -77,19 +77,19 @@ def arrival(accession: str) -> tuple[bool, str]:
 
 
 def accessions_of(paths: Iterable[str]) -> list[str]:
-    """The accessions that files of the archive are in, each once, in the order of :func:`arrival`."""
+    """Lists the accessions that files of the archive are in, each once, in the order of :func:`arrival`."""
     return sorted({path.partition("/")[0] for path in paths}, key=arrival)
 
 
 def in_order(images: pd.DataFrame) -> pd.DataFrame:
-    """Rows with accession, path and page, sorted by these: accessions in the order of :func:`arrival`."""
+    """Sorts rows by accession, path and page: accessions in the order of :func:`arrival`."""
     ranks = {name: rank for rank, name in enumerate(sorted(images["accession"].unique(), key=arrival))}
     rows = images.assign(_arrival=images["accession"].map(ranks))
     return rows.sort_values(["_arrival", "path", "page"], kind="stable").drop(columns="_arrival")
 
 
 def unique_images(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The images that can be used, one row an image_id (the first by accession, path and page), sorted by image_id.
+    """Keeps the images that can be used, one row an image_id (the first in order), sorted by image_id.
 
     Returns:
         The manifest's columns without status, reason and duplicate_of, which say nothing any more; index from 0.

@@ -28,7 +28,7 @@ _LEAST_MEMORY = 1 << 30
 
 @dataclass(frozen=True)
 class Lost:
-    """What became of an item that gave no result.
+    """Says what became of an item that gave no result.
 
     Attributes:
         reason: a sentence, for a person.
@@ -39,7 +39,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Outcome(Generic[T, R]):
-    """An item, and what the function made of it."""
+    """Holds an item, and what the function made of it."""
 
     item: T
     result: R | Lost
@@ -53,7 +53,7 @@ def run_isolated(
     workers: int = 0,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[Outcome[T, R]]:
-    """Run ``function`` on every item in processes of their own, as they finish (in no fixed order).
+    """Runs ``function`` on every item in processes of their own, as they finish (in no fixed order).
 
     Each worker may use its share of three quarters of the machine's memory; where more is asked for, the allocation
     fails there, so that the system does not have to end some other process.
@@ -122,7 +122,7 @@ def _await_start(pool: ProcessPool) -> None:
 
 
 def _ready() -> None:
-    """A task that fails only when the worker itself does not work."""
+    """Does nothing: a task that fails only when the worker itself does not work."""
 
 
 def _start_worker(parent: int, memory: int, prepare: Callable[[], None] | None) -> None:
@@ -137,7 +137,7 @@ def _start_worker(parent: int, memory: int, prepare: Callable[[], None] | None) 
 
 
 def _die_with(parent: int) -> None:
-    """End this process when its parent has died, also while a decoder hangs."""
+    """Ends this process when its parent has died, also while a decoder hangs."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -148,5 +148,5 @@ def _memory_share(workers: int) -> int:
 
 
 def usable_cores() -> int:
-    """Processor cores that this process may use."""
+    """Counts the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What new images of an archive have to do with it: copies, near-duplicates, doubtful pairs, and groups that changed.
+"""Compares new images of an archive with it: copies, near-duplicates, doubtful pairs, and groups that changed.
 
 An archive is compared with what it was: a baseline, one row an image of a file, with the group that it was in. Groups
 are the same when they share members; their ids stay as the archive grows, but a group can take in another one.
@@ -39,7 +39,7 @@ CHANGES = ["change", "group_id", "former", "images_before", "images_after"]
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What has come since a baseline.
+    """Holds what has come since a baseline.
 
     Attributes:
         pairs: ``PAIRS``, one row a new image of a file and another image, or without one; doubtful pairs first.
@@ -54,17 +54,17 @@ class Arrivals:
     rejected: int
 
     def count(self, finding: str) -> int:
-        """How many new images of files have this finding."""
+        """Counts the new images of files that have this finding."""
         return int(self.pairs.loc[self.pairs["finding"] == finding, ["file", "page"]].drop_duplicates().shape[0])
 
     @property
     def doubtful(self) -> int:
-        """How many pairs want a look."""
+        """Counts the pairs that want a look."""
         return int(self.pairs["look"].sum())
 
 
 def baseline_of(manifest: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    """What an archive is now, to compare with later: the columns of ``BASELINE``."""
+    """Describes an archive as it is now, to compare with later: the columns of ``BASELINE``."""
     return manifest[["path", "page", "image_id"]].merge(groups[["image_id", "group_id"]], on="image_id", how="left")
 
 
@@ -77,7 +77,7 @@ def find_arrivals(
     threshold: float,
     margin: float,
 ) -> Arrivals:
-    """Compare an archive with a baseline of it.
+    """Compares an archive with a baseline of it.
 
     Every image that shares a group with a new one is named, whether or not it is in the lists of neighbours; the
     similarity is then that of the pair where the lists know it. A pair wants a look when its similarity lies within
@@ -107,7 +107,9 @@ def find_arrivals(
     of_image = groups.set_index("image_id")["group_id"]
     rows["group_id"] = rows["image_id"].map(of_image)
     known = set(baseline["group_id"].dropna()) | _successors(baseline, groups)
-    rows["group"] = rows["group_id"].map(lambda one: None if pd.isna(one) else "joins" if one in known else "founds")
+    rows["group"] = rows["group_id"].map(
+        lambda group: None if pd.isna(group) else "joins" if group in known else "founds"
+    )
     rows["look"] = rows["look"].fillna(False).astype(bool) if "look" in rows else False
     order = ["look", "similarity", "file", "page", "other_file"]
     rows = rows.reindex(columns=PAIRS).sort_values(
@@ -117,7 +119,7 @@ def find_arrivals(
 
 
 def _pairs(new: set[str], groups: pd.DataFrame, neighbours: pd.DataFrame, *, floor: float) -> pd.DataFrame:
-    """Pairs of a new image and another: image_id, other_id, similarity (NaN: in no list), together (in one group)."""
+    """Pairs a new image with another: image_id, other_id, similarity (NaN: in no list), together (in one group)."""
     near = neighbours[neighbours["similarity"] >= floor]
     near = near[near["query_id"].isin(new) | near["neighbour_id"].isin(new)]
     near = near.rename(columns={"query_id": "image_id", "neighbour_id": "other_id"})
@@ -139,7 +141,7 @@ def _wants_look(pairs: pd.DataFrame, *, threshold: float, margin: float) -> pd.S
 
 
 def _with_other(rows: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the first file of each ``other_id``."""
+    """Joins to the rows the first file of each ``other_id``."""
     other = first.loc[rows["other_id"]]
     return rows.assign(
         other_file=other["path"].to_numpy(),
@@ -149,7 +151,7 @@ def _with_other(rows: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
 
 
 def _copies(arrived: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
-    """New files with the bytes of another file: with the first of these, which may be a new one too."""
+    """Pairs each new file that has the bytes of another with the first such file, which may be new too."""
     files = usable[["image_id", "path", "page", "accession"]]
     others = files.rename(columns={"path": "other_file", "page": "other_page", "accession": "other_accession"})
     copies = arrived.merge(others, on="image_id")
@@ -170,21 +172,21 @@ def _among(images: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
 
 
 def _members(table: pd.DataFrame) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+    members: dict[str, set[str]] = defaultdict(set)
     known = table.dropna(subset=["group_id", "image_id"])
     for group, image in zip(known["group_id"], known["image_id"], strict=True):
-        found[group].add(image)
-    return found
+        members[group].add(image)
+    return members
 
 
 def _successors(baseline: pd.DataFrame, groups: pd.DataFrame) -> set[str]:
-    """Ids of groups now that hold members of a former group."""
+    """Finds the ids of groups now that hold members of a former group."""
     grouped = set(baseline.loc[baseline["group_id"].notna(), "image_id"])
     return set(groups.loc[groups["image_id"].isin(grouped), "group_id"])
 
 
 def group_changes(baseline: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    """The groups that are other than in the baseline: the columns of ``CHANGES``.
+    """Finds the groups that are other than in the baseline: the columns of ``CHANGES``.
 
     new: none of its members was in a group. merged: it holds members of several groups. split: one of several that
     hold members of the same former group. grew, shrank: the same group with more or fewer members. renamed: the same
@@ -192,7 +194,7 @@ def group_changes(baseline: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """
     before, after = _members(baseline), _members(groups)
     former_of = {image: group for group, images in before.items() for image in images}
-    sources = {group: {former_of[one] for one in images if one in former_of} for group, images in after.items()}
+    sources = {group: {former_of[image] for image in images if image in former_of} for group, images in after.items()}
     heirs: dict[str, set[str]] = defaultdict(set)
     for group, formers in sources.items():
         for former in formers:
@@ -203,7 +205,7 @@ def group_changes(baseline: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
         change = _change(group, after[group], formers, before, heirs)
         if change:
             rows.append((change, group, " ".join(sorted(formers)), count, len(after[group])))
-    rows += [("dissolved", one, one, len(before[one]), 0) for one in before if not heirs[one]]
+    rows += [("dissolved", group, group, len(before[group]), 0) for group in before if not heirs[group]]
     kinds = ["merged", "split", "new", "grew", "shrank", "renamed", "dissolved"]
     return pd.DataFrame(sorted(rows, key=lambda row: (kinds.index(row[0]), row[1])), columns=CHANGES)
 

@@ -25,7 +25,7 @@ _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are lo
 
 @dataclass(frozen=True)
 class Accession:
-    """What was brought in."""
+    """Holds what an import brought in, and what it left."""
 
     name: str
     path: Path
@@ -42,7 +42,7 @@ class Accession:
 def bring_in(
     source: Path, archive: Path, *, name: str | None = None, link: bool = False, progress: Progress = silent
 ) -> Accession:
-    """Copy the images of a folder, any depth below, into the archive as one accession.
+    """Copies the images of a folder, any depth below, into the archive as one accession.
 
     The files go to a hidden folder in the archive, which takes its name when it is whole; after a kill the next call
     goes on with what lies there. Times of last change are kept. A file is an image by its extension or by its
@@ -62,8 +62,8 @@ def bring_in(
     name = _check_name(_default_name(source.name) if name is None else name, archive)
     files, skipped = survey(source)
     if not files:
-        found = Counter(skip.reason for skip in skipped)
-        what = ", ".join(f"{reason}: {count}" for reason, count in sorted(found.items())) or "nothing at all"
+        reasons = Counter(skip.reason for skip in skipped)
+        what = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items())) or "nothing at all"
         raise UserError(f"{source} holds no image to bring in ({what}); name the folder that has them")
     origin = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
     temporary = archive / f".{name}.{origin}.tmp"  # the origin: what another folder of that name left is of no use
@@ -84,7 +84,7 @@ def bring_in(
 
 
 def bring_reference(file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"]) -> Path:
-    """Copy a ground-truth or captions file, or a folder of caption sheets, to the reference files, under its own name.
+    """Copies a ground-truth or captions file, or a folder of caption sheets, to the reference files, by its own name.
 
     A file that is there already stays; it is a person's work, so one with other content is never replaced.
 
@@ -125,16 +125,16 @@ def _check_source(source: Path, archive: Path) -> Path:
     if not source.is_dir():
         raise UserError(f"{source} is not a folder; name the folder that holds the images")
     archive.mkdir(parents=True, exist_ok=True)
-    source, there = source.resolve(), archive.resolve()
-    if source.is_relative_to(there):
+    source, target = source.resolve(), archive.resolve()
+    if source.is_relative_to(target):
         raise UserError(f"{source} lies in the archive {archive} already; name a folder outside it")
-    if there.is_relative_to(source):
+    if target.is_relative_to(source):
         raise UserError(f"{source} holds the archive {archive} itself; name a folder inside it or elsewhere")
     return source
 
 
 def _default_name(folder: str) -> str:
-    """A folder's name with its letters, digits and accents; all else that is not - _ or . becomes a hyphen."""
+    """Makes a name of a folder's letters, digits and accents; all else that is not - _ or . becomes a hyphen."""
     safe = "".join(char if _is_safe(char) else " " for char in compose(folder))
     short = "-".join(safe.split()).strip("-._").encode()[:_LONGEST_NAME]
     return short.decode(errors="ignore") or "accession"
@@ -162,24 +162,24 @@ def _check_name(name: str, archive: Path) -> str:
 
 
 def _prepare(temporary: Path, files: Sequence[SourceFile]) -> list[SourceFile]:
-    """Clear the temporary folder of all but whole files that are wanted; return those still missing."""
+    """Clears the temporary folder of all but whole files that are wanted; return those still missing."""
     whole = {file.path: (file.size, file.mtime) for file in files}
-    there: set[str] = set()
+    present: set[str] = set()
     for path in [path for path in temporary.rglob("*") if not path.is_dir()]:
         facts = path.lstat()
         relative = path.relative_to(temporary).as_posix()
         if whole.get(relative) == (facts.st_size, facts.st_mtime_ns):
-            there.add(relative)
+            present.add(relative)
         else:
             path.unlink()
-    return [file for file in files if file.path not in there]
+    return [file for file in files if file.path not in present]
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files, or the sheets of two folders, have the same content."""
-    if one.is_dir() != other.is_dir():
+def _same(file: Path, other: Path) -> bool:
+    """Tells whether two files, or the sheets of two folders, have the same content."""
+    if file.is_dir() != other.is_dir():
         return False
-    if not one.is_dir():
-        return filecmp.cmp(one, other, shallow=False)
-    names = [sorted(path.name for path in folder.iterdir() if is_sheet(path)) for folder in (one, other)]
-    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
+    if not file.is_dir():
+        return filecmp.cmp(file, other, shallow=False)
+    names = [sorted(path.name for path in folder.iterdir() if is_sheet(path)) for folder in (file, other)]
+    return names[0] == names[1] and all(filecmp.cmp(file / name, other / name, shallow=False) for name in names[0])

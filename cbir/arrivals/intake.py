@@ -1,4 +1,4 @@
-"""What has landed becomes an accession of the archive: moved file by file, seen whole or not at all, each file once."""
+"""Makes an accession of what has landed: moved file by file, seen whole or not at all, each file once."""
 
 import os
 import re
@@ -24,7 +24,7 @@ _STAGING = ".landing.tmp"  # behind a dot and the accession's name: hidden from 
 
 @dataclass(frozen=True)
 class Arrival:
-    """An accession made of what had landed.
+    """Describes an accession made of what had landed.
 
     Attributes:
         files, bytes: how much it holds.
@@ -40,7 +40,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Intake:
-    """What was brought in, in the order of arrival, and what stays in the landing folder for now or for good."""
+    """Lists what was brought in, in the order of arrival, and what stays in the landing folder for now or for good."""
 
     arrivals: tuple[Arrival, ...]
     waiting: tuple[Skipped, ...]
@@ -64,7 +64,7 @@ def take_in(
     guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     progress: Progress = silent,
 ) -> Intake:
-    """Move what has landed into the archive as one accession, named by the time.
+    """Moves what has landed into the archive as one accession, named by the time.
 
     The files go to a hidden folder of the archive, keeping their paths, and that folder takes the accession's name
     when they all are there. What a run that was cut off had begun is finished first, under the name that it had. So a
@@ -107,19 +107,19 @@ def take_in(
 
 
 def accession_name(archive: Path, now: datetime) -> str:
-    """The time in UTC as a name; later than every accession named so, whatever became of the clock."""
+    """Writes the time in UTC as a name; later than every accession named so, whatever became of the clock."""
     moment = now.astimezone(UTC).replace(microsecond=0)
     for entry in archive.iterdir():
-        if found := _NAMED_BY_TIME.fullmatch(entry.name):
+        if match := _NAMED_BY_TIME.fullmatch(entry.name):
             with suppress(ValueError):  # digits that are no date
-                there = datetime.strptime(found[1], _NAME).replace(tzinfo=UTC)
-                moment = max(moment, there + timedelta(seconds=1))
+                taken = datetime.strptime(match[1], _NAME).replace(tzinfo=UTC)
+                moment = max(moment, taken + timedelta(seconds=1))
     return moment.strftime(_NAME)
 
 
 @contextmanager
 def _telling(archive: Path) -> Iterator[None]:
-    """Say what keeps files out of the archive.
+    """Says what keeps files out of the archive.
 
     Raises:
         UserError: in place of an OSError.
@@ -131,7 +131,7 @@ def _telling(archive: Path) -> Iterator[None]:
 
 
 def _begun(archive: Path) -> list[Path]:
-    """The hidden folders of runs that were cut off, in the order of arrival."""
+    """Lists the hidden folders of runs that were cut off, in the order of arrival."""
     return sorted(path for path in archive.glob(f".*{_STAGING}") if path.is_dir() and not path.is_symlink())
 
 
@@ -140,7 +140,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _drop_copied(staging: Path, landing: Path) -> list[Skipped]:
-    """Finish the moves of a run that was cut off: of a file that is in both places, one goes."""
+    """Finishes the moves of a run that was cut off: of a file that is in both places, one goes."""
     stayed = []
     (staging / PART).unlink(missing_ok=True)
     for copy in _files_in(staging):
@@ -162,7 +162,7 @@ def _is_same(source: Path, copy: Path) -> bool:
 
 
 def _publish(staging: Path, landing: Path, *, recovered: bool) -> list[Arrival]:
-    """Give the hidden folder the accession's name, once the markers of its files are gone; an empty one goes."""
+    """Gives the hidden folder the accession's name, once the markers of its files are gone; an empty one goes."""
     files = _files_in(staging)
     if not files:
         shutil.rmtree(staging, ignore_errors=True)
@@ -181,7 +181,7 @@ def _device(folder: Path) -> int:
 
 
 def _move_all(files: Iterable[SourceFile], staging: Path) -> list[Skipped]:
-    """Move the files; those that had to stay, with the reasons."""
+    """Moves the files; returns those that had to stay, with the reasons."""
     stayed = []
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""What has landed: the images of the landing folder that stand still or are marked as whole, and what waits there."""
+"""Finds what has landed: images of the landing folder that stand still or are marked as whole, and what waits."""
 
 import contextlib
 import functools
@@ -26,7 +26,7 @@ _OFFICE_LOCK = "~$"
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the landing folder found; paths are relative to it.
+    """Holds the result of one look at the landing folder; paths are relative to it.
 
     Attributes:
         ready: images to be moved into the archive.
@@ -53,7 +53,7 @@ class _Glance:
 
 
 def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.sleep) -> Look:
-    """Find the images that have landed.
+    """Finds the images that have landed.
 
     A file has landed when its size, time and inode are the same after ``settle`` seconds, or at once when a marker says
     so that was put there after the file was last changed. No clock is read and nothing is remembered: clocks
@@ -89,7 +89,7 @@ def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.s
 
 
 def require_landing(landing: Path, archive: Path | None = None) -> Path:
-    """The landing folder's absolute path, links followed.
+    """Returns the landing folder's absolute path, links followed.
 
     Raises:
         UserError: it is no folder that can be read, or it lies in or around the archive.
@@ -102,8 +102,8 @@ def require_landing(landing: Path, archive: Path | None = None) -> Path:
             f"paths.landing {landing} cannot be read ({error.strerror}); name a folder that is there, "
             "or bring the disk or network folder back"
         ) from error
-    there = archive.resolve() if archive else None
-    if there and (path.is_relative_to(there) or there.is_relative_to(path)):
+    target = archive.resolve() if archive else None
+    if target and (path.is_relative_to(target) or target.is_relative_to(path)):
         raise UserError(
             f"paths.landing {landing} and the archive paths.raw {archive} lie one in the other; name two folders apart"
         )
@@ -111,7 +111,7 @@ def require_landing(landing: Path, archive: Path | None = None) -> Path:
 
 
 def remove_markers(landing: Path, paths: Iterable[str]) -> None:
-    """Remove the markers of files that have been moved away, and those of the folders that they lay in.
+    """Removes the markers of files that have been moved away, and those of the folders that they lay in.
 
     Such a folder's marker goes even where other files have come since: those then have to stand still.
     """
@@ -131,49 +131,54 @@ def _by_path(skipped: list[Skipped]) -> tuple[Skipped, ...]:
 
 
 def _markers_for(path: str) -> list[str]:
-    """Every name of a marker that would speak for a file; first the file's own."""
+    """Lists every name of a marker that would speak for a file; first the file's own."""
     folders = [str(folder) for folder in PurePosixPath(path).parents if folder.name]
-    return [f"{path}{MARKER}", MARKER, *(f"{one}/{MARKER}" for one in folders), *(f"{one}{MARKER}" for one in folders)]
+    return [
+        f"{path}{MARKER}",
+        MARKER,
+        *(f"{name}/{MARKER}" for name in folders),
+        *(f"{name}{MARKER}" for name in folders),
+    ]
 
 
 def _marked(file: SourceFile, markers: Mapping[str, int]) -> bool:
-    """Whether a marker speaks for the file; one from before its last change, left over or put too early, does not."""
+    """Tells whether a marker speaks for the file; one from before its last change does not."""
     return bool(markers) and any(markers.get(marker, -1) >= file.changed for marker in _markers_for(file.path))
 
 
 def _glance(landing: Path) -> _Glance:
-    """All that lies in the landing folder at this moment."""
+    """Lists all that lies in the landing folder at this moment."""
     seen = _Glance(empty=_empty_folders(landing))
     for path in walk(landing):
         name = relative(path, landing)
-        found = _find(path, landing)
-        if isinstance(found, SourceFile):
-            seen.files[name] = found
-        elif isinstance(found, int):
-            seen.markers[name] = found
+        result = _find(path, landing)
+        if isinstance(result, SourceFile):
+            seen.files[name] = result
+        elif isinstance(result, int):
+            seen.markers[name] = result
             if path.name != MARKER and not os.path.lexists(str(path).removesuffix(MARKER)):
                 seen.left.append(Skipped(name, LONE_MARKER))
         else:
-            (seen.copying if found == BEING_COPIED else seen.left).append(Skipped(name, found))
+            (seen.copying if result == BEING_COPIED else seen.left).append(Skipped(name, result))
     return seen
 
 
 def _find(path: Path, landing: Path) -> SourceFile | int | str:
-    """A file that may be an image, the time of a marker's last change, or the reason why it is neither."""
-    found = examine(path, landing)
+    """Returns a file that may be an image, the time of a marker's last change, or the reason why it is neither."""
+    result = examine(path, landing)
     if path.is_symlink():
-        return found if isinstance(found, str) else LINK
+        return result if isinstance(result, str) else LINK
     if path.name.endswith(MARKER) and path.is_file():
         return path.stat().st_ctime_ns
     if path.name.startswith(_OFFICE_LOCK):
         return HIDDEN
-    if isinstance(found, str):
-        return found
-    return BEING_COPIED if path.name.lower().endswith(_COPYING) else _fresh(found)
+    if isinstance(result, str):
+        return result
+    return BEING_COPIED if path.name.lower().endswith(_COPYING) else _fresh(result)
 
 
 def _fresh(file: SourceFile) -> SourceFile | str:
-    """The facts as the server of a network folder has them: it is asked when a file is opened, else not each time."""
+    """Reads the facts as the server of a network folder has them, which is asked when a file is opened."""
     try:
         with file.file.open("rb", buffering=0) as opened:
             facts = os.fstat(opened.fileno())
@@ -185,7 +190,7 @@ def _fresh(file: SourceFile) -> SourceFile | str:
 
 
 def _empty_folders(landing: Path) -> list[str]:
-    """Folders with no file in or below them, hidden ones aside; the deepest first."""
+    """Lists folders with no file in or below them, hidden ones aside; the deepest first."""
     empty: dict[str, None] = {}
     for folder, folders, files in os.walk(landing, topdown=False):
         path = Path(folder).relative_to(landing)

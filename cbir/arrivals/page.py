@@ -1,4 +1,4 @@
-"""The arrival report: a page that opens from disk, a table for spreadsheets, and the summary that is sent out."""
+"""Writes the arrival report: a page that opens from disk, a table for spreadsheets, and a summary to send."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ CHANGED = {
 
 @dataclass(frozen=True)
 class Occasion:
-    """What the report is about.
+    """Describes what the report is about.
 
     Attributes:
         name: of the last accession that came.
@@ -46,7 +46,7 @@ class Occasion:
 
 
 def shown_images(arrivals: Arrivals) -> list[str]:
-    """The image_ids whose thumbnails :func:`write_arrivals_page` needs."""
+    """Lists the image_ids whose thumbnails :func:`write_arrivals_page` needs."""
     rows = _related(arrivals).groupby(_KEY, sort=False).head(MOST_BESIDE)
     return list(dict.fromkeys([*rows["image_id"], *rows["other_id"]]))
 
@@ -59,14 +59,14 @@ def write_arrivals_page(
     thumbnails: Mapping[str, Thumbnail],
     captions: Mapping[str, str],
 ) -> None:
-    """Write the page.
+    """Writes the page.
 
     Args:
         thumbnails: by image_id, of :func:`shown_images`.
         captions: by image_id, of those that have one.
     """
     rows = _related(arrivals)
-    cards = [_card(list(one.to_dict("records")), thumbnails, captions) for _, one in rows.groupby(_KEY, sort=False)]
+    cards = [_card(list(image.to_dict("records")), thumbnails, captions) for _, image in rows.groupby(_KEY, sort=False)]
     others = arrivals.pairs[~arrivals.pairs["finding"].isin(NEAR)]
     refused = others[~others["finding"].isin(("none", "exact copy"))]
     write_html(
@@ -92,7 +92,7 @@ _KEY = ["file", "page"]
 
 
 def _related(arrivals: Arrivals) -> pd.DataFrame:
-    """The pairs that the page shows with pictures: all of each new image, those first that want a look."""
+    """Selects the pairs that the page shows with pictures: all of each new image, those first that want a look."""
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)]
     firsts = rows[_KEY].drop_duplicates().head(MOST_SHOWN)
     return firsts.merge(rows, on=_KEY)
@@ -136,7 +136,7 @@ def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _skipped(files: Sequence[Skipped]) -> list[dict[str, Any]]:
-    return [{"file": one.path, "page": 1, "why": one.reason} for one in files]
+    return [{"file": file.path, "page": 1, "why": file.reason} for file in files]
 
 
 def _changes(arrivals: Arrivals, kind: str) -> list[dict[str, Any]]:
@@ -144,13 +144,13 @@ def _changes(arrivals: Arrivals, kind: str) -> list[dict[str, Any]]:
 
 
 def write_arrivals_csv(path: Path, arrivals: Arrivals) -> None:
-    """Write all pairs as a CSV for people."""
+    """Writes all pairs as a CSV for people."""
     table = arrivals.pairs[PAIRS].astype({"page": "Int64", "other_page": "Int64"})
     write_csv(path, table.assign(look=table["look"].map({True: "yes", False: ""})))
 
 
 def in_a_sentence(arrivals: Arrivals) -> str:
-    """The counts."""
+    """Puts the counts into a sentence."""
     copies = _of(arrivals.count("exact copy"), "exact copy", "exact copies")
     return (
         f"{_of(arrivals.files, 'new image')}: {arrivals.count('near-duplicate')} with near-duplicates, {copies}, "
@@ -158,12 +158,12 @@ def in_a_sentence(arrivals: Arrivals) -> str:
     )
 
 
-def _of(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _of(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def as_markdown_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> str:
-    """The summary for a page that shows Markdown."""
+    """Writes the summary for a page that shows Markdown."""
     lines = [f"# {occasion.name}", "", in_a_sentence(arrivals) + ".", ""]
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)].head(30)
     if len(rows):
@@ -181,7 +181,7 @@ def _number(similarity: float) -> str:
 
 
 def as_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> dict[str, Any]:
-    """The summary for programs: counts, and the pairs, ``MOST_TOLD`` of them at most; values that JSON can hold."""
+    """Makes the summary for programs, which JSON can hold: counts, and pairs, ``MOST_TOLD`` of them at most."""
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)].head(MOST_TOLD)
     pairs = [
         {
@@ -201,7 +201,7 @@ def as_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> dict[str
         "rejected": arrivals.rejected,
         "to_look_at": arrivals.doubtful,
         "pairs": pairs,
-        "left": [asdict(one) for one in occasion.left[:MOST_TOLD]],
-        "waiting": [asdict(one) for one in occasion.waiting[:MOST_TOLD]],
+        "left": [asdict(skipped) for skipped in occasion.left[:MOST_TOLD]],
+        "waiting": [asdict(skipped) for skipped in occasion.waiting[:MOST_TOLD]],
         "report": str(report),
     }

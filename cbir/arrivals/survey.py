@@ -1,4 +1,4 @@
-"""What lies in a folder of images that are to be brought in: which files are images, what is left there, and why."""
+"""Surveys a folder of images that are to be brought in: which files are images, what is left there, and why."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ UNREADABLE = "cannot be read"
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or folder (relative to the source) that was left where it is, and why."""
+    """Names a file or folder (relative to the source) that was left where it is, and why."""
 
     path: str
     reason: str
@@ -29,7 +29,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A regular file that can be read.
+    """Describes a regular file that can be read.
 
     Attributes:
         file: the path that opens it, links followed.
@@ -52,7 +52,7 @@ class SourceFile:
 
 
 def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
-    """The images below a folder (an absolute path without links), by path, and what is left out."""
+    """Lists the images below a folder (an absolute path without links), by path, and what is left out."""
     files: list[SourceFile] = []
     skipped: list[Skipped] = []
     for path in walk(source):
@@ -65,13 +65,13 @@ def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
 
 
 def walk(source: Path) -> Iterator[Path]:
-    """All that is no folder, any depth below, and the folders that are hidden, links, or cannot be read."""
+    """Yields all that is no folder, any depth below, and the folders that are hidden, links, or cannot be read."""
     todo = [source]
     while todo:
         folder = todo.pop()
         try:
-            with os.scandir(folder) as found:
-                items = list(found)
+            with os.scandir(folder) as entries:
+                items = list(entries)
         except OSError:
             yield folder
             continue
@@ -83,12 +83,12 @@ def walk(source: Path) -> Iterator[Path]:
 
 
 def relative(path: Path, source: Path) -> str:
-    """The path below the source; bytes that are no UTF-8 are written as ``\\xNN``."""
+    """Returns the path below the source; bytes that are no UTF-8 are written as ``\\xNN``."""
     return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def examine(path: Path, source: Path) -> SourceFile | str:
-    """A file that may be brought in if it is an image, or the reason why it is left out."""
+    """Describes a file that may be brought in if it is an image, or the reason why it is left out."""
     if left_out(path.name):
         return HIDDEN
     target = path.resolve()
@@ -114,7 +114,7 @@ def examine(path: Path, source: Path) -> SourceFile | str:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is an image by its extension or by its first bytes."""
+    """Tells whether a file is an image by its extension or by its first bytes."""
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:

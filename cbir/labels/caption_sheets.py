@@ -24,7 +24,7 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a sheet: a caption, and the numbers of its image as they are written."""
+    """Holds a row of a sheet: a caption, and the numbers of its image as they are written."""
 
     row: int
     photo: str
@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The numbers in words, for the report."""
+        """Words the numbers, for the report."""
         return ", ".join(f"{kind} {value}" for kind, value in (("photo", self.photo), ("page", self.page)) if value)
 
 
@@ -47,7 +47,7 @@ class _Image:
 
 @dataclass(frozen=True)
 class Found:
-    """What a row's numbers lead to: an image, none, several, or a file that was rejected."""
+    """Holds what a row's numbers lead to: an image, none, several, or a file that was rejected."""
 
     image_id: str | None
     paths: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Found:
 
 
 def read_entries(sheet: Path) -> list[Entry]:
-    """The rows of a sheet that hold a caption.
+    """Reads the rows of a sheet that hold a caption.
 
     Raises:
         UserError: the file is no sheet, or has no column of captions, or none of numbers.
@@ -78,7 +78,7 @@ def read_entries(sheet: Path) -> list[Entry]:
 
 
 def find_images(entries: Sequence[Entry], *, folder: str, manifest: pd.DataFrame, index: NameIndex) -> list[Found]:
-    """The image of each row of a sheet about one sub-folder.
+    """Finds the image of each row of a sheet about one sub-folder.
 
     An image is a row's when the numbers in its file's name (the sub-folder's name before them left out) end as the row
     says. By which of its numbers is decided for the sheet as a whole: page and photo, photo alone (not where one photo
@@ -95,11 +95,11 @@ def find_images(entries: Sequence[Entry], *, folder: str, manifest: pd.DataFrame
     keys = max(_ways(entries), key=lambda way: _found_by(way, by_end))
     results: list[Found] = []
     for entry, key in zip(entries, keys, strict=True):
-        found = _one(by_end.get(key, []) if key else [])
-        if not found.paths and entry.photo:
+        result = _one(by_end.get(key, []) if key else [])
+        if not result.paths and entry.photo:
             named = index.match(f"{folder}/{entry.photo}")
-            found = Found(named.image_id, named.candidates, named.reason)
-        results.append(found)
+            result = Found(named.image_id, named.candidates, named.reason)
+        results.append(result)
     return results
 
 
@@ -116,13 +116,13 @@ def _numbers(text: str) -> Key:
 
 
 def _number(cell: str) -> Key:
-    """The number in a cell; nothing where there is none or more than one."""
+    """Reads the number in a cell; nothing where it holds none or several."""
     numbers = _numbers(cell)
     return numbers if len(numbers) == 1 else ()
 
 
 def _ways(entries: Sequence[Entry]) -> list[list[Key]]:
-    """The keys of all rows by each way to read their numbers, the way that goes first first."""
+    """Gives the keys of all rows by each way to read their numbers, the way that goes first first."""
     photos = [_number(entry.photo) for entry in entries]
     pages = [_number(entry.page) for entry in entries]
     both: list[Key] = [page + photo if page and photo else () for page, photo in zip(pages, photos, strict=True)]
@@ -145,7 +145,7 @@ def _one(images: Sequence[_Image]) -> Found:
 
 
 def _images(folder: str, manifest: pd.DataFrame) -> list[_Image]:
-    """The images below folders of a name, with the numbers in their files' names or of their pages."""
+    """Lists the images below folders of a name, with the numbers in their files' names or of their pages."""
     name = unaccented(folder)
     parts = manifest["path"].map(lambda path: [unaccented(part) for part in path.split("/")])
     stems = manifest["path"].map(lambda path: unaccented(without_suffix(path.rpartition("/")[2])))

@@ -1,4 +1,4 @@
-"""Captions of the images: from a CSV of descriptions, or from Excel sheets, one a sub-folder."""
+"""Reads captions of the images from a CSV of descriptions, or from Excel sheets, one a sub-folder."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from cbir.labels.tables import EXCEL_SUFFIXES, Row, read_table
 
 @dataclass(frozen=True)
 class Captions:
-    """Captions by image_id, what could not be used, and how many captions the source has."""
+    """Holds captions by image_id, what could not be used, and how many captions the source has."""
 
     texts: Mapping[str, str]
     notes: tuple[Note, ...] = ()
@@ -25,7 +25,7 @@ class Captions:
 
 
 def find_captions(source: Path, *, manifest: pd.DataFrame, index: NameIndex, prompt: str = "") -> Captions:
-    """The caption of each image; of several the first counts.
+    """Finds the caption of each image; of several the first counts.
 
     A CSV file has no headings, is divided by ``;`` and gives an image's path, the prompt that it was described with,
     and the description (``EMPTY``: none). An Excel file, or each one of a folder, is about the sub-folder of the
@@ -47,18 +47,18 @@ def find_captions(source: Path, *, manifest: pd.DataFrame, index: NameIndex, pro
     for sheet in sheets:
         entries = read_entries(sheet)
         read += len(entries)
-        for entry, found in zip(
+        for entry, result in zip(
             entries, find_images(entries, folder=sheet.stem, manifest=manifest, index=index), strict=True
         ):
-            if found.image_id:
-                texts.setdefault(found.image_id, entry.text)
+            if result.image_id:
+                texts.setdefault(result.image_id, entry.text)
             else:
-                notes.append(_note(sheet, entry, found))
+                notes.append(_note(sheet, entry, result))
     return Captions(texts, tuple(sorted(notes)), read)
 
 
 def check_captions(source: Path) -> None:
-    """Read a source of captions without an archive.
+    """Reads a source of captions without an archive.
 
     Raises:
         UserError: it cannot be read as one.
@@ -82,7 +82,7 @@ def _sheets(source: Path) -> list[Path]:
 
 
 def is_sheet(path: Path) -> bool:
-    """Whether a file is an Excel file, and not the shadow that Excel keeps of an open one."""
+    """Tells whether a file is an Excel file, and not the shadow that Excel keeps of an open one."""
     return path.suffix.lower() in EXCEL_SUFFIXES and not path.name.startswith((".", "~$"))
 
 
@@ -111,20 +111,20 @@ def _from_csv(source: Path, index: NameIndex, prompt: str) -> Captions:
             continue
         read += 1
         mention = Mention(row.number, row.cell(0))
-        found = index.match(mention.name)
-        if found.image_id:
-            texts.setdefault(found.image_id, text)
+        match = index.match(mention.name)
+        if match.image_id:
+            texts.setdefault(match.image_id, text)
         elif mention.name not in notes:
-            notes[mention.name] = note_of(found, file=source.name, mention=mention)
+            notes[mention.name] = note_of(match, file=source.name, mention=mention)
     return Captions(texts, suggest_names(sorted(notes.values()), index), read)
 
 
-def _note(sheet: Path, entry: Entry, found: Found) -> Note:
-    if found.reason:
-        problem, advice = f"{Problem.REJECTED} ({found.reason})", "mend or replace the file"
-    elif found.paths:
+def _note(sheet: Path, entry: Entry, result: Found) -> Note:
+    if result.reason:
+        problem, advice = f"{Problem.REJECTED} ({result.reason})", "mend or replace the file"
+    elif result.paths:
         problem, advice = str(Problem.AMBIGUOUS), "put the file's name in place of the photo's number"
     else:
         problem = str(Problem.UNMATCHED)
         advice = f"correct the number; it is looked for in sub-folders named {sheet.stem}"
-    return Note(sheet.name, entry.row, entry.name, problem, found.paths, advice)
+    return Note(sheet.name, entry.row, entry.name, problem, result.paths, advice)

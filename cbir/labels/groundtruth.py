@@ -16,7 +16,7 @@ from cbir.labels.splits import SPLITS, SplitBy, split_of
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of image_ids, each with at least two; no image is in two of them."""
+    """Holds groups of image_ids, each with at least two; no image is in two of them."""
 
     members: tuple[tuple[str, ...], ...]
     notes: tuple[Note, ...] = ()
@@ -28,7 +28,7 @@ class Groups:
 
 
 def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
-    """The images that a ground truth's names mean, groups that share one united, groups of one left out.
+    """Finds the images that a ground truth's names mean, groups that share one united, groups of one left out.
 
     Args:
         file: the ground truth's name, for the notes.
@@ -37,8 +37,8 @@ def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
     notes = [Note(file, fault.row, fault.text, fault.problem, advice="complete the row") for fault in reading.faults]
     written: list[list[tuple[Mention, str]]] = []
     for group in reading.groups:
-        found = [(mention, match(mention.name)) for mention in group]
-        written.append([(mention, result.image_id) for mention, result in found if result.image_id])
+        matches = [(mention, match(mention.name)) for mention in group]
+        written.append([(mention, result.image_id) for mention, result in matches if result.image_id])
     mentions = [mention for group in (*reading.groups, *reading.apart) for mention in group]
     for mention in mentions:
         if match(mention.name).problem:
@@ -52,7 +52,7 @@ def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
 
 
 def unite(groups: Iterable[Iterable[str]]) -> list[list[str]]:
-    """The connected components of groups that share members, those of one member left out; all sorted."""
+    """Finds the connected components of groups that share members, those of one member left out; all sorted."""
     parent: dict[str, str] = {}
 
     def root(member: str) -> str:
@@ -74,7 +74,7 @@ def unite(groups: Iterable[Iterable[str]]) -> list[list[str]]:
 def _oddities(
     written: Sequence[Sequence[tuple[Mention, str]]], united: Sequence[Sequence[str]], file: str
 ) -> list[Note]:
-    """Groups of one, images that stand in several groups, and twice in the same."""
+    """Notes groups of one, images that stand in several groups, and twice in the same."""
     grouped = {image_id for group in united for image_id in group}
     places: dict[str, list[Mention]] = {}
     notes: list[Note] = []
@@ -105,20 +105,22 @@ def _oddities(
 def _contradictions(
     reading: Reading, united: Sequence[Sequence[str]], match: Callable[[str], Match], file: str
 ) -> list[Note]:
-    """Pairs that are labelled different although other pairs make them the same."""
+    """Notes pairs that are labelled different although other pairs make them the same."""
     group_of = {image_id: number for number, group in enumerate(united) for image_id in group}
     notes: list[Note] = []
-    for one, other in reading.apart:
-        image_ids = [match(mention.name).image_id for mention in (one, other)]
+    for first, second in reading.apart:
+        image_ids = [match(mention.name).image_id for mention in (first, second)]
         numbers = {group_of.get(image_id or "", -1) for image_id in image_ids}
         if image_ids[0] and (image_ids[0] == image_ids[1] or (len(numbers) == 1 and -1 not in numbers)):
             text = "labelled different, but the same by other rows or by their content"
-            notes.append(Note(file, one.row, f"{one.name} | {other.name}", text, advice="correct one of the labels"))
+            notes.append(
+                Note(file, first.row, f"{first.name} | {second.name}", text, advice="correct one of the labels")
+            )
     return notes
 
 
 def folder_classes(manifest: pd.DataFrame, *, unlabelled: Iterable[str]) -> tuple[dict[str, str], tuple[Note, ...]]:
-    """The class of each image: the name (NFC) of the folder that holds the file, inside its accession.
+    """Finds the class of each image: the name (NFC) of the folder that holds the file, inside its accession.
 
     Files at the top of an accession have none. An image whose copies lie in folders of several classes has none
     either, and a note says so; a copy in a folder that names no class changes nothing.
@@ -133,13 +135,13 @@ def folder_classes(manifest: pd.DataFrame, *, unlabelled: Iterable[str]) -> tupl
         folders = path.split("/")[1:-1]
         if folders and unaccented(folders[-1]) not in ignored:
             seen.setdefault(image_id, {}).setdefault(compose(folders[-1]), path)
-    classes = {image_id: next(iter(found)) for image_id, found in seen.items() if len(found) == 1}
+    classes = {image_id: next(iter(paths)) for image_id, paths in seen.items() if len(paths) == 1}
     notes = [
         Note(
-            "", 0, next(iter(found.values())), "copies in several classes", tuple(found.values()), "keep the right one"
+            "", 0, next(iter(paths.values())), "copies in several classes", tuple(paths.values()), "keep the right one"
         )
-        for found in seen.values()
-        if len(found) > 1
+        for paths in seen.values()
+        if len(paths) > 1
     ]
     return classes, tuple(sorted(notes))
 
@@ -157,7 +159,7 @@ def label_images(
     val: float,
     seed: int,
 ) -> pd.DataFrame:
-    """One row an image with what is known of it, by image_id: the columns of `files.TRAINING`, and accession.
+    """Makes a table with a row an image, by image_id: the columns of `files.TRAINING`, and accession.
 
     Args:
         images: as `cbir.archive.manifest.unique_images` gives them.
@@ -181,8 +183,8 @@ def label_images(
     unit = {"group": labels, "image": image_ids}[split_by]
     first = _first_of_scene(order, group_of, classes) if split_by == "image" else set()
     splits = [
-        label and ("train" if image_id in first else split_of(one, train=train, val=val, seed=seed))
-        for image_id, label, one in zip(image_ids, labels, unit, strict=True)
+        label and ("train" if image_id in first else split_of(name, train=train, val=val, seed=seed))
+        for image_id, label, name in zip(image_ids, labels, unit, strict=True)
     ]
     texts = [captions.get(image_id) for image_id in image_ids]
     columns: dict[str, list[str | None]] = {
@@ -198,7 +200,7 @@ def label_images(
 
 
 def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: Mapping[str, str]) -> set[str]:
-    """The first image of each class, and of each group of images without one."""
+    """Finds the first image of each class, and of each group of images without one."""
     first: dict[tuple[str, str], str] = {}
     for image_id in order:
         if image_id in classes:
@@ -209,7 +211,7 @@ def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: 
 
 
 def keep_splits(labelled: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
-    """The same table, its groups in the split in which an encoder has seen members of theirs.
+    """Returns the same table, its groups in the split in which an encoder has seen members of theirs.
 
     A group's split follows from its first member, so it moves only where what arrives later joins two groups. What
     was trained on (or chosen by) must not be tested on: such a group is ``train`` where a member of it was trained on,
@@ -241,7 +243,7 @@ def count_labels(labelled: pd.DataFrame) -> dict[str, int]:
 
 
 def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Groups and images by split."""
+    """Counts groups and images by split."""
     images = Counter(labelled["split"].dropna())
     groups = Counter(labelled.dropna(subset=["group_id"]).drop_duplicates("group_id")["split"])
     return {split: (groups[split], images[split]) for split in images}

@@ -21,7 +21,7 @@ _AHEAD: Final = 2.0  # how many times the confidence in the second
 
 
 def detect_languages(texts: Iterable[str]) -> dict[str, str]:
-    """The language (ISO 639-1 code, one of `LANGUAGES`) of each text in which it shows.
+    """Finds the language (ISO 639-1 code, one of `LANGUAGES`) of each text in which it shows.
 
     The same text always gives the same answer. Models are loaded at the first text of their script, which takes up to
     4 s and 500 MB; then 10,000 captions take 4 s.
@@ -29,9 +29,9 @@ def detect_languages(texts: Iterable[str]) -> dict[str, str]:
     detector = LanguageDetectorBuilder.from_iso_codes_639_1(
         *(IsoCode639_1.from_str(code) for code in LANGUAGES)
     ).build()
-    found: dict[str, str] = {}
+    languages: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         first, second, *_ = detector.compute_language_confidence_values(text)
         if first.value >= max(_LEAST, _AHEAD * second.value):
-            found[text] = first.language.iso_code_639_1.name.lower()
-    return found
+            languages[text] = first.language.iso_code_639_1.name.lower()
+    return languages

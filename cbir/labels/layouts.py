@@ -27,7 +27,7 @@ _HEADING = re.compile(rf"({_HEADING_WORDS})s?( ?(n°|no|id|[a-z]))? ?\d*")
 
 @dataclass(frozen=True)
 class Mention:
-    """A name where it stands in the file."""
+    """Holds a name where it stands in the file."""
 
     row: int
     name: str
@@ -35,7 +35,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Fault:
-    """A row that cannot be read as its layout asks."""
+    """Holds a row that cannot be read as its layout asks."""
 
     row: int
     text: str
@@ -44,7 +44,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a ground-truth file says, in its own names.
+    """Holds what a ground-truth file says, in its own names.
 
     Attributes:
         groups: names of the same picture; in layout ``pairs`` each pair that is labelled the same.
@@ -58,14 +58,14 @@ class Reading:
 
     @property
     def mentions(self) -> int:
-        """How many names were read, those that stand twice counted twice."""
+        """Counts the names that were read, those that stand twice counted twice."""
         return sum(map(len, self.groups)) + 2 * len(self.apart)
 
 
 def read_layout(
     rows: Sequence[Row], *, layout: Literal["auto"] | TableLayout, is_file: Callable[[str], bool]
 ) -> Reading:
-    """The groups of a table.
+    """Reads the groups of a table.
 
     ``column``: names one below the other, a row without a name ends a group; they stand in column D or, where that is
     empty, in the only column with text. ``row``: each row is a group, each cell a name; a first row of headings is
@@ -81,21 +81,21 @@ def read_layout(
     Raises:
         UserError: the layout named cannot be read from this table.
     """
-    found = find_layout(rows, is_file=is_file) if layout == "auto" else layout
-    if found == "pairs":
+    kind = find_layout(rows, is_file=is_file) if layout == "auto" else layout
+    if kind == "pairs":
         return _read_pairs(rows, is_file)
-    return _read_column(rows, is_file) if found == "column" else _read_rows(rows, is_file)
+    return _read_column(rows, is_file) if kind == "column" else _read_rows(rows, is_file)
 
 
 def find_layout(rows: Sequence[Row], *, is_file: Callable[[str], bool]) -> TableLayout:
-    """The layout of a table by the rule of `read_layout`."""
+    """Finds the layout of a table by the rule of `read_layout`."""
     if _label_column(rows, strictly=True) is not None:
         return "pairs"
     return "column" if _only_column(rows, is_file) is not None else "row"
 
 
 def label_of(text: str) -> bool | None:
-    """Whether a label means the same picture; None where it is no label."""
+    """Tells whether a label means the same picture; None where it is no label."""
     word = text.strip().casefold()
     try:
         word = str(int(float(word))) if float(word).is_integer() else word
@@ -105,7 +105,7 @@ def label_of(text: str) -> bool | None:
 
 
 def _columns(rows: Sequence[Row]) -> dict[int, list[Mention]]:
-    """The cells with text by column, from left to right, columns without any left out."""
+    """Collects the cells with text by column, from left to right, columns without any left out."""
     width = max((len(row.cells) for row in rows), default=0)
     cells = {
         column: [Mention(row.number, row.cell(column)) for row in rows if row.cell(column)] for column in range(width)
@@ -153,7 +153,7 @@ def _is_heading(row: Row, is_file: Callable[[str], bool]) -> bool:
 
 
 def _label_column(rows: Sequence[Row], *, strictly: bool) -> int | None:
-    """The column of labels; strictly: nothing but its first cell may be something else."""
+    """Finds the column of labels; strictly: nothing but its first cell may be something else."""
     columns = _columns(rows)
     if len(columns) < 3:
         return None
@@ -175,15 +175,15 @@ def _read_pairs(rows: Sequence[Row], is_file: Callable[[str], bool]) -> Reading:
         )
     names = {column: cells for column, cells in _columns(rows).items() if column != label}
     known = {column: sum(is_file(cell.name) for cell in cells) for column, cells in names.items()}
-    one, other = sorted(sorted(names, key=lambda column: -known[column])[:2])
+    left, right = sorted(sorted(names, key=lambda column: -known[column])[:2])
     full = [row for row in rows if not row.is_blank]
-    if _is_pairs_heading(full, (one, other), label, is_file):
+    if _is_pairs_heading(full, (left, right), label, is_file):
         del full[0]
     groups: list[tuple[Mention, ...]] = []
     apart: list[tuple[Mention, Mention]] = []
     faults: list[Fault] = []
     for row in full:
-        pair = Mention(row.number, row.cell(one)), Mention(row.number, row.cell(other))
+        pair = Mention(row.number, row.cell(left)), Mention(row.number, row.cell(right))
         same = label_of(row.cell(label))
         if same is None or not (pair[0].name and pair[1].name):
             text = " | ".join((pair[0].name, pair[1].name, row.cell(label)))
@@ -196,7 +196,7 @@ def _read_pairs(rows: Sequence[Row], is_file: Callable[[str], bool]) -> Reading:
 
 
 def _is_pairs_heading(rows: Sequence[Row], names: tuple[int, int], label: int, is_file: Callable[[str], bool]) -> bool:
-    """Whether the first row names no file, and its label is none or does not come again (``same`` over 1 and 0)."""
+    """Tells whether the first row names no file and its label is none or comes only once (``same`` over 1 and 0)."""
     first = rows[0].cell(label)
     again = any(row.cell(label) == first for row in rows[1:])
     return not any(is_file(rows[0].cell(column)) for column in names) and (label_of(first) is None or not again)

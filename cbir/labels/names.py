@@ -25,7 +25,7 @@ _LEAST_LIKENESS = 70  # of rapidfuzz's 100; names below it share little but thei
 
 
 class Problem(StrEnum):
-    """Why a name gave no image."""
+    """Says why a name gave no image."""
 
     UNMATCHED = "no such file"
     AMBIGUOUS = "several files"
@@ -34,7 +34,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """What a name was found to mean: an image, or a problem with the files concerned."""
+    """Holds what a name means: an image, or a problem with the files concerned."""
 
     image_id: str | None = None
     problem: Problem | None = None
@@ -51,12 +51,12 @@ class _File:
 
 
 def compose(text: str) -> str:
-    """Unicode's composed form (NFC) without outer space: what one sees, whichever system wrote it."""
+    """Returns Unicode's composed form (NFC) without outer space: what one sees, whichever system wrote it."""
     return unicodedata.normalize("NFC", text.strip())
 
 
 def plain(text: str) -> str:
-    """As `compose`, with case, kinds of spaces, underscores, hyphens and quotes made alike."""
+    """Folds a name as `compose`, with case, kinds of spaces, underscores, hyphens and quotes made alike."""
     if not text.isascii():
         text = _FORMAT_CHARACTERS.sub("", text)
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold()
@@ -66,7 +66,7 @@ def plain(text: str) -> str:
 
 
 def unaccented(text: str) -> str:
-    """As `plain`, without accents and other marks; ligatures are taken apart."""
+    """Folds a name as `plain`, without accents and other marks; ligatures are taken apart."""
     text = plain(text)
     if text.isascii():
         return text
@@ -75,7 +75,7 @@ def unaccented(text: str) -> str:
 
 
 def without_suffix(name: str) -> str:
-    """A file's name without its extension, where that is one of images (``a.1914`` stays as it is)."""
+    """Returns a file's name without its extension, where that is one of images (``a.1914`` stays as it is)."""
     stem, dot, suffix = name.rpartition(".")
     return stem if stem and f".{suffix.strip().lower()}" in IMAGE_SUFFIXES and dot else name
 
@@ -102,16 +102,16 @@ class NameIndex:
         self._by_stem: dict[Callable[[str], str], dict[str, list[_File]]] = {}
 
     def match(self, name: str) -> Match:
-        """The image that a name means, or why there is none."""
-        found = self._match(name, page=0)
+        """Finds the image that a name means, or why there is none."""
+        match = self._match(name, page=0)
         page = _PAGE.search(name.strip())
-        if found.problem is Problem.UNMATCHED and page and int(page[1]) > 0:
+        if match.problem is Problem.UNMATCHED and page and int(page[1]) > 0:
             of_page = self._match(name.strip()[: page.start()], page=int(page[1]) - 1)
-            return found if of_page.problem is Problem.UNMATCHED else of_page
-        return found
+            return match if of_page.problem is Problem.UNMATCHED else of_page
+        return match
 
     def nearest(self, name: str, *, limit: int = 3) -> tuple[str, ...]:
-        """Paths of the files whose names are most like one that matched none, best first.
+        """Finds paths of the files whose names are most like one that matched none, best first.
 
         First come files of that very name in other folders, then those that differ in leading zeros or separators only,
         then those that share most of their letters.
@@ -120,12 +120,12 @@ class NameIndex:
         if not base:
             return ()
         stems = self._stems(unaccented)
-        found = [base, *self._by_number.get(_number_key(base), ())]
+        bases = [base, *self._by_number.get(_number_key(base), ())]
         alike = process.extract(
             base, self._distinct_stems, scorer=fuzz.ratio, limit=limit, score_cutoff=_LEAST_LIKENESS
         )
-        found += [stem for stem, _, _ in alike]
-        paths = [file.path for stem in dict.fromkeys(found) for file in stems.get(stem, ())]
+        bases += [stem for stem, _, _ in alike]
+        paths = [file.path for stem in dict.fromkeys(bases) for file in stems.get(stem, ())]
         return tuple(paths[:limit])
 
     def _match(self, name: str, *, page: int) -> Match:
@@ -167,7 +167,7 @@ class NameIndex:
 
 
 def _files(manifest: pd.DataFrame) -> list[_File]:
-    """One entry a file, by path, its pages in order."""
+    """Makes an entry a file, by path, its pages in order."""
     columns = ["path", "page", "accession", "image_id", "status", "reason"]
     rows = manifest[columns].sort_values(["path", "page"], kind="stable")
     files: list[_File] = []
@@ -195,7 +195,7 @@ def _number_key(stem: str) -> str:
 
 
 def _rank(base: str, wanted: str, form: Callable[[str], str], file: _File) -> int:
-    """How closely a name means a file whose stem fits: 0 to the letter, 1 with its extension, 2 without, 3 another."""
+    """Rates how a name fits a file with its stem: 0 to the letter, 1 with its extension, 2 without, 3 another."""
     on_disk = file.path.rpartition("/")[2]
     if on_disk == base:
         return 0
@@ -205,7 +205,7 @@ def _rank(base: str, wanted: str, form: Callable[[str], str], file: _File) -> in
 
 
 def _folders(file: _File) -> tuple[list[str], list[str]]:
-    """Folded folder names of a file: all, and those inside its accession."""
+    """Returns the folded folder names of a file: all, and those inside its accession."""
     whole = [unaccented(folder) for folder in file.path.split("/")[:-1]]
     return whole, whole[1:]
 
@@ -215,10 +215,10 @@ def _agree(folders: Iterable[str], file: _File) -> bool:
     return not named or any(_common_end(named, real) == min(len(named), len(real)) for real in _folders(file))
 
 
-def _common_end(some: list[str], others: list[str]) -> int:
+def _common_end(names: list[str], others: list[str]) -> int:
     count = 0
-    for one, other in zip(reversed(some), reversed(others), strict=False):
-        if one != other:
+    for name, other in zip(reversed(names), reversed(others), strict=False):
+        if name != other:
             break
         count += 1
     return count
@@ -238,7 +238,7 @@ def _decide(files: list[_File], folders: list[str], base: str, *, page: int) -> 
 
 
 def _closest(files: list[_File], folders: list[str], base: str) -> list[_File]:
-    """Those files whose folders are most like the named ones, the whole path going before any part of it."""
+    """Keeps those files whose folders are most like the named ones, the whole path going before any part of it."""
     literal = "/".join([*folders, base])
     for whole in (lambda file: file.path, lambda file: file.path.partition("/")[2]):
         if exact := [file for file in files if whole(file) == literal]:

@@ -1,4 +1,4 @@
-"""The report on names that came to nothing, in words for the person who keeps the list."""
+"""Writes the report on names that came to nothing, in words for the person who keeps the list."""
 
 import itertools
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _ADVICE = {
 
 @dataclass(frozen=True, order=True)
 class Note:
-    """A line of the report: why a name of a ground-truth or captions file gave nothing, or what is odd about it."""
+    """Holds a line of the report: why a name of a reference file gave nothing, or what is odd about it."""
 
     file: str
     row: int
@@ -34,14 +34,14 @@ class Note:
 
 
 def note_of(match: Match, *, file: str, mention: Mention) -> Note:
-    """The report's line for a name that meant no image."""
+    """Makes the report's line for a name that meant no image."""
     assert match.problem is not None
     problem = f"{match.problem} ({match.reason})" if match.reason else str(match.problem)
     return Note(file, mention.row, mention.name, problem, match.candidates, _ADVICE[match.problem])
 
 
 def suggest_names(notes: Iterable[Note], index: NameIndex) -> tuple[Note, ...]:
-    """The notes, with the nearest names for the first thousand that matched nothing: more are no slips."""
+    """Returns the notes, with the nearest names for the first thousand that matched nothing: more are no slips."""
     notes = tuple(notes)
     names = dict.fromkeys(note.name for note in notes if note.problem == Problem.UNMATCHED)
     nearest = {name: index.nearest(name) for name in itertools.islice(names, _SUGGESTED)}
@@ -52,7 +52,7 @@ def suggest_names(notes: Iterable[Note], index: NameIndex) -> tuple[Note, ...]:
 
 
 def write_notes(path: Path, notes: Iterable[Note]) -> None:
-    """Write the report, a CSV for people."""
+    """Writes the report, a CSV for people."""
     lines = []
     for note in notes:
         shown = " | ".join(note.candidates[:_SHOWN])

@@ -122,7 +122,7 @@ def _problems(notes: Iterable[Note]) -> str:
 
 
 def _path_of(param: Literal["file", "captions"], name: str, folder: Path) -> Path:
-    """The file that a param names in the folder of reference files."""
+    """Finds the file that a param names in the folder of reference files."""
     option = {"file": "--groundtruth", "captions": "--captions"}[param]
     bring = f"bring it in with cbir import DIR {option} FILE"
     path = folder / name

@@ -10,7 +10,7 @@ SplitBy = Literal["group", "image"]
 
 
 def check_fractions(*, train: float, val: float) -> None:
-    """What train and val leave is the test split.
+    """Checks the shares of train and val; what they leave is the test split.
 
     Raises:
         UserError: a fraction is negative, or both are more than the whole.
@@ -25,7 +25,7 @@ def check_fractions(*, train: float, val: float) -> None:
 
 
 def split_of(image_id: str, *, train: float, val: float, seed: int) -> str:
-    """The split of a group, or of an image without one: ``train``, ``val`` or ``test``.
+    """Chooses the split of a group, or of an image without one: ``train``, ``val`` or ``test``.
 
     A pure function of the id: neither the number of groups nor their order matters, so what arrives later
     moves nothing. The share of each split is therefore as asked on average only.

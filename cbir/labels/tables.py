@@ -28,7 +28,7 @@ _OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: its number in the file (from 1) and its cells, empty ones as empty text."""
+    """Holds a row of a table: its number in the file (from 1) and its cells, empty ones as empty text."""
 
     number: int
     cells: tuple[str, ...]
@@ -38,12 +38,12 @@ class Row:
         return not any(self.cells)
 
     def cell(self, column: int) -> str:
-        """The text in a column (from 0), empty where the row is shorter."""
+        """Returns the text in a column (from 0), empty where the row is shorter."""
         return self.cells[column] if column < len(self.cells) else ""
 
 
 def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
-    """Every row of the first sheet that holds any cell, or of a CSV file; blank rows too, none after the last full one.
+    """Reads the rows of the first sheet that holds any cell, or of a CSV file; blank ones too, up to the last full one.
 
     A CSV file may be UTF-8 (with or without a byte order mark), UTF-16, UTF-32 or Windows-1252, which is not believed
     of text in other letters nor of UTF-8 with a faulty byte; its delimiter is the one of ``; tab , |`` that splits the
@@ -111,7 +111,7 @@ def _what_it_is(path: Path) -> str:
 
 
 def _text(value: Any) -> str:
-    """A cell as it would be typed: 12 and not 12.0, a day without midnight."""
+    """Writes a cell as it would be typed: 12 and not 12.0, a day without midnight."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -161,7 +161,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _require_western(data: bytes) -> None:
-    """Raise UnicodeDecodeError for what Windows-1252 would make a jumble of letters of, for it decodes nearly all."""
+    """Raises UnicodeDecodeError for what Windows-1252 would make a jumble of letters of, for it decodes nearly all."""
     if other := _OTHER_LETTERS.search(data):
         raise UnicodeDecodeError("cp1252", data, *other.span(), "four letters in a row that are no ASCII")
     text = data.decode("utf-8", errors="replace")
@@ -187,7 +187,7 @@ def _find_delimiter(text: str) -> str:
 
 
 def _regularity(lines: Iterable[str], delimiter: str) -> float:
-    """The part of the lines that a delimiter splits, times the part of those that get the commonest width."""
+    """Measures the part of the lines that a delimiter splits, times the part of those that get the commonest width."""
     widths = [len(next(csv.reader([line], delimiter=delimiter))) for line in lines]
     split = Counter(width for width in widths if width > 1)
     if not split:

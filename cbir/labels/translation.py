@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Translated:
-    """Translations by text, and what is missing."""
+    """Holds translations by text, and what is missing."""
 
     english: dict[str, str]
     unanswered: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Translated:
 
 
 class _NoAnswerError(Exception):
-    """DeepL gives no translation, now or for some time; the message is a clause without anything that it was sent."""
+    """Says why DeepL gives no translation, now or for some time, in a clause without anything that was sent."""
 
 
 def translate_texts(
@@ -59,7 +59,7 @@ def translate_texts(
     patience: float = PATIENCE,
     progress: Progress = silent,
 ) -> Translated:
-    """Each distinct text in English: from the file of translations, else from DeepL, and then kept in the file.
+    """Puts each distinct text into English: from the file of translations, else from DeepL, and then kept in the file.
 
     Rate limits, outages and lost connections are waited for by DeepL's own client with growing pauses, until
     ``patience`` is over. The first request that comes to nothing for good ends the asking; so do a wrong key and a
@@ -95,7 +95,7 @@ def translate_texts(
 
 
 def read_translations(file: Path) -> dict[str, str]:
-    """English by caption, from a file of lines of JSON: ``{"caption": …, "caption_en": …}``, in UTF-8.
+    """Reads English by caption from a file of lines of JSON: ``{"caption": …, "caption_en": …}``, in UTF-8.
 
     Of several lines about a caption the last one counts, so that a person can correct a translation in its line or by
     another one. Lines that are damaged, such as one that a full disk cut off, are left out with a warning.
@@ -117,7 +117,7 @@ def read_translations(file: Path) -> dict[str, str]:
 
 @contextmanager
 def _appending(file: Path) -> Iterator[Callable[[Mapping[str, str]], None]]:
-    """A function that adds translations to the file and returns when they are on the disk."""
+    """Gives a function that adds translations to the file and returns when they are on the disk."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+b") as lines:
 
@@ -135,7 +135,7 @@ def _appending(file: Path) -> Iterator[Callable[[Mapping[str, str]], None]]:
 
 
 def _batches(texts: Iterable[str]) -> list[list[str]]:
-    """The texts in requests of a size that DeepL takes."""
+    """Divides the texts into requests of a size that DeepL takes."""
     batches: list[list[str]] = []
     size = 0
     for text in texts:
@@ -148,12 +148,12 @@ def _batches(texts: Iterable[str]) -> list[list[str]]:
 
 
 def _size(text: str) -> int:
-    """Bytes of a text in a request, which writes 6 for a letter that is no ASCII."""
+    """Counts the bytes of a text in a request, which writes 6 for a letter that is no ASCII."""
     return len(json.dumps(text)) + 2
 
 
 def _connect(patience: float) -> Callable[[Sequence[str]], list[str]]:
-    """A function that has DeepL translate texts. The key is read here, and goes into the requests' header only."""
+    """Gives a function that has DeepL translate texts; the key is read here and goes into the header only."""
     key = os.environ.get(KEY, "").strip()
     if not key:
         raise _NoAnswerError(f"{KEY} is not set")
