@@ -1,11 +1,13 @@
-"""Environment that every command sets before anything heavy is imported: local history, quiet, nothing phones home."""
+"""Sets the environment of every command before anything heavy is imported: local history, quiet, nothing phones
+home.
+"""
 
 import os
 from pathlib import Path
 
 
 def prepare() -> None:
-    """Set what the user has not set: Prefect's home in the workspace, telemetry of all libraries off."""
+    """Sets what the user has not set: Prefect's home in the workspace, telemetry of all libraries off."""
     defaults = {
         "PREFECT_HOME": str(Path.cwd() / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -1,4 +1,4 @@
-"""The MLflow UI and the Prefect UI on this workspace: two local servers, started, watched and stopped together."""
+"""Runs the MLflow UI and the Prefect UI on this workspace: two local servers, started, watched and stopped together."""
 
 import http.client
 import json
@@ -31,7 +31,7 @@ from tasks.tracking.runs import without_credentials
 
 
 def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) -> None:
-    """Run both servers, print the address of each as soon as it answers, and stop both on Ctrl-C, TERM or hang-up.
+    """Runs both servers, print the address of each as soon as it answers, and stop both on Ctrl-C, TERM or hang-up.
 
     Args:
         mlflow_port, prefect_port: a free port; None: 5000 and 4200, or others where these are taken.
@@ -64,7 +64,9 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
 
 
 def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
-    """MLflow's server on the database of the workspace, without the job runners that its other products need."""
+    """Describes MLflow's server on the database of the workspace, without the job runners that its other
+    products need.
+    """
     command = ["mlflow", "server", "--backend-store-uri", tracking.uri, "--host", HOST, "--port", str(port)]
     command += ["--app-name", "cbir"]  # flows/processes/mlflow_app.py, by the entry point in pyproject.toml
     return Server(
@@ -83,7 +85,7 @@ class _Ended(Exception):  # noqa: N818 - it is how a run ends that has no end of
 
 @contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    """Within it, Ctrl-C, TERM and hang-up raise ``_Ended``, once; a second one does not disturb the stopping."""
+    """Raises ``_Ended`` on Ctrl-C, TERM and hang-up, once; a second one does not disturb the stopping."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -100,13 +102,13 @@ def _ending_on_signals() -> Iterator[None]:
 
 
 def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes]], tracking: Tracking) -> None:
-    """Print each address once it answers; return never: it takes a signal, or a server that ends, to leave."""
+    """Prints each address once it answers; return never: it takes a signal, or a server that ends, to leave."""
     waiting = list(servers)
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         for server, process in zip(servers, processes, strict=True):
             require_alive(server, process)
-        for server in [one for one in waiting if answers(one.health)]:
+        for server in [pending for pending in waiting if answers(pending.health)]:
             waiting.remove(server)
             page = experiment_page(server.address, tracking.experiment) if server.name == "MLflow" else server.address
             print(f"{server.name:8} {page}", flush=True)
@@ -122,7 +124,7 @@ def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes
 
 
 def experiment_page(address: str, experiment: str) -> str:
-    """The page of the experiment's runs on a running MLflow server, or its front page where there is none.
+    """Returns the page of the experiment's runs on a running MLflow server, or its front page where there is none.
 
     Without its last part MLflow shows the pages that it has for chat agents.
     """

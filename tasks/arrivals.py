@@ -1,4 +1,6 @@
-"""The arrival report of a refresh: what is new since the last report. It depends on history, so it is no stage."""
+"""Writes the arrival report of a refresh: what is new since the last report. It depends on history, so it is no
+stage.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ FOLDER = "arrivals"
 
 @dataclass(frozen=True)
 class Arrived:
-    """What a report says, and where it is.
+    """The report of arrivals and its files.
 
     Attributes:
         sentence: the counts.
@@ -53,18 +55,18 @@ class Arrived:
 
 
 def prepare_baseline(paths: Paths) -> None:
-    """Write down what the archive is now, unless that was done: the first report will be of what comes after."""
+    """Writes down what the archive is now, unless that was done: the first report will be of what comes after."""
     if not _baseline(paths).exists():
         mark_reported(paths)
 
 
 def is_reported(paths: Paths) -> bool:
-    """Whether all that is in the archive was there when the last report was settled."""
+    """Returns whether all that is in the archive was there when the last report was settled."""
     return pq.read_table(_baseline(paths)).equals(_now(paths))
 
 
 def mark_reported(paths: Paths) -> None:
-    """The report is settled, all have been told: the next one is of what comes after."""
+    """Settles the report when all have been told: the next one is of what comes after."""
     write_parquet(_baseline(paths), _now(paths))
 
 
@@ -78,7 +80,7 @@ def report_arrivals(
     left: Sequence[Skipped] = (),
     waiting: Sequence[Skipped] = (),
 ) -> Arrived | None:
-    """Write the report of what is new since the last one that was settled; None where nothing is.
+    """Writes the report of what is new since the last one that was settled; None where nothing is.
 
     Its files are named by the last accession of which there is something new. Until :func:`mark_reported` the same
     report is written again: so a run that was killed leaves none out.
@@ -90,21 +92,21 @@ def report_arrivals(
     groups = read_groups(paths.groups)
     threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen_threshold)
     neighbours = read_neighbours(paths.neighbours)
-    found = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
-    if not found.files:
+    arrivals = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
+    if not arrivals.files:
         return None
-    name = max(found.pairs["accession"], key=arrival)
+    name = max(arrivals.pairs["accession"], key=arrival)
     occasion = Occasion(name, threshold, tuple(left), tuple(waiting))
     page, table = (paths.reports / FOLDER / f"{name}{ending}" for ending in (".html", ".csv"))
-    thumbnails = _thumbnails(found, manifest, paths, longest_side=longest_side, least=thumbnail_side)
-    write_arrivals_csv(table, found)
-    write_arrivals_page(page, found, occasion, thumbnails=thumbnails, captions=_captions(paths))
+    thumbnails = _thumbnails(arrivals, manifest, paths, longest_side=longest_side, least=thumbnail_side)
+    write_arrivals_csv(table, arrivals)
+    write_arrivals_page(page, arrivals, occasion, thumbnails=thumbnails, captions=_captions(paths))
     return Arrived(
-        in_a_sentence(found),
-        as_summary(found, occasion, page),
-        as_markdown_summary(found, occasion, page),
+        in_a_sentence(arrivals),
+        as_summary(arrivals, occasion, page),
+        as_markdown_summary(arrivals, occasion, page),
         (page, table),
-        news=bool(found.pairs["finding"].isin(("near-duplicate", "possible")).any()),
+        news=bool(arrivals.pairs["finding"].isin(("near-duplicate", "possible")).any()),
     )
 
 
@@ -117,8 +119,8 @@ def _now(paths: Paths) -> pa.Table:
     return pa.Table.from_pandas(rows, schema=BASELINE, preserve_index=False).replace_schema_metadata()
 
 
-def _thumbnails(found: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longest_side: int, least: int) -> Any:
-    ids = shown_images(found)
+def _thumbnails(arrivals: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longest_side: int, least: int) -> Any:
+    ids = shown_images(arrivals)
     rows = unique_images(manifest).set_index("image_id").loc[ids]
     wanted = zip(ids, rows["path"], rows["page"].astype(int), strict=True)
     side = page_side(len(ids), least=least, most=longest_side // 2)

@@ -1,4 +1,6 @@
-"""Stage ``evaluate``: how well the archive's groups are found, the learned threshold, and the figures that show it."""
+"""Stage evaluate: measures retrieval of the archive's groups, learns the threshold, and draws the figures that
+show it.
+"""
 
 import logging
 from pathlib import Path
@@ -40,7 +42,7 @@ def evaluate(
     protocol: Protocol,
     projection_images: int,
 ) -> None:
-    """Measure the neighbour lists against the ground truth; learn the threshold; draw."""
+    """Measures the neighbour lists against the ground truth; learn the threshold; draw."""
     embeddings, neighbours = read_embeddings(paths.embeddings), read_neighbours(paths.neighbours)
     known, seed = read_groundtruth(paths.groundtruth), protocol.seed
     evaluation = protocol.evaluate(embeddings.ids, embeddings.vectors, neighbours, known)
@@ -68,7 +70,9 @@ def evaluate(
 
 
 def _beside_labelled(task: RetrievalTask, files: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which images came with labelled ones: distractors of other accessions would only crowd a plot, anew each week."""
+    """Marks images that came with labelled ones; distractors of other accessions would only crowd a plot, more each
+    week.
+    """
     labelled = files.loc[task.label >= 0, "accession"].unique()
     return files["accession"].isin(labelled).to_numpy() if len(labelled) else np.ones(len(files), bool)
 

@@ -1,4 +1,4 @@
-"""Stage groundtruth: what is known of the images, from a person's list and captions."""
+"""Stage groundtruth: writes what is known of the images, from a person's list and captions."""
 
 import functools
 import logging
@@ -42,7 +42,7 @@ def groundtruth(
     seed: int,
     accessions: list[str],
 ) -> None:
-    """Write what is known of each image, the part of it that training may see, and what could not be read."""
+    """Writes what is known of each image, the part of it that training may see, and what could not be read."""
     check_fractions(train=train, val=val)
     manifest = read_manifest(paths.manifest)
     trained = _of_accessions(manifest, accessions) if accessions else manifest
@@ -86,7 +86,7 @@ def _log_languages(texts: Collection[str], languages: Mapping[str, str]) -> None
 def _english(
     paths: Paths, texts: Sequence[str], languages: Mapping[str, str], *, ask: bool, source: str
 ) -> tuple[dict[str, str], tuple[Note, ...]]:
-    """English by caption, those that are English as they are, and notes on what was not translated."""
+    """Returns English by caption, those that are English as they are, and notes on what was not translated."""
     own = {text: text for text in texts if languages.get(text) == ENGLISH}
     if not ask:
         return own, ()
@@ -108,7 +108,7 @@ def _missing(translated: Translated, source: str) -> tuple[Note, ...]:
 
 
 def _of_accessions(manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:
-    """The rows of the accessions, so that what lands in another one later changes nothing for training.
+    """Returns the rows of the accessions, so that what lands in another one later changes nothing for training.
 
     Raises:
         UserError: the archive has no such accession.

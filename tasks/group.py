@@ -1,4 +1,4 @@
-"""Stage group: near-duplicate groups, and the reports that people read."""
+"""Stage group: finds near-duplicate groups, and writes the reports that people read."""
 
 import logging
 import os
@@ -47,7 +47,7 @@ def group(
     report_groups: Annotated[int, Ge(0)],
     thumbnail_side: ThumbnailSide,
 ) -> None:
-    """Put near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
+    """Puts near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
     if thumbnail_side > longest_side:
         raise UserError(
             f"group.thumbnail_side must be at most images.longest_side ({longest_side}), is {thumbnail_side}"

@@ -1,4 +1,4 @@
-"""Stage index: the search index over the embeddings, and the nearest neighbours of every image."""
+"""Stage index: builds the search index over the embeddings, and finds the nearest neighbours of every image."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def index(paths: Paths, *, kind: Kind, k: int, seed: int, shards: int, on_disk: bool) -> None:
-    """Write the index and the neighbours' table."""
+    """Writes the index and the neighbours' table."""
     embeddings = read_embeddings(paths.embeddings, on_disk=paths.store if on_disk else None)
     built = write_index(paths.index, embeddings, kind=kind, k=k, seed=seed, shards=shards, on_disk=on_disk)
     write_neighbours(paths.neighbours, built, embeddings, k=k, memory=paths.store / "neighbours", progress=tqdm)

@@ -1,4 +1,4 @@
-"""Stage ``robustness``: altered copies of images go into the gallery; at which rank does each come back?"""
+"""Stage robustness: adds altered copies of images to the gallery, and measures the rank at which each comes back."""
 
 import logging
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ def robustness(
     chosen: list[str],
     seed: int,
 ) -> None:
-    """Alter images, find the copies, and write where they came back: as numbers, as a table, a page and a picture."""
+    """Alters images, find the copies, and write where they came back: as numbers, as a table, a page and a picture."""
     keep_memory()
     manifest = read_manifest(paths.manifest)
     asked = take(manifest, chosen) if chosen else choose(unique_images(manifest), count=images, seed=seed)
@@ -52,17 +52,17 @@ def robustness(
         precision=precision,
         progress=tqdm,
     )
-    found = measure(asked, vectors, read_embeddings(paths.embeddings), read_groundtruth(paths.groundtruth))
-    numbers = document(found, seed=seed)
-    kept = Kept(Store(paths.store / "thumbnails.sqlite"), _namer(found, source, copies))
-    _write(paths, found, numbers, _reader(found, source, copies), kept)
+    measured = measure(asked, vectors, read_embeddings(paths.embeddings), read_groundtruth(paths.groundtruth))
+    numbers = document(measured, seed=seed)
+    kept = Kept(Store(paths.store / "thumbnails.sqlite"), _namer(measured, source, copies))
+    _write(paths, measured, numbers, _reader(measured, source, copies), kept)
     by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
-    log.info("%d copies of %d images: recall@1 %.3f (%s)", found.rank.size, len(asked), numbers["recall@1"], by_kind)
+    log.info("%d copies of %d images: recall@1 %.3f (%s)", measured.rank.size, len(asked), numbers["recall@1"], by_kind)
 
 
-def _reader(found: Robustness, source: ReducedImages, copies: Copies) -> Read:
+def _reader(measured: Robustness, source: ReducedImages, copies: Copies) -> Read:
     def read(row: int, kind: str) -> NDArray[np.uint8]:
-        image_id, path, page = found.images.loc[row, ["image_id", "path", "page"]]
+        image_id, path, page = measured.images.loc[row, ["image_id", "path", "page"]]
         if not kind:
             return source.read(image_id, path, int(page))
         return copies.read(f"{image_id}/{kind}", path, int(page))
@@ -70,18 +70,18 @@ def _reader(found: Robustness, source: ReducedImages, copies: Copies) -> Read:
     return read
 
 
-def _namer(found: Robustness, source: ReducedImages, copies: Copies) -> Name:
+def _namer(measured: Robustness, source: ReducedImages, copies: Copies) -> Name:
     def name(row: int, kind: str) -> str:
-        pixels = source.key(found.images.loc[row, "image_id"])
+        pixels = source.key(measured.images.loc[row, "image_id"])
         return f"{pixels}/{kind}/{copies.recipe}" if kind else pixels
 
     return name
 
 
-def _write(paths: Paths, found: Robustness, numbers: dict[str, Any], read: Read, kept: Kept) -> None:
-    write_csv(paths.reports / "robustness.csv", table(found))
-    write_page(paths.reports / "robustness.html", found, numbers, read=read, kept=kept)
-    write_sheet(paths.reports / "robustness.png", found, read=read)
+def _write(paths: Paths, measured: Robustness, numbers: dict[str, Any], read: Read, kept: Kept) -> None:
+    write_csv(paths.reports / "robustness.csv", table(measured))
+    write_page(paths.reports / "robustness.html", measured, numbers, read=read, kept=kept)
+    write_sheet(paths.reports / "robustness.png", measured, read=read)
     write_json(paths.reports / "robustness.json", numbers)
 
 

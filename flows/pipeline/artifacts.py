@@ -17,7 +17,7 @@ SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
 
 def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None = None) -> None:
-    """Put the numbers and pictures that stages which ran in a workspace wrote on the page of the present flow run."""
+    """Puts the numbers and pictures that stages which ran in a workspace wrote on the page of the present flow run."""
     params = read_yaml(root / PARAMS)
     rejected = load_paths(params).reports / "cleaning.csv"
     _stages_table(outcomes)

@@ -1,4 +1,4 @@
-"""Embedding over several processes or machines: workers compute shards of the manifest, this process stores them.
+"""Embeds over several processes or machines: workers compute shards of the manifest, this process stores them.
 
 The stage embed runs afterwards all the same. It finds the vectors in the store and only writes them, so its result is
 the one that it comes to alone, and a run that was killed loses no more than the shards that were under way.
@@ -56,7 +56,7 @@ class Shards:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a worker finds what it needs, absolute paths; the store is for this host alone.
+    """The folders of a worker as absolute paths; the store is for this host alone.
 
     SQLite over a network file system loses data: a worker on another host decodes from the archive itself.
     """
@@ -68,7 +68,7 @@ class Folders:
 
 
 def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
-    """Have workers compute the vectors that the stage embed of a workspace is about to miss.
+    """Has workers compute the vectors that the stage embed of a workspace is about to miss.
 
     None are started where params.yaml has no section ``shards``, or one that wants none.
 
@@ -118,7 +118,9 @@ def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell, runni
 def _computed(
     parts: "list[pd.DataFrame]", recipe: "Recipe", where: Folders, shards: Shards, running: Running
 ) -> Iterator["Batch"]:
-    """The vectors of each part, in their order; only a few are handed out at a time, so that memory stays flat."""
+    """Yields the vectors of each part, in their order; only a few are handed out at a time, so that memory
+    stays flat.
+    """
     workers = min(shards.workers, len(parts))
     pending: deque[Any] = deque()
     begin = _ray if shards.runner == "ray" else _processes
@@ -145,7 +147,7 @@ def _computed(
 
 @task(name="embed shard", cache_policy=NO_CACHE, persist_result=False)
 def embed_part(images: "pd.DataFrame", recipe: "Recipe", where: Folders) -> "Batch":
-    """Compute the vectors of some images in a worker; nothing is written but to a store on this host's own disk."""
+    """Computes the vectors of some images in a worker; nothing is written but to a store on this host's own disk."""
     from cbir.embedding.inference import embed_shard
 
     host = socket.gethostname()
@@ -186,7 +188,7 @@ def _gpus() -> int:
 
 
 def _begin_worker(started: Any, stop: Any, gpus: int, cores: int) -> None:
-    """In a new process: its GPU by the order in which workers start, its cores, and when it has to end."""
+    """Prepares a new worker process: its GPU by the order in which workers start, its cores, and when it has to end."""
     die_with_parent()
     threading.Thread(target=lambda: (stop.wait(), os._exit(1)), daemon=True).start()
     with started.get_lock():

@@ -1,4 +1,4 @@
-"""Which flow runs are alive: each holds a lock of its own, and a lock that is free tells of a death."""
+"""Tells which flow runs are alive: each holds a lock of its own, and a lock that is free tells of a death."""
 
 import logging
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ log = logging.getLogger("flows")
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """Within it the present flow run counts as alive; runs whose process died are marked so first.
+    """Counts the present flow run as alive within its block; runs whose process died are marked so first.
 
     A flow run that is part of another one lives and dies with that.
     """
@@ -44,7 +44,7 @@ def announced() -> Iterator[None]:
 
 
 def mark_dead_runs() -> list[UUID]:
-    """Tell Prefect of the flow runs of this workspace whose process died: they would stay Running for ever.
+    """Tells Prefect of the flow runs of this workspace whose process died: they would stay Running for ever.
 
     Waits for https://github.com/PrefectHQ/prefect/issues/16746.
     """
@@ -69,7 +69,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
-    """Mark a flow run, its tasks and the flow runs that are part of it, unless they have ended."""
+    """Marks a flow run, its tasks and the flow runs that are part of it, unless they have ended."""
     try:
         run = client.read_flow_run(run_id)
     except ObjectNotFound:  # of another server
@@ -78,7 +78,9 @@ def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
         if task.state is None or not task.state.is_final():
             client.set_task_run_state(task.id, Crashed(message=DEAD), force=True)
     parts = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
-    marked = [one for part in client.read_flow_runs(flow_run_filter=parts) for one in _mark(client, part.id)]
+    marked = [
+        marked_id for part in client.read_flow_runs(flow_run_filter=parts) for marked_id in _mark(client, part.id)
+    ]
     if run.state is None or not run.state.is_final():
         client.set_flow_run_state(run_id, Crashed(message=DEAD), force=True)
         log.info("the run %s is marked as crashed: %s", run.name, DEAD)

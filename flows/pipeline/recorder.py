@@ -48,7 +48,7 @@ class Recorder:
         return self._process.poll() is None
 
     def ask(self, function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
-        """Ask for a call; what is returned waits for its result, and raises UserError or RecorderError for a failure.
+        """Asks for a call; what is returned waits for its result, and raises UserError or RecorderError for a failure.
 
         Args:
             function: of a module, as are the classes of its arguments and its result.
@@ -82,7 +82,7 @@ _starting = threading.Lock()
 
 
 def recorder() -> Recorder:
-    """The one of this process, started anew where it has ended."""
+    """Returns this process's recorder, started again if it has ended."""
     with _starting:
         if not _recorders or not _recorders[-1].alive:
             _recorders[:] = [Recorder()]
@@ -90,7 +90,7 @@ def recorder() -> Recorder:
 
 
 class Recording:
-    """What a pipeline run has recorded of its stages, while the next ones run.
+    """Records the stages of a pipeline run while the next ones run.
 
     Args:
         root: the workspace.
@@ -102,16 +102,16 @@ class Recording:
         self._answers: dict[str, Callable[[], str]] = {}
 
     def prepare(self) -> None:
-        """A stage is about to run: MLflow may begin to load."""
+        """Starts the recorder before a stage runs, so that MLflow loads meanwhile."""
         if self._wanted:
             recorder()
 
     def ran(self, outcome: Outcome) -> None:
-        """Have a stage that ran recorded."""
+        """Has a stage that ran recorded."""
         self._record(outcome.name, Ran(outcome.name, *self._where, outcome.seconds, tuple(outcome.data)))
 
     def failed(self, name: str, error: StageError) -> None:
-        """Have a stage that failed while it ran recorded."""
+        """Has a stage that failed while it ran recorded."""
         if error.seconds is not None:
             sentence = str(error).removeprefix(f"{name}: ")
             self._record(name, Ran(name, *self._where, error.seconds, failed=sentence))
@@ -130,7 +130,7 @@ class Recording:
             self._answers[name] = recorder().ask(record_stage, ran)
 
     def finish(self, tell: Tell) -> str | None:
-        """Wait until all is recorded; the id of the MLflow run, None where there is none."""
+        """Waits until all is recorded; the id of the MLflow run, None where there is none."""
         run = None
         failed: dict[str, list[str]] = {}
         for name, answer in self._answers.items():

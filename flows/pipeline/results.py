@@ -1,8 +1,7 @@
-"""What the flow runs of this process came to, kept beside their states.
+"""Keeps the results of this process's flow runs beside their states.
 
-Where the answer to a run's last state is lost on its way, Prefect's client sends that state again; the server, which
-has it, refuses the second one and hands the first one back as it keeps it: without data. See docs/upstream.md,
-Prefect: result lost with the answer.
+If the response to the final state is lost, Prefect's client retries and gets back the stored state, which has no data.
+See docs/upstream.md, Prefect: result lost with the answer.
 """
 
 from typing import Any
@@ -14,10 +13,10 @@ _kept: dict[str, Any] = {}
 
 
 def keep(result: Any) -> None:
-    """Called in a flow run with what it came to."""
+    """Keeps the result of the present flow run."""
     _kept[str(flow_run.id)] = result
 
 
 def result_of(state: State[Any]) -> Any:
-    """What a flow run that ended in this state came to, given out once; None where it broke off before that."""
+    """Returns the result of the flow run that ended in this state, once; None if it broke off before that."""
     return _kept.pop(str(state.state_details.flow_run_id), None)

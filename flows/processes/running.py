@@ -26,7 +26,7 @@ class Running:
 
     @contextmanager
     def started(self, command: Sequence[str], folder: str) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
-        """Start a stage's process in a process group of its own, so that Ctrl-C reaches the flow alone.
+        """Starts a stage's process in a process group of its own, so that Ctrl-C reaches the flow alone.
 
         Args:
             command: a program and its arguments.
@@ -52,7 +52,7 @@ class Running:
 
     @contextmanager
     def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Within it, `stop` calls this function."""
+        """Calls this function when `stop` is called within the block."""
         self._stops.add(stop)
         try:
             yield
@@ -60,7 +60,7 @@ class Running:
             self._stops.discard(stop)
 
     def stop(self) -> None:
-        """End all that runs; what the stages had written to stores stays."""
+        """Ends all that runs; what the stages had written to stores stays."""
         self.stopped = True
         for stop in list(self._stops):
             stop()

@@ -1,4 +1,4 @@
-"""Local servers as child processes: started on a free port, out of Ctrl-C's reach, and stopped in order."""
+"""Runs local servers as child processes: started on a free port, out of Ctrl-C's reach, and stopped in order."""
 
 import atexit
 import http.client
@@ -25,7 +25,7 @@ ERROR_LINE = re.compile(r"error|exception|errno", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server, and the address that answers once it is ready."""
+    """The command that starts a server, and the address that answers once it is ready."""
 
     name: str
     command: Sequence[str]
@@ -36,7 +36,9 @@ class Server:
 
 
 def prefect_server(port: int, log: Path) -> Server:
-    """Prefect's server on the runs in PREFECT_HOME, which asks for the user's PREFECT_SERVER_API_AUTH_STRING if set."""
+    """Describes Prefect's server on the runs in PREFECT_HOME; it asks for the user's PREFECT_SERVER_API_AUTH_STRING if
+    set.
+    """
     address = f"http://{HOST}:{port}"
     api = f"{address}/api"
     command = ["uvicorn", "--factory", "flows.processes.prefect_app:create_app", "--host", HOST, "--port", str(port)]
@@ -58,7 +60,7 @@ def prefect_server(port: int, log: Path) -> Server:
 
 
 def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
-    """See to Prefect's API for this process: the server that PREFECT_API_URL names, or one of its own until it exits.
+    """Sees to Prefect's API for this process: the server that PREFECT_API_URL names, or one of its own until it exits.
 
     Prefect would start one too, but in the terminal's process group, where Ctrl-C ends it before the flow can tell it
     how the run ended. It is stopped after Prefect's own exit handlers, which send what logs are left; so this has to
@@ -83,7 +85,7 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
 
 
 def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server answers.
+    """Returns when the server answers.
 
     Raises:
         UserError: it ended, or did not answer in time.
@@ -97,14 +99,14 @@ def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 
 def require_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
-    """Raise UserError with the server's last words when it has ended."""
+    """Raises UserError with the server's last words when it has ended."""
     if process.poll() is not None:
         code = process.returncode
         raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
 
 
 def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
-    """The given port, or else the preferred one, or else any that is free.
+    """Returns the given port, or else the preferred one, or else any that is free.
 
     Raises:
         UserError: the given port is taken or cannot be used.
@@ -122,7 +124,7 @@ def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence
 
 
 def _why_not(port: int) -> str | None:
-    """Why no server can listen on the port; None where one can."""
+    """Returns the reason why no server can listen on the port; None where one can."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: one that just ended is no obstacle
         try:
@@ -136,7 +138,9 @@ def _why_not(port: int) -> str | None:
 
 @contextmanager
 def started(server: Server) -> Iterator[subprocess.Popen[bytes]]:
-    """The server's process; on leaving, it and all that it started are told to end, and killed where they do not."""
+    """Yields the server's process; on leaving, it and all that it started are told to end, and killed where they do
+    not.
+    """
     with server.log.open("wb") as log:
         process = subprocess.Popen(
             server.command,
@@ -182,7 +186,7 @@ def open_local(url: str) -> http.client.HTTPResponse:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that speaks of an error, or else the last line."""
+    """Returns the last line of a log that speaks of an error, or else the last line."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if ERROR_LINE.search(line)] or lines or ["it said nothing"]
     return telling[-1][:300]

@@ -46,7 +46,7 @@ class _NoCommitError(Exception):
 
 
 def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
-    """Name inputs of the stages that differ from the last commit: a checkout elsewhere would give other results.
+    """Names inputs of the stages that differ from the last commit: a checkout elsewhere would give other results.
 
     These are params.yaml, dvc.yaml, and the code and the reference files that dvc.yaml names, where DVC does not follow
     them. Ask before a run changes params.yaml.
@@ -62,7 +62,7 @@ def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
 
 
 def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: Sequence[str] = OWN) -> Commit:
-    """Commit what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed.
+    """Commits what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed.
 
     All other edits, staged or not, stay as they are. Nothing is raised: a run does not fail for want of a commit.
 
@@ -87,7 +87,7 @@ def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: S
 
 
 def push(root: Path = HERE) -> str:
-    """Push the workspace's data to DVC's default remote; a sentence where that failed, empty where it did not."""
+    """Pushes the workspace's data to DVC's default remote; a sentence where that failed, empty where it did not."""
     try:
         with open_repository(root) as repo:
             repo.push()
@@ -112,7 +112,7 @@ def _in_short(files: Sequence[str]) -> str:
 
 
 def _require_branch(root: Path) -> None:
-    """See whether this is a moment at which git takes a commit."""
+    """Sees whether this is a moment at which git takes a commit."""
     folder = Path(_git(root, "rev-parse", "--absolute-git-dir").strip())
     for name, what in _UNDER_WAY.items():
         if (folder / name).exists():
@@ -131,7 +131,9 @@ def _sources(root: Path) -> list[str]:
 
 
 def _is_ours(path: str, root: Path) -> bool:
-    """Whether DVC alone changed a .gitignore: each line that came or went names a path that DVC follows, or no more."""
+    """Returns whether DVC alone changed a .gitignore: each line that came or went names a path that DVC follows, or no
+    more.
+    """
     file = root / path
     if file.name != IGNORED:
         return True
@@ -148,7 +150,7 @@ def _is_ours(path: str, root: Path) -> bool:
 
 
 def _differs_only_in(own: Sequence[str], root: Path) -> bool:
-    """Whether params.yaml is as the last commit has it, but for the values that runs set."""
+    """Returns whether params.yaml is as the last commit has it, but for the values that runs set."""
     params = read_yaml(root / PARAMS)
     names = [name for name in own if "." in name]
     names += [f"{section}.{key}" for section in own if "." not in section for key in params.get(section, {})]
@@ -160,7 +162,7 @@ def _differs_only_in(own: Sequence[str], root: Path) -> bool:
 
 
 def _committed(path: str, root: Path) -> str:
-    """Read a file's text in the last commit; empty where it is not in there."""
+    """Reads a file's text in the last commit; empty where it is not in there."""
     try:
         return _git(root, "show", f"HEAD:./{path}")
     except _NoCommitError:
@@ -168,7 +170,7 @@ def _committed(path: str, root: Path) -> str:
 
 
 def _changes(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
-    """List what differs from the last commit or is new to git: its two letters of state, and its path there."""
+    """Lists what differs from the last commit or is new to git: its two letters of state, and its path there."""
     prefix = _git(root, "rev-parse", "--show-prefix").strip()
     specs = [f":(glob){pattern}" for pattern in patterns]
     listed = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *specs)
@@ -176,7 +178,7 @@ def _changes(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _commit(root: Path, message: str, changes: Sequence[tuple[str, str]]) -> str:
-    """Commit these files as they are on disk, and nothing else that git's index holds; returns the commit's hash."""
+    """Commits these files as they are on disk, and nothing else that git's index holds; returns the commit's hash."""
     if new := [f":(literal){path}" for state, path in changes if state == "??"]:
         _git(root, "add", "--intent-to-add", "--", *new)
     paths = [f":(literal){path}" for _, path in changes]
@@ -195,7 +197,7 @@ def _identity(root: Path) -> list[str]:
 
 
 def _git(root: Path, *words: str) -> str:
-    """Run git and return what it prints; it asks nobody anything and takes no lock that it can do without."""
+    """Runs git and return what it prints; it asks nobody anything and takes no lock that it can do without."""
     quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = run_limited(["git", *words], timeout=PATIENCE, folder=root, environment=quiet)

@@ -1,4 +1,4 @@
-"""What a study does for each preset: its settings under one protocol for all, and the command that does the same."""
+"""Plans a study: for each preset its settings under one protocol for all, and the command that does the same."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ PROTOCOL = ("evaluate.", "groundtruth.split_by", "groundtruth.train", "groundtru
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study does for a preset: the values and assignments over params.yaml, and where it does it.
+    """The plan for a preset: the values and assignments over params.yaml, and the workspace in which they run.
 
     ``quick``: scaled down so far that the result says nothing of the system.
     """
@@ -41,7 +41,7 @@ class Plan:
 
 
 def make_plan(name: str, *, assignments: Sequence[str] = (), quick: bool = False) -> Plan:
-    """What a study does for a preset of this name.
+    """Plans the work of a study for a preset of this name.
 
     All rows of a study are measured under one protocol, the one that params.yaml and the assignments give: what the
     preset itself says of splits and of the evaluation is left out.
@@ -74,7 +74,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _command(name: str, wanted: dict[str, Any], selected: dict[str, Any]) -> str:
-    """The command with which the user's own workspace comes to the same row."""
+    """Returns the command with which the user's own workspace comes to the same row."""
     words = ["cbir", "run", "--preset", name]
     for section, values in wanted.items():
         for key, value in values.items():
@@ -85,7 +85,7 @@ def _command(name: str, wanted: dict[str, Any], selected: dict[str, Any]) -> str
 
 @contextmanager
 def one_study(store: Path) -> Iterator[None]:
-    """Hold the studies' workspaces; they are free again when the process ends, however it ends.
+    """Holds the studies' workspaces; they are free again when the process ends, however it ends.
 
     Raises:
         UserError: another study is under way.

@@ -1,7 +1,9 @@
-"""Presets: published systems as settings, in presets/<name>.yaml, each only what differs from presets/default.yaml.
+"""Reads presets: published systems as settings, in presets/<name>.yaml, each only what differs from
+presets/default.yaml.
 
 A preset means the same whatever was selected before it: every setting that some preset names stands in default.yaml
-too, goes back to that value first, and then takes the preset's. What default.yaml does not name is the user's own.
+too, goes back to that value first, and then takes the preset's. Settings that default.yaml does not name are the
+user's own.
 """
 
 import re
@@ -20,7 +22,7 @@ FOLDER = Path("presets")
 QUICK = FOLDER / "quick/rules.yaml"
 DEFAULT = "default"
 ENTRIES = ("description", "published", "params", "quick", "stage")
-# Where things lie, what the archive is, and how it is lived with: no matter of a method.
+# Sections on places, the archive and its operation, which are no matter of a method.
 FIXED = (
     "paths",
     "images",
@@ -60,13 +62,13 @@ class Preset:
 
 
 def preset_names() -> list[str]:
-    """The names of all presets, the default first."""
+    """Returns the names of all presets, the default first."""
     names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
 def load_preset(name: str) -> Preset:
-    """A preset by its name.
+    """Returns a preset by its name.
 
     Raises:
         UserError: there is none of this name, or its file is not as it must be.
@@ -92,10 +94,10 @@ def load_preset(name: str) -> Preset:
 
 
 def _stages(name: Any, preset: Path) -> dict[str, Any]:
-    there = {path.stem: path for path in sorted((FOLDER / "stages").glob("*.yaml"))}
-    if name is not None and name not in there:
-        raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(there) or 'none'}")
-    return read_yaml(there[name])["stages"] if name else {}
+    files = {path.stem: path for path in sorted((FOLDER / "stages").glob("*.yaml"))}
+    if name is not None and name not in files:
+        raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(files) or 'none'}")
+    return read_yaml(files[name])["stages"] if name else {}
 
 
 def _flat(sections: Any, where: str) -> Values:
@@ -123,7 +125,7 @@ def _numbers(values: Any, where: str) -> dict[str, float]:
 
 
 def preset_values(preset: Preset) -> Values:
-    """All values that selecting a preset sets: the default's, and in their place its own.
+    """Returns all values that selecting a preset sets: the default's, and in their place its own.
 
     Raises:
         UserError: it changes what default.yaml does not name, and no other preset could take back.
@@ -138,7 +140,8 @@ def preset_values(preset: Preset) -> Values:
 
 
 def quick_values(preset: Preset) -> Values:
-    """What `--quick` sets over a preset's values: the rules for all, for its backbone's kind, and its own ``quick``.
+    """Returns the values of `--quick` over a preset's: the rules for all, for its backbone's kind, and its own
+    ``quick``.
 
     Raises:
         UserError: the rules are not as they must be.
@@ -153,7 +156,7 @@ def quick_values(preset: Preset) -> Values:
 
 
 def experiment_command(values: Mapping[str, Any]) -> str:
-    """The `dvc exp run` command, quoted for the shell, that runs the pipeline with these values.
+    """Returns the `dvc exp run` command, quoted for the shell, that runs the pipeline with these values.
 
     A mapping is taken away first: Hydra, which DVC reads the values with, would only merge the new one into it.
     """
@@ -167,11 +170,11 @@ def experiment_command(values: Mapping[str, Any]) -> str:
 
 
 def _hydra(value: Any) -> str:
-    """A value in Hydra's grammar of overrides."""
+    """Writes a value in Hydra's grammar of overrides."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_hydra(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_hydra, value)) + "]"
     if isinstance(value, str) and not PLAIN.fullmatch(value):

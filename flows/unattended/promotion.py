@@ -1,4 +1,4 @@
-"""What puts an encoder into service: `promote` and `rollback`, and what a retraining does when the gate holds.
+"""Puts an encoder into service: `promote` and `rollback`, and a retraining whose gate holds.
 
 The settings of a training that DVC remembers go to params.yaml, and DVC restores what they gave: nothing trains. The
 one moment that decides is when params.yaml takes its new content. A run that is killed before has changed nothing;
@@ -35,7 +35,7 @@ TRIAL = "promotion"
 
 @flow(name="promote", validate_parameters=False)
 def put_into_service(version: int | None) -> State[Any]:
-    """Put a version of the registered model into service; None: the one that the present one took the place of."""
+    """Puts a version of the registered model into service; None: the one that the present one took the place of."""
     what = "cbir rollback" if version is None else f"cbir promote {version}"
     return unattended(what, lambda: _put_into_service(version), wait=True)
 
@@ -52,14 +52,14 @@ def _put_into_service(number: int | None) -> Done:
 
 
 def promoted(message: str, outcomes: Sequence[Outcome]) -> Done:
-    """What there is to tell when another encoder is in service."""
+    """Returns the news of a run that put another encoder into service."""
     return Done(message, outcomes, news={"promoted": True}, changed=True)
 
 
 def put_in_place(
     what: str, digest: str, paths: Paths, *, values: Values | None = None, assignments: Sequence[str] = ()
 ) -> list[Outcome]:
-    """Set params of a training that DVC remembers, and bring the workspace up to date: its encoder is in service then.
+    """Sets params of a training that DVC remembers, and bring the workspace up to date: its encoder is in service then.
 
     Args:
         what: the encoder, for people.
@@ -85,7 +85,7 @@ def put_in_place(
 
 
 def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequence[str]) -> None:
-    """Restore an encoder in a workspace of its own, so that the user's stays as it is where that is not possible."""
+    """Restores an encoder in a workspace of its own, so that the user's stays as it is where that is not possible."""
     root = paths.store.absolute() / TRIAL
     try:
         make_workspace(root, values, assignments, {}, paths)
@@ -99,7 +99,7 @@ def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequ
 
 
 def _why_not(root: Path, failure: str) -> str:
-    """Why the stage train of a workspace could not be restored."""
+    """Returns why the stage train of a workspace could not be restored."""
     train = HELD[0]
     if not failure.startswith(f"{TRIAL}: {train} would have to run"):
         return failure
@@ -108,12 +108,12 @@ def _why_not(root: Path, failure: str) -> str:
         return "DVC remembers no training with its settings; `dvc pull --run-cache` may bring it"
     if not differing:
         return "its files are not in DVC's cache any more; `dvc pull --run-cache` may bring them"
-    some = ", ".join(differing[:3]) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
-    return f"{some} changed since it was trained; check out the commit that its MLflow run names"
+    changed = ", ".join(differing[:3]) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+    return f"{changed} changed since it was trained; check out the commit that its MLflow run names"
 
 
 def run_in(root: Path, *, targets: Sequence[str], name: str, hold: Sequence[str] = ()) -> None:
-    """Bring stages of another workspace up to date.
+    """Brings stages of another workspace up to date.
 
     Raises:
         RunError: one failed, or is held and would have to run.

@@ -1,4 +1,4 @@
-"""The Prefect flow `refresh`: what has landed becomes an accession whose near-duplicates are found; nothing trains."""
+"""The Prefect flow `refresh`: makes an accession of what has landed and finds its near-duplicates; nothing trains."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ class Arrivals:
 
 @flow(name="refresh", validate_parameters=False)
 def refresh(wait: bool = True) -> State[Any]:
-    """Bring in what has landed, find its near-duplicates with the encoder in service, and tell of them.
+    """Brings in what has landed, find its near-duplicates with the encoder in service, and tell of them.
 
     Args:
         wait: for another run of this workspace to end; else this one is skipped.
@@ -71,17 +71,17 @@ def _refresh() -> Done:
     paths = load_paths(params)
     require_service(paths)
     paths.landing.mkdir(parents=True, exist_ok=True)
-    found = look(paths.landing, settle=load_section("landing", Landing, params).settle)
-    landed = _take_in(found, paths)
+    seen = look(paths.landing, settle=load_section("landing", Landing, params).settle)
+    landed = _take_in(seen, paths)
     adopt(paths.raw, paths.weights)
     if not landed.arrivals and _is_up_to_date() and is_reported(paths):
-        return Done(_nothing_landed(found))
+        return Done(_nothing_landed(seen))
     outcomes = catch_up()
     return _report(paths, landed, outcomes)
 
 
 def require_service(paths: Paths) -> None:
-    """See that there is an encoder in service, with all that the stages have made of the archive with it.
+    """Sees that there is an encoder in service, with all that the stages have made of the archive with it.
 
     DVC removes what a stage wrote before it runs again: a run that was killed may have left gaps, which are filled.
 
@@ -101,17 +101,17 @@ def require_service(paths: Paths) -> None:
     catch_up()
 
 
-def _take_in(found: Look, paths: Paths) -> Intake:
+def _take_in(seen: Look, paths: Paths) -> Intake:
     prepare_baseline(paths)
     pin_training(paths)
-    landed = take_in(found, paths.landing, paths.raw, now=datetime.now(UTC), guard=lambda: undisturbed(paths.raw, HERE))
+    landed = take_in(seen, paths.landing, paths.raw, now=datetime.now(UTC), guard=lambda: undisturbed(paths.raw, HERE))
     for arrival in landed.arrivals:
         tell(logging.INFO, "landed as %s: %d files, %.1f MB", arrival.name, arrival.files, arrival.bytes / 1e6)
     return landed
 
 
 def pin_training(paths: Paths) -> None:
-    """Name the accessions that the encoder in service was trained on, so that what lands changes nothing for it.
+    """Names the accessions that the encoder in service was trained on, so that what lands changes nothing for it.
 
     They are those of the manifest: where none is named, that was all. One that has no image of its own is named too,
     for the ground truth may call an image by the name of a copy.
@@ -129,7 +129,7 @@ def _is_up_to_date() -> bool:
 
 
 def catch_up() -> list[Outcome]:
-    """Bring all stages up to date without training.
+    """Brings all stages up to date without training.
 
     Raises:
         RunError: a stage failed, or the encoder would have to be trained.
@@ -147,9 +147,9 @@ def _run(**options: Any) -> list[Outcome]:
     return outcomes
 
 
-def _nothing_landed(found: Look) -> str:
-    parts = [f"still on their way: {len(found.waiting)}"] if found.waiting else []
-    parts += [f"left in the landing folder, for they are no images: {len(found.left)}"] if found.left else []
+def _nothing_landed(seen: Look) -> str:
+    parts = [f"still on their way: {len(seen.waiting)}"] if seen.waiting else []
+    parts += [f"left in the landing folder, for they are no images: {len(seen.left)}"] if seen.left else []
     return "; ".join(["nothing landed", *parts])
 
 

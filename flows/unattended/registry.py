@@ -1,4 +1,4 @@
-"""Questions to the model registry, and what it is told of the encoder in service."""
+"""Asks the model registry, and tells it of the encoder in service."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ class Version:
 
 
 def describe(number: str) -> Version:
-    """A version, or with ``previous`` the one that the encoder in service took the place of.
+    """Returns a version, or with ``previous`` the one that the encoder in service took the place of.
 
     Raises:
         UserError: there is none, or it cannot be made again.
@@ -48,7 +48,7 @@ def describe(number: str) -> Version:
 
 
 def note_decision(root: Path, decision: Decision) -> int | None:
-    """Put a decision and its numbers on the version of the encoder of a workspace, as tags.
+    """Puts a decision and its numbers on the version of the encoder of a workspace, as tags.
 
     Returns:
         The version; None where nothing is tracked, so that there are no versions.
@@ -62,38 +62,38 @@ def note_decision(root: Path, decision: Decision) -> int | None:
 
 
 def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:
-    """Have the alias follow the encoder on disk, and an MLflow run keep files; where it cannot, that is a warning.
+    """Has the alias follow the encoder on disk, and an MLflow run keep files; where it cannot, that is a warning.
 
     Args:
         run: key of the pipeline run that the files belong to.
     """
     if not is_tracked():
         return
-    told, now = _told()
+    record, now = _told()
     try:
         said = _ask(registry.keep_reports, run, list(reports))
     except UserError as error:
         tell(logging.WARNING, "MLflow did not record the encoder in service: %s", error)
         return
-    with writing(told) as temporary:
+    with writing(record) as temporary:
         temporary.write_text(now, encoding="utf-8")
     if said:
         tell(logging.INFO, "%s", said)
 
 
 def is_reconciled() -> bool:
-    """Whether the registry was told of the encoder on disk, or nothing is tracked; asks no registry.
+    """Returns whether the registry was told of the encoder on disk, or nothing is tracked; asks no registry.
 
-    It was not where a run was killed before its end, where `dvc repro` trained, or where there was no answer.
+    False after a killed run, after `dvc repro` has trained, or when MLflow could not be reached.
     """
     if not is_tracked():
         return True
-    told, now = _told()
-    return told.exists() and told.read_text(encoding="utf-8") == now
+    record, now = _told()
+    return record.exists() and record.read_text(encoding="utf-8") == now
 
 
 def _told() -> tuple[Path, str]:
-    """The file of what the registry was told last, and what it says where that was of the present encoder.
+    """Returns the file of what the registry was told last, and what it says where that was of the present encoder.
 
     The text changes with the encoder and with the registry that is to know of it; no password can be read in it.
     """

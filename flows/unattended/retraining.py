@@ -1,4 +1,6 @@
-"""The Prefect flow `retrain`: a challenger is trained on all that is there, and promoted only if measurably better."""
+"""The Prefect flow `retrain`: trains a challenger on all that is there, and promotes it only if it is measurably
+better.
+"""
 
 import json
 import logging
@@ -25,7 +27,7 @@ CHALLENGER = "challenger"
 
 @flow(name="retrain", validate_parameters=False)
 def retrain() -> State[Any]:
-    """Train on all accessions, in a workspace of its own; the encoder in service changes only if the gate holds."""
+    """Trains on all accessions, in a workspace of its own; the encoder in service changes only if the gate holds."""
     return unattended("cbir retrain", _retrain, wait=True)
 
 
@@ -55,7 +57,7 @@ def _retrain() -> Done:
 
 
 def _measure_champion() -> None:
-    """Bring the workspace up to date, so that both encoders are measured on the same archive."""
+    """Brings the workspace up to date, so that both encoders are measured on the same archive."""
     try:
         catch_up()
     except RunError as error:
@@ -63,7 +65,9 @@ def _measure_champion() -> None:
 
 
 def _train_challenger(paths: Paths, chosen: str) -> Path:
-    """The workspace in which the challenger was trained and measured; a training that was killed goes on there."""
+    """Returns the workspace in which the challenger was trained and measured; a training that was killed goes
+    on there.
+    """
     root = paths.store.absolute() / CHALLENGER
     make_workspace(root, {}, [chosen], {}, paths)
     run_in(root, targets=writers_of(paths.reports / "metrics.json", root=root), name=CHALLENGER)

@@ -1,4 +1,4 @@
-"""`cbir serve`: the flows as deployments on a Prefect server, which starts them by their schedules."""
+"""Serves the flows as deployments on a Prefect server, which starts them by their schedules (`cbir serve`)."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ log = logging.getLogger("flows")
 
 @flow(name="study-all", validate_parameters=False)
 def study_all() -> State[Any]:
-    """Run all presets and compare them in one table."""
+    """Runs all presets and compare them in one table."""
     return unattended("cbir study", _study_all, wait=True)
 
 
@@ -71,7 +71,7 @@ class Schedules:
 
 
 def serve_schedules() -> None:
-    """Serve the deployments until TERM or Ctrl-C.
+    """Serves the deployments until TERM or Ctrl-C.
 
     Raises:
         UserError: a schedule or the time zone is none.
@@ -122,7 +122,7 @@ def _deployment(flow: Flow[Any, Any], parameters: dict[str, Any], schedule: Sche
 
 
 def schedule_of(name: str, settings: Schedules) -> Schedule | None:
-    """The schedule of a flow; None: never by itself.
+    """Returns the schedule of a flow; None: never by itself.
 
     Raises:
         UserError: it is neither a cron line nor a number of seconds, or the time zone is none.

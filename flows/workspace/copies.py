@@ -1,4 +1,5 @@
-"""Workspaces of a study: one a preset beside the user's own, with its code, its data and its cache, and other settings.
+"""Makes the workspaces of a study: one a preset beside the user's own, with its code, data and cache, and other
+settings.
 
 A stage's inputs have the same relative paths there, so that DVC's run cache knows them: what a study has trained is
 restored when the user's own workspace asks for it, and the other way round. The stages that read the archive itself are
@@ -28,7 +29,9 @@ SIMPLE_DATABASE = "sqlite:///"
 
 
 def archive_stages(paths: Paths) -> list[str]:
-    """The stages that read the archive and no other stage's output: a study has them run in the user's workspace."""
+    """Returns the stages that read the archive and no other stage's output: a study has them run in the user's
+    workspace.
+    """
     stages = read_yaml(GRAPH)["stages"]
     made = [path for name in stages for path in outputs(name)]
     read = {name: dependencies(name)[1] for name in stages}
@@ -43,7 +46,7 @@ def writers_of(*files: Path, root: Path = HERE) -> list[str]:
 def make_workspace(
     root: Path, values: Mapping[str, Any], assignments: Sequence[str], graph: Mapping[str, Any], paths: Paths
 ) -> None:
-    """Make or refresh the workspace of a preset; what ran in it before is kept.
+    """Makes or refresh the workspace of a preset; what ran in it before is kept.
 
     Args:
         root: its folder.
@@ -70,7 +73,7 @@ def make_workspace(
     for path in [path for name in shared for path in outputs(name)]:
         _mirror(path, root / path)
     read = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
-    _provide_sources(root, [path for path in read if not any(path.is_relative_to(one) for one in made)])
+    _provide_sources(root, [path for path in read if not any(path.is_relative_to(output) for output in made)])
 
 
 def _require_separate(made: Iterable[Path]) -> None:
@@ -81,13 +84,15 @@ def _require_separate(made: Iterable[Path]) -> None:
 
 
 def _outside(paths: Paths, shared_stages: Iterable[str], made: Iterable[Path]) -> dict[str, str]:
-    """What all workspaces share and DVC follows in none of them, by absolute paths: archive, store, translations."""
+    """Names by absolute paths what all workspaces share and DVC follows in none of them: archive, store,
+    translations.
+    """
     stages = read_yaml(GRAPH)["stages"]
     read = {path for name in stages if name not in shared_stages for path in dependencies(name)[1]}
     shared = {
         f"paths.{name}": str(path.absolute())
         for name, path in vars(paths).items()
-        if path not in read and not any(one.is_relative_to(path) for one in made)
+        if path not in read and not any(output.is_relative_to(path) for output in made)
     }
     uri = (read_yaml(PARAMS).get("tracking") or {}).get("uri") or ""
     if uri.startswith(SIMPLE_DATABASE):
@@ -96,7 +101,7 @@ def _outside(paths: Paths, shared_stages: Iterable[str], made: Iterable[Path]) -
 
 
 def _write_config(folder: Path) -> None:
-    """DVC's settings, with the cache of the user's workspace and without git."""
+    """Writes DVC's settings, with the cache of the user's workspace and without git."""
     folder.mkdir(exist_ok=True)
     with Repo() as repo:
         cache = repo.cache.local_cache_dir
@@ -113,10 +118,16 @@ def _write_config(folder: Path) -> None:
 
 
 def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
-    """dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the same."""
+    """Writes dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the
+    same.
+    """
     graph = read_yaml(GRAPH)
     taken = {path for described in others.values() for path in written(described)}
-    kept = {name: one for name, one in graph["stages"].items() if name not in shared and taken.isdisjoint(written(one))}
+    kept = {
+        name: entry
+        for name, entry in graph["stages"].items()
+        if name not in shared and taken.isdisjoint(written(entry))
+    }
     graph = {**graph, "stages": {**kept, **others}}
     text = io.StringIO()
     YAML(typ="safe").dump(graph, text)
@@ -124,7 +135,7 @@ def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
 
 
 def _provide_sources(root: Path, files: Iterable[Path]) -> None:
-    """Code is copied, a package whole; folders of data are linked file by file; what is absolute is there already."""
+    """Copies code, a package whole, and links folders of data file by file; absolute paths need nothing."""
     relative = [path for path in files if not path.is_absolute()]
     packages = {path.parts[0] for path in relative if path.suffix == ".py" or path.parts[0] in CODE}
     for package in packages:
@@ -137,7 +148,7 @@ def _provide_sources(root: Path, files: Iterable[Path]) -> None:
 
 
 def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
-    """Make a file or folder like another one: files that differ are copied (or linked), those that are no more go."""
+    """Makes a file or folder like another one: files that differ are copied (or linked), those that are no more go."""
     if source.is_file():
         _copy(source, target)
         return
@@ -153,7 +164,7 @@ def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A copy with the source's time, so that DVC and Python know the file again; none where it is there already."""
+    """Copies a file with its time, so that DVC and Python recognise it; a copy that is up to date stays."""
     if target.exists() and filecmp.cmp(source, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +173,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file at another path: checkpoints and reference files may be large."""
+    """Links the same file at another path, because checkpoints and reference files may be large."""
     if target.exists() and target.samefile(source):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +185,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file that is not like that yet; one that is keeps its time."""
+    """Writes a file that is not like that yet; one that is keeps its time."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     with writing(path) as temporary:

@@ -1,4 +1,4 @@
-"""One run at a time in a workspace, whoever starts it: a lock that ends with the process that holds it."""
+"""Keeps runs of a workspace apart, whoever starts them, by a lock that ends with the process that holds it."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ class BusyError(Exception):
 
 @contextmanager
 def hold_workspace(what: str, *, wait: bool = True) -> Iterator[None]:
-    """Within it no other `cbir` command that changes this workspace, which is the working directory, does so.
+    """Keeps other `cbir` commands from changing this workspace, the working directory, within its block.
 
     The lock is one of the file system: other machines on the same files see it, and it is free when the process that
     held it has died, however it died. `dvc repro` does not know of it; DVC's own locks keep that apart, stage by stage.

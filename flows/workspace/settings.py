@@ -1,4 +1,4 @@
-"""The workspace: the folder with dvc.yaml and params.yaml, and settings changed in it with the comments kept."""
+"""Reads the workspace (the folder with dvc.yaml and params.yaml), and changes its settings with the comments kept."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ HELD = ("train",)  # stages that never run unless someone asks for it, or the sc
 
 
 def require_workspace() -> Paths:
-    """The paths of the workspace, which is the working directory.
+    """Returns the paths of the workspace, which is the working directory.
 
     Raises:
         UserError: the working directory is no workspace.
@@ -29,12 +29,12 @@ def require_workspace() -> Paths:
 
 
 def is_empty(archive: Path) -> bool:
-    """Whether no accession has been brought in yet."""
+    """Returns whether no accession has been brought in yet."""
     return not archive.is_dir() or not any(entry.is_dir() for entry in archive.iterdir())
 
 
 def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None = None) -> list[str]:
-    """Write the values of a preset, then ``section.key=value`` assignments, to params.yaml; comments and order stay.
+    """Writes the values of a preset, then ``section.key=value`` assignments, to params.yaml; comments and order stay.
 
     The values of assignments are YAML. All are checked before any is written.
 
@@ -52,7 +52,7 @@ def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None =
 
 
 def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str] = ()) -> tuple[str, list[str]]:
-    """The text of params.yaml with other values by name (``section.key``), and a line for each that changed.
+    """Returns the text of params.yaml with other values by name (``section.key``), and a line for each that changed.
 
     Raises:
         UserError: as `set_params`.
@@ -67,7 +67,7 @@ def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str]
     for name, value in wanted.items():
         section, _, key = name.partition(".")
         if params[section][key] != value:
-            before, after = ("empty" if one == "" else one for one in (params[section][key], value))
+            before, after = ("empty" if shown == "" else shown for shown in (params[section][key], value))
             changes.append(f"{name}: {before} → {after}")
             params[section][key] = _in_one_line(value)
             _move_comment(params[section], key)
@@ -77,13 +77,16 @@ def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str]
 
 
 def present(name: str, params: dict[str, Any]) -> Any:
-    """The value that a parameter has.
+    """Returns the value that a parameter has.
 
     Raises:
         UserError: there is none of this name; with the nearest.
     """
     names = {
-        f"{one}.{other}": value for one, two in params.items() if isinstance(two, dict) for other, value in two.items()
+        f"{section}.{key}": value
+        for section, entries in params.items()
+        if isinstance(entries, dict)
+        for key, value in entries.items()
     }
     if name not in names:
         raise UserError(f"{name} is no parameter of params.yaml; {renamed(name) or nearest(name, names)}")
@@ -104,7 +107,7 @@ def _parse(assignment: str, params: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _move_comment(section: CommentedMap, key: str) -> None:
-    """The comment behind a value stays one space away, however long the value is; it would stay in its column."""
+    """Keeps the comment behind a value one space away, however long the value is; it would stay in its column."""
     comment = section.ca.items.get(key)
     if comment and comment[2]:
         comment[2].column = 0
@@ -113,9 +116,9 @@ def _move_comment(section: CommentedMap, key: str) -> None:
 def _in_one_line(value: Any) -> Any:
     """Lists and mappings as ``[…]`` and ``{…}``, so that a value keeps its line and its comment."""
     if isinstance(value, dict):
-        inline: Any = CommentedMap({key: _in_one_line(one) for key, one in value.items()})
+        inline: Any = CommentedMap({key: _in_one_line(item) for key, item in value.items()})
     elif isinstance(value, list):
-        inline = CommentedSeq([_in_one_line(one) for one in value])
+        inline = CommentedSeq([_in_one_line(item) for item in value])
     else:
         return value
     inline.fa.set_flow_style()

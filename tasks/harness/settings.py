@@ -50,7 +50,7 @@ class Paths:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file whose top is a mapping.
+    """Returns a YAML file whose top is a mapping.
 
     Raises:
         UserError: there is no such file, or it is no such YAML.
@@ -68,24 +68,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """A run asks for the same few files again and again."""
+    """Returns a run asks for the same few files again and again."""
     return YAML(typ="safe").load(text)
 
 
 def is_tracked(root: Path = HERE) -> bool:
-    """Whether anything is to be recorded in MLflow."""
+    """Returns whether anything is to be recorded in MLflow."""
     return bool((read_yaml(root / PARAMS).get("tracking") or {}).get("uri"))
 
 
 def load_paths(params: dict[str, Any]) -> Paths:
-    """The section ``paths``, checked."""
+    """Returns the section ``paths``, checked."""
     values = params.get("paths", {})
     check("paths", values, {field.name: str for field in fields(Paths)})
     return Paths(**{name: Path(value) for name, value in values.items()})
 
 
 def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -> Section:
-    """A section of params.yaml as a data class, whose fields are its schema, checked.
+    """Returns a section of params.yaml as a data class, whose fields are its schema, checked.
 
     Raises:
         UserError: a value that is missing, unknown or of another type.
@@ -128,7 +128,7 @@ def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> Non
 
 
 def _broken(value: Any, kind: Any) -> tuple[str, str] | None:
-    """The rule that a value breaks and what is to say of it, in words; None where it breaks none."""
+    """Returns the rule that a value breaks and what is to say of it, in words; None where it breaks none."""
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:
@@ -144,7 +144,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _in_words(kind: Any) -> tuple[str, str, str]:
-    """A kind of value: its type, its range and what is to say of it, each empty where there is none."""
+    """Returns a kind of value: its type, its range and what is to say of it, each empty where there is none."""
     base, *notes = typing.get_args(kind) if typing.get_origin(kind) is Annotated else (kind,)
     if typing.get_origin(base) is typing.Literal:
         words = "one of " + ", ".join(str(value) for value in typing.get_args(base))
@@ -169,7 +169,7 @@ def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> 
 
 
 def arguments(function: Callable[..., None]) -> dict[str, Any]:
-    """The keyword arguments of a stage's function, from the params that dvc.yaml names for the stage.
+    """Returns the keyword arguments of a stage's function, from the params that dvc.yaml names for the stage.
 
     The function's name is the stage's; its signature is the schema. A param of dvc.yaml is a section of params.yaml or
     one value of it (``embed.precision``).
@@ -180,8 +180,8 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for reference in read_yaml(GRAPH)["stages"][stage].get("params", []):
         section, _, key = reference.partition(".")
-        there = params.get(section) or {}
-        chosen = {name: value for name, value in there.items() if key in ("", name)}
+        present = params.get(section) or {}
+        chosen = {name: value for name, value in present.items() if key in ("", name)}
         check(section, chosen, wanted)
         values.update(chosen)
     _require(stage, values, wanted)
@@ -189,22 +189,22 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
 
 
 def schema(function: Callable[..., None]) -> dict[str, Any]:
-    """The params that a stage's function takes, with their types; in the place of a data class its fields."""
-    found: dict[str, Any] = {}
+    """Returns the params that a stage's function takes, with their types; in the place of a data class its fields."""
+    params: dict[str, Any] = {}
     for name, kind in _keywords(function).items():
-        found |= _hints(kind) if is_dataclass(kind) else {name: kind}
-    return found
+        params |= _hints(kind) if is_dataclass(kind) else {name: kind}
+    return params
 
 
 def grouped(function: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:
     """Values of params as the keyword arguments of a stage's function: those of a data class become one."""
-    found: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     for name, kind in _keywords(function).items():
         if isinstance(kind, type) and is_dataclass(kind):
-            found[name] = kind(**{field.name: values[field.name] for field in fields(kind)})
+            keywords[name] = kind(**{field.name: values[field.name] for field in fields(kind)})
         else:
-            found[name] = values[name]
-    return found
+            keywords[name] = values[name]
+    return keywords
 
 
 def _hints(kind: Any) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _keywords(function: Callable[..., None]) -> dict[str, Any]:
 
 
 def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Path]]:
-    """What dvc.yaml says that a stage depends on: values of params.yaml by name, and files and folders."""
+    """Reads a stage's dependencies from dvc.yaml: values of params.yaml by name, and files and folders."""
     params = read_yaml(root / PARAMS)
     described = read_yaml(root / GRAPH)["stages"][stage]
     values = {name: _value_of(name, params) for name in described.get("params", [])}
@@ -231,7 +231,7 @@ def outputs(stage: str, root: Path = HERE, *, kinds: Sequence[str] = OUTPUTS) ->
 
 
 def written(described: Mapping[str, Any], kinds: Sequence[str] = OUTPUTS) -> list[str]:
-    """The outputs of a stage as dvc.yaml describes it, as they stand there."""
+    """Returns the outputs of a stage as dvc.yaml describes it, as they stand there."""
     entries = [entry for kind in kinds for entry in described.get(kind, [])]
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 

@@ -35,7 +35,9 @@ REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by l
 
 
 def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: str) -> str | None:
-    """Say that the run works with the encoder of this digest; returns the id of its registered model, if it has one."""
+    """Says that the run works with the encoder of this digest; returns the id of its registered model, if it
+    has one.
+    """
     from mlflow.entities import LoggedModelInput
 
     client.set_tag(run_id, ENCODER, digest)
@@ -50,7 +52,7 @@ def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: s
 
 
 def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
-    """Log the encoder as a model that takes images, and register it; one that is registered already is not copied.
+    """Logs the encoder as a model that takes images, and registers it; a registered one is not copied.
 
     The settings that made it come first: no version is there without them.
     """

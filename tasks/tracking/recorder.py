@@ -19,14 +19,14 @@ from tasks.tracking.runs import record
 
 
 def record_stage(ran: Ran) -> str:
-    """Record a stage that ran in a workspace; returns the id of the MLflow run."""
+    """Records a stage that ran in a workspace; returns the id of the MLflow run."""
     with chdir(ran.root):
         pipeline = Pipeline(ran.pipeline, 0.0, "cbir run")
         return record(ran.name, ran.seconds, pipeline, failed=ran.failed, data=ran.data)
 
 
 def serve(requests: "Connection[Any, Any]") -> None:
-    """Answer until nobody is left who could ask; a request that fails leaves the next ones as they are."""
+    """Answers until nobody is left who could ask; a request that fails leaves the next ones as they are."""
     while True:
         try:
             function, arguments = requests.recv()
@@ -47,7 +47,7 @@ def _answer(function: Any, arguments: Any) -> tuple[Any, Exception | None]:
 
 
 def main() -> None:
-    """Serve the process that started this one."""
+    """Serves the process that started this one."""
     os.nice(10)  # the stages first: for what is recorded of them nobody waits
     with suppress(Exception):  # whatever is wrong with MLflow, each request will say
         load_mlflow()

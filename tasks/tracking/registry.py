@@ -1,4 +1,4 @@
-"""The model registry and the encoder on disk.
+"""Compares the model registry with the encoder on disk.
 
 In service is the encoder on disk. The alias ``champion`` of the registered model follows it: where the two differ, by
 a run that was killed or by somebody's hand, `sync` moves the alias.
@@ -42,7 +42,7 @@ class Registry:
 
 
 def answer(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function of this module on the registry of the workspace that is the working directory.
+    """Calls a function of this module on the registry of the workspace that is the working directory.
 
     Args:
         function: takes the registry first.
@@ -60,7 +60,7 @@ def answer(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def keep_reports(registry: Registry, run: str, reports: Sequence[str]) -> str:
-    """Put files on the MLflow run of a pipeline run, then do as :func:`sync`; where no encoder is on disk, nothing.
+    """Puts files on the MLflow run of a pipeline run, then do as :func:`sync`; where no encoder is on disk, nothing.
 
     Args:
         registry: to ask.
@@ -76,10 +76,10 @@ def keep_reports(registry: Registry, run: str, reports: Sequence[str]) -> str:
 
 
 def sync(registry: Registry) -> str:
-    """Have the alias name the encoder on disk, which is registered where it is not; one sentence, or nothing.
+    """Has the alias name the encoder on disk, which is registered where it is not; one sentence, or nothing.
 
-    An encoder that comes back by a rollback keeps its own way back. What the last look found in service is written down
-    last, so that a look that was killed is taken again.
+    An encoder that comes back by a rollback keeps its own way back. The version in service is written down last, so
+    that a killed look is taken again.
     """
     client, name = registry.client, registry.tracking.model
     number = str(ensure_version(registry).version)
@@ -102,7 +102,7 @@ def sync(registry: Registry) -> str:
 
 
 def ensure_version(registry: Registry) -> Any:
-    """The version of the encoder of the workspace that is the working directory; registered where it is not."""
+    """Returns the version of the encoder of the workspace that is the working directory; registered where it is not."""
     client, digest = registry.client, encoder_digest(registry.paths.encoder)
     if version := _version_of(registry, digest):
         return version
@@ -114,7 +114,8 @@ def ensure_version(registry: Registry) -> Any:
 
 
 def describe(registry: Registry, number: str) -> dict[str, Any]:
-    """A version: number, digest of its encoder, and the sections of params.yaml that made it, accessions by name.
+    """Returns a version: number, digest of its encoder, and the sections of params.yaml that made it, accessions by
+    name.
 
     Args:
         registry: to ask.
@@ -146,7 +147,7 @@ def describe(registry: Registry, number: str) -> dict[str, Any]:
 
 
 def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[str, Any], list[str]]:
-    """The params.yaml and the accessions that the run of a version logged."""
+    """Returns the params.yaml and the accessions that the run of a version logged."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             params, accessions = (
@@ -160,7 +161,7 @@ def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[st
 
 
 def note_decision(registry: Registry, root: Path, decision: dict[str, Any]) -> int:
-    """Put what was decided of the encoder of a workspace, and the numbers that decided, on its version as tags.
+    """Puts what was decided of the encoder of a workspace, and the numbers that decided, on its version as tags.
 
     Returns:
         The version, registered where its training could not do it.
@@ -180,6 +181,6 @@ def _version_of(registry: Registry, digest: str) -> Any:
 
 
 def _versions(registry: Registry) -> dict[str, Any]:
-    """All versions by their numbers."""
+    """Returns all versions by their numbers."""
     query = f"name = '{registry.tracking.model}'"
     return {str(version.version): version for version in registry.client.search_model_versions(query)}

@@ -3,7 +3,7 @@
 All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and all its stages
 are recorded by one process, see :mod:`tasks.tracking.recorder`; under `dvc repro` it is the process of DVC from which
 the stages descend. Nobody knows there which stage is the last, so the MLflow run is ended after each stage and taken
-up again by the next. Where nothing ran nothing is called, and there is no MLflow run.
+up again by the next. If nothing ran, nothing is called, and there is no MLflow run.
 """
 
 import argparse
@@ -50,10 +50,10 @@ SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
 
 
 def find_pipeline() -> Pipeline:
-    """The pipeline run that this process belongs to; its parent is the stage."""
+    """Returns the pipeline run that this process belongs to; its parent is the stage."""
     owner, command = psutil.Process().parent() or psutil.Process(), f"python -m {__package__}"
     if os.environ.get("DVC_STAGE"):
-        owner = next((one for one in owner.parents() if one.name() not in SHELLS), owner)
+        owner = next((process for process in owner.parents() if process.name() not in SHELLS), owner)
         command = "dvc repro"
     return Pipeline(key=f"{socket.gethostname()}:{owner.pid}", began=owner.create_time(), command=command)
 
@@ -66,7 +66,7 @@ def record(
     failed: str | None = None,
     data: Sequence[Data] | None = None,
 ) -> str:
-    """Record a stage that ran; returns the id of the MLflow run.
+    """Records a stage that ran; returns the id of the MLflow run.
 
     Args:
         seconds: how long it took.
@@ -89,7 +89,7 @@ def log_stage(
     failed: str | None = None,
     data: Sequence[Data] | None = None,
 ) -> None:
-    """Put a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
+    """Puts a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
     params = read_yaml(PARAMS)
     _log_params(client, run, params)
     _log_stage(client, run, stage, seconds, data_read(stage) if data is None else data)
@@ -110,22 +110,22 @@ def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> N
 
 
 def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, data: Sequence[Data]) -> None:
-    """That the stage ran, how long it took, and the data that it read, with DVC's hashes."""
+    """Logs that the stage ran, its duration, and the data that it read, with DVC's hashes."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     ran = [name for name in run.data.tags.get("stages", "").split(", ") if name and name != stage]
     client.set_tag(run.info.run_id, "stages", ", ".join([*ran, stage]))
     client.log_metric(run.info.run_id, f"seconds/{stage}", seconds)
     datasets = []
-    for one in data:
-        source, profile = json.dumps({"uri": one.path}), json.dumps({"bytes": one.size, "files": one.files})
-        dataset = Dataset(one.path, one.md5, source_type="local", source=source, profile=profile)
+    for item in data:
+        source, profile = json.dumps({"uri": item.path}), json.dumps({"bytes": item.size, "files": item.files})
+        dataset = Dataset(item.path, item.md5, source_type="local", source=source, profile=profile)
         datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", stage)]))
     client.log_inputs(run.info.run_id, datasets)
 
 
 def _log_reports(client: "MlflowClient", run_id: str, stage: str, reports: Path) -> None:
-    """Log the files that the stage wrote into the folder of reports."""
+    """Logs the files that the stage wrote into the folder of reports."""
     for path in outputs(stage):
         if path.is_relative_to(reports) and path.is_dir():
             client.log_artifacts(run_id, str(path), path.relative_to(reports.parent).as_posix())
@@ -134,7 +134,7 @@ def _log_reports(client: "MlflowClient", run_id: str, stage: str, reports: Path)
 
 
 def _log_results(client: "MlflowClient", run: "Run", stage: str, paths: Paths, tracking: Tracking) -> None:
-    """Register the encoder that the stage wrote, or name the one that it works with; log the numbers of both."""
+    """Registers the encoder that the stage wrote, or names the one that it works with; logs the numbers of both."""
     run_id, model = run.info.run_id, None
     if paths.encoder in outputs(stage):
         _log_metrics(client, run_id, history(paths.encoder / "history.parquet"))
@@ -158,7 +158,7 @@ def _log_metrics(
 
 
 def _end(client: "MlflowClient", run: "Run", stage: str, failed: str | None) -> None:
-    """End the run, for now: FAILED as long as there is a stage that failed and has not succeeded since."""
+    """Ends the run, for now: FAILED as long as there is a stage that failed and has not succeeded since."""
     if failed is not None:
         client.set_tag(run.info.run_id, FAILED + stage, without_credentials(failed))
     elif FAILED + stage in run.data.tags:
@@ -168,7 +168,7 @@ def _end(client: "MlflowClient", run: "Run", stage: str, failed: str | None) -> 
 
 
 def main() -> None:
-    """The command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
+    """Runs the command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
     parser = argparse.ArgumentParser(
         prog="python -m tasks.tracking.runs", description="Record a stage that ran in MLflow."
     )

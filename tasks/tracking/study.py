@@ -39,15 +39,17 @@ class Study:
 
 
 def record_study(study: Study) -> str:
-    """Record a study; returns the id of its MLflow run."""
+    """Records a study; returns the id of its MLflow run."""
     params = read_yaml(PARAMS)
     with connection(load_tracking(params), load_paths(params)) as (client, experiment):
         whole = Pipeline(study.key, 0.0, "cbir study", name="study")
         parent = find_or_create(client, experiment, whole, began=study.began)
         for member in study.members:
-            one = Pipeline(f"{study.key}:{member.name}", 0.0, "cbir study", name=member.name, parent=parent.info.run_id)
+            pipeline = Pipeline(
+                f"{study.key}:{member.name}", 0.0, "cbir study", name=member.name, parent=parent.info.run_id
+            )
             with chdir(member.root):
-                _record_member(client, experiment, member, one)
+                _record_member(client, experiment, member, pipeline)
         for file in study.files:
             client.log_artifact(parent.info.run_id, file, Path(file).parent.name)
         client.set_terminated(parent.info.run_id)
