@@ -1,4 +1,4 @@
-"""Other programs run under a time limit, which ends them with all that they have started."""
+"""Runs other programs under a time limit, which ends them with all that they have started."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -29,49 +30,51 @@ def run_limited(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Run a program without a shell.
+    """Run a program without a shell, in a session of its own.
 
-    Files stand for its inputs and outputs: what it leaves running in the background holds nobody up then.
+    Files take its outputs: a program that it leaves in the background holds nobody up then.
 
     Args:
         words: the program and its arguments.
-        timeout: seconds; then it and all that it started is killed.
-        given: what it reads from its standard input.
-        folder: where it runs; None: here.
-        environment: variables beside this process's.
+        timeout: seconds; then it is killed, and all that it started.
+        given: its standard input.
+        folder: its working directory; None: that of this process.
+        environment: variables beside those of this process.
 
     Raises:
         OSError: there is no such program, or it cannot be run.
         TimeoutError: it took longer.
     """
-    with tempfile.TemporaryFile() as given_file, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        given_file.write(given.encode("utf-8"))
-        given_file.seek(0)
-        variables = {**os.environ, **(environment or {})}
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            words, stdin=given_file, stdout=output, stderr=errors, cwd=folder, env=variables, start_new_session=True
+            words,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
         )
         try:
-            process.wait(timeout)
+            process.communicate(given.encode("utf-8"), timeout)
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"it took longer than {timeout:g} s") from error
         finally:
-            _end(process)
-        texts = []
-        for file in (output, errors):
-            file.seek(0)
-            texts.append(file.read().decode("utf-8", "surrogateescape"))
-        return Finished(process.returncode, *texts)
+            if process.poll() is None:
+                _kill(process)
+        return Finished(process.returncode, _text(output), _text(errors))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program that still runs, those that it started, and those that left its group."""
-    if process.poll() is not None:
-        return
-    with suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "surrogateescape")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program's session, and those of its descendants that left it."""
+    left = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGKILL)
+    for child in left:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
     process.wait()
