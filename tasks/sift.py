@@ -1,7 +1,6 @@
 """Stage ``sift``, of studies alone: what is found without learning, by local features that agree on one geometry."""
 
 import logging
-import time
 
 import numpy as np
 import pandas as pd
@@ -57,10 +56,8 @@ def _neighbours(archive: pd.DataFrame, source: ReducedImages, asked: list[str], 
         path, page = files.loc[image_id, ["path", "page"]]
         return source.read(image_id, path, int(page))
 
-    started = time.monotonic()
     gallery = build_gallery(archive["image_id"].tolist(), read, seed=seed, progress=tqdm)
-    rate = len(archive) / (time.monotonic() - started)
-    log.info("%d images described", len(archive), extra={"measured": {"images_per_second": rate}})
+    log.info("%d images described", len(archive))
     return local_neighbours(asked, read, gallery, k=k, progress=tqdm)
 
 

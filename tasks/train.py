@@ -3,12 +3,10 @@
 import hashlib
 import logging
 import shutil
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from tqdm import tqdm
 
 from cbir.archive.manifest import accessions_of
@@ -70,11 +68,9 @@ def train(
     checkpoints = paths.store / "checkpoints" / key
     reduced = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     log.info("%s, %s from %s, on %d images", method, backbone, start["weights"], len(images))
-    resumed, started = checkpoints.exists(), time.monotonic()
     trained = train_encoder(
         encoder, images, reduced, method=method, settings=settings, checkpoints=checkpoints, progress=tqdm
     )
-    rate = _rate(images, trained, time.monotonic() - started)
     fit_whitening(encoder, images, reduced, kind=whitening, settings=settings)
     learned = {"accessions": accessions_of(images["path"])} if trained.epochs or whitening != "none" else {}
     encoder.config = replace(encoder.config, training=start | learned | _facts(trained, settings))
@@ -86,7 +82,6 @@ def train(
     log.info(
         "%s: %d-dimensional embeddings, epoch %d of %d",
         *(paths.encoder, encoder.dimension, *_epochs(trained)),
-        extra={"measured": {} if resumed else rate},  # nobody knows how long the epochs before took
     )
 
 
@@ -119,12 +114,6 @@ def _facts(trained: Trained, settings: Settings) -> dict[str, Any]:
         return {}  # so that an untrained encoder is the same whatever the settings of a training are
     counts = {name: value for name, value in vars(trained).items() if name not in ("history", "predictions")}
     return {"settings": _lasting(settings)} | counts
-
-
-def _rate(images: pd.DataFrame, trained: Trained, seconds: float) -> dict[str, float]:
-    """Training images taken in a second; nothing where nothing was trained."""
-    count = int((images["split"] == "train").sum()) * trained.epochs
-    return {"images_per_second": count / seconds} if count else {}
 
 
 def _epochs(trained: Trained) -> tuple[int, int]:

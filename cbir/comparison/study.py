@@ -17,14 +17,6 @@ ROBUSTNESS = "robustness/"  # prefix of the names of robustness.json, because me
 
 
 @dataclass(frozen=True)
-class Pace:
-    """The pace of a stage: wall-clock seconds, and images in a second (None: it handled none)."""
-
-    seconds: float
-    images_per_second: float | None = None
-
-
-@dataclass(frozen=True)
 class Figure:
     """A metric's value with its 95 % interval, which a metric of one group has not."""
 
@@ -45,7 +37,7 @@ class Row:
         metrics: the content of metrics.json.
         robustness: the content of robustness.json; None where it was not measured.
         per_query: reports/per_query.parquet, for the paired test; None: the row is not tested.
-        training, embedding: None where there was none.
+        training_seconds, embedding_seconds: None where there was none.
         failure: the sentence that says why there are no metrics.
     """
 
@@ -56,8 +48,8 @@ class Row:
     metrics: Mapping[str, Any] | None = None
     robustness: Mapping[str, Any] | None = None
     per_query: pd.DataFrame | None = None
-    training: Pace | None = None
-    embedding: Pace | None = None
+    training_seconds: float | None = None
+    embedding_seconds: float | None = None
     failure: str | None = None
 
     def __post_init__(self) -> None:
@@ -148,9 +140,7 @@ def _cells(done: Study, row: Row) -> Iterator[tuple[str, str | float | None]]:
     yield from (("p_value", tested.p_value), ("p_value_holm", done.p_values.get(row.preset)))
     yield "shared_queries", tested.queries
     yield from ((f"published_{name}", row.published.get(name)) for name in done.published)
-    for stage, pace in (("training", row.training), ("embedding", row.embedding)):
-        yield f"{stage}_seconds", pace.seconds if pace else None
-        yield f"{stage}_images_per_second", pace.images_per_second if pace else None
+    yield from (("training_seconds", row.training_seconds), ("embedding_seconds", row.embedding_seconds))
     yield from (("failure", as_text(row.failure or "")), ("command", as_text(row.command)))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cbir.comparison.paired import Comparison
-from cbir.comparison.study import ROBUSTNESS, Figure, Pace, Row, Study
+from cbir.comparison.study import ROBUSTNESS, Figure, Row, Study
 
 MAIN = ("hit_rate@1", "recall@10", "ndcg@10", "micro_ap", "threshold_f1", f"{ROBUSTNESS}recall@1")
 _CHANCE = 0.05  # a difference with a larger p-value may be chance
@@ -121,7 +121,7 @@ def _commands(done: Study) -> Table:
     rows = [
         [
             _preset(done, row),
-            *(_pace(row.training), _pace(row.embedding)),
+            *(Cell(_duration(seconds)) for seconds in (row.training_seconds, row.embedding_seconds)),
             Cell(row.command, look="code"),
             Cell(row.description, look="text"),
         ]
@@ -148,18 +148,9 @@ def _title(name: str) -> str:
     return name.replace(ROBUSTNESS, "robustness ")
 
 
-def _pace(pace: Pace | None) -> Cell:
-    if pace is None:
-        return Cell("–")
-    rate = pace.images_per_second
-    return Cell(_duration(pace.seconds), "" if rate is None else f"{_three_digits(rate)} images/s")
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _duration(seconds: float) -> str:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -14,9 +14,9 @@ from prefect.states import Completed, Failed, State
 
 from cbir.errors import UserError, is_full_disk
 from flows.pipeline.artifacts import publish
+from flows.pipeline.durations import remember
 from flows.pipeline.embed_workers import embed_in_shards
 from flows.pipeline.living import announced
-from flows.pipeline.measured import remember
 from flows.pipeline.recorder import Recording
 from flows.pipeline.results import keep
 from flows.pipeline.stages import (

@@ -10,9 +10,9 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
     ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache goes by it). Of a stage that
-    ran, ``measured`` is what it told of its run, with the seconds that it took, and ``data`` what it read.
+    ran, ``data`` is what it read.
     """
 
     name: str
@@ -66,7 +66,6 @@ class Outcome:
     reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
     seconds: float
     key: str
-    measured: Mapping[str, float] = field(default_factory=dict)
     data: Sequence[Data] = ()
 
 
@@ -167,7 +166,7 @@ def bring_up_to_date(
 
 
 def _bring_up_to_date(
-    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], dict[str, float]]
+    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], None]
 ) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)
@@ -178,17 +177,15 @@ def _bring_up_to_date(
             # Anew, for looking into the run cache has put the present hashes in the place of the recorded ones.
             raise StageError(_refusal(repo.stage.load_one(str(root / GRAPH), name)))
         started = time.monotonic()
-        measured: dict[str, float] = {}
         if reason:
             stage.save()
             stage.commit()
         else:
-            measured = run(stage)
+            run(stage)
         locked = record(stage)
         seconds = time.monotonic() - started
         if reason is None:
-            measured = {"seconds": seconds, **measured}
-            return Outcome(name, True, "ran", seconds, key_of(stage), measured, data_read(name, root, locked))
+            return Outcome(name, True, "ran", seconds, key_of(stage), data_read(name, root, locked))
         return Outcome(name, False, reason, seconds, key_of(stage))
 
 
@@ -228,39 +225,35 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> dict[str, float]:
-    """Run the stage; returns what it measured of its run.
+def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> None:
+    """Run the stage.
 
     Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released. See
     docs/upstream.md, DVC: own runner for a stage.
     """
-    measured: dict[str, float] = {}
 
     def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: measured.update(_run_process(stage, prepare, tell, running)))(stage)
+        unlocked_repo(lambda _: _run_process(stage, prepare, tell, running))(stage)
 
     stage._run_stage = run_stage
     stage.reproduce(force=True)
-    return measured
 
 
-def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> dict[str, float]:
+def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> None:
     prepare()
     began = time.monotonic()
     failure = None
-    measured: dict[str, float] = {}
     with running.started(_command(stage), stage.wdir) as (process, lines):
         for line in lines:
             record = json.loads(line)
-            measured |= record.get("measured", {})
             tell(record["level"], record["message"])
             if record["level"] >= logging.ERROR:
                 failure = record["message"].splitlines()[0]
         code = process.wait()
     if code == 0:
-        return measured
+        return
     if code < 0:
         failure = f"it was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -9 else "")
     raise (StageInterruptedError if code == TEMPORARY else StageError)(

@@ -14,11 +14,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from cbir.comparison.report import write_study
-from cbir.comparison.study import Pace, Row
+from cbir.comparison.study import Row
 from cbir.comparison.study import study as compare
 from cbir.errors import UserError
+from flows.pipeline.durations import recall
 from flows.pipeline.flow import pipeline
-from flows.pipeline.measured import recall
 from flows.pipeline.recorder import recorder
 from flows.pipeline.results import keep, result_of
 from flows.pipeline.stages import Outcome
@@ -91,8 +91,9 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
         failure = str(error)
     if failure:
         log.error("%s: %s", plan.name, failure)
-    measured = {outcome.name: recall(root, outcome) for outcome in outcomes}
-    return _row(plan, root, paths, measured, failure), _member(plan, root, measured, failure)
+    recalled = {outcome.name: recall(root, outcome) for outcome in outcomes}
+    seconds = {name: value for name, value in recalled.items() if value is not None}
+    return _row(plan, root, paths, seconds, failure), _member(plan, root, seconds, failure)
 
 
 def compared_files(paths: Paths) -> tuple[Path, Path]:
@@ -100,15 +101,15 @@ def compared_files(paths: Paths) -> tuple[Path, Path]:
     return paths.reports / "metrics.json", paths.reports / "robustness.json"
 
 
-def _row(plan: Plan, root: Path, paths: Paths, measured: dict[str, dict[str, float]], failure: str | None) -> Row:
+def _row(plan: Plan, root: Path, paths: Paths, seconds: dict[str, float], failure: str | None) -> Row:
     row = partial(
         Row,
         preset=plan.name,
         description=plan.preset.description,
         command=plan.command,
         published=plan.preset.published,
-        training=_pace(measured, writers_of(paths.encoder)),
-        embedding=_pace(measured, [*writers_of(paths.embeddings), *plan.preset.graph]),
+        training_seconds=_first(seconds, writers_of(paths.encoder)),
+        embedding_seconds=_first(seconds, [*writers_of(paths.embeddings), *plan.preset.graph]),
     )
     if failure:
         return row(failure=failure)
@@ -125,15 +126,13 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _pace(measured: dict[str, dict[str, float]], stages: Sequence[str]) -> Pace | None:
-    """The pace of the first of these stages that was measured."""
-    facts = next((measured[name] for name in stages if name in measured), None)
-    return Pace(facts["seconds"], facts.get("images_per_second")) if facts else None
+def _first(seconds: dict[str, float], stages: Sequence[str]) -> float | None:
+    """The seconds of the first of these stages that ran, here or elsewhere."""
+    return next((seconds[name] for name in stages if name in seconds), None)
 
 
-def _member(plan: Plan, root: Path, measured: dict[str, dict[str, float]], failure: str | None) -> Member:
+def _member(plan: Plan, root: Path, seconds: dict[str, float], failure: str | None) -> Member:
     stage, _, sentence = (failure or "").partition(": ")
-    seconds = {name: facts.get("seconds", 0.0) for name, facts in measured.items()}
     return Member(plan.name, str(root), seconds, failed=(stage, sentence) if failure else None)
 
 

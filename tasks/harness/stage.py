@@ -110,8 +110,7 @@ def _start_log(stage: str, *, helper: bool) -> logging.Logger:
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        measured = {"measured": record.measured} if hasattr(record, "measured") else {}
-        return json.dumps({"level": record.levelno, "message": super().format(record), **measured})
+        return json.dumps({"level": record.levelno, "message": super().format(record)})
 
 
 def die_with_parent() -> None:

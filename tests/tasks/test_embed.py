@@ -88,17 +88,6 @@ def test_a_second_run_from_the_store_and_one_without_it_give_the_same_bytes(
     assert written[0] == written[1] == written[2]
 
 
-def test_the_rate_is_that_of_the_first_time_when_all_was_in_the_store(
-    paths: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        embed(paths, **EMBED)
-        embed(paths, **EMBED)
-    rates = [record.measured["images_per_second"] for record in caplog.records if hasattr(record, "measured")]
-    assert len(rates) == 2
-    assert rates[0] == rates[1] > 0
-
-
 def test_an_archive_without_a_usable_image_ends_in_a_sentence(paths: Paths) -> None:
     write_manifest(paths.manifest, [row("a/0.jpg", IDS[0], status="corrupt")])
     with pytest.raises(UserError, match=r"reports/cleaning\.csv"):

@@ -81,7 +81,7 @@ def test_the_csv_has_a_row_a_preset_with_every_metric_test_time_and_command(tmp_
     assert table.loc["weak", "map@10_to_best"] == pytest.approx(done.comparisons["weak"].difference, rel=1e-5)
     assert table.loc["weak", "p_value_holm"] == pytest.approx(done.p_values["weak"], rel=1e-5)
     assert table.loc["near", "published_map@10"] == 0.3789
-    assert table.loc["near", "embedding_images_per_second"] == 1234.5
+    assert table.loc["near", "embedding_seconds"] == 3.0
     assert table.loc["near", "training_seconds"] != table.loc["near", "training_seconds"]
     assert table.loc["broken", "failure"] == "there are no captions; set groundtruth.captions"
     assert pd.isna(table.loc["broken", "map@10"])

@@ -108,9 +108,7 @@ def test_a_study_and_the_workspace_restore_what_the_other_has_computed(workspace
         assert float(row["map@10"]) >= 0
         assert float(row["robustness/recall@1"]) >= 0
         assert float(row["embedding_seconds"]) > 0
-        assert float(row["embedding_images_per_second"]) > 0
     assert float(rows["simclr-standard"]["training_seconds"]) > 0
-    assert float(rows["simclr-standard"]["training_images_per_second"]) > 0
     output = workspace.command("sh", "-c", rows["simclr-standard"]["command"]).stderr
     assert "train: restored from the run cache" in output
     assert "robustness: restored from the run cache" in output
