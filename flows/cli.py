@@ -1,7 +1,5 @@
 """The command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
 
-import atexit
-import gc
 import importlib
 import logging
 import sys
@@ -33,7 +31,6 @@ Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and an exit code that is not 0."""
     prepare()
-    atexit.register(_end_soon)
     logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -47,15 +44,6 @@ def main() -> None:
         if not is_full_disk(error):
             raise
         sys.exit(f"error: {no_space()}")
-
-
-def _end_soon() -> None:
-    """Spare Python the look through all that was imported, half a second of Prefect, where no library minds.
-
-    Those beneath PyTorch do: each of their objects that Python has not collected is a line on the error output.
-    """
-    if "torch" not in sys.modules:
-        gc.freeze()
 
 
 @app.command()
@@ -119,7 +107,7 @@ def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
-        # Prefect would wait up to a second for the end of the thread that sends the heartbeats of each flow: see
+        # Prefect waits for the end of the thread that sends the heartbeats of each flow, half a second on average: see
         # docs/upstream.md, Prefect: end of the heartbeats.
         with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             return flow(*arguments, return_state=True)
