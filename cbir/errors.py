@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from cbir.display import visible
+
 _ROOM = 1 << 24  # bytes; the write that failed may have freed some room since
 
 
@@ -15,8 +17,12 @@ _LISTED = 10  # names in a sentence
 class UserError(Exception):
     """A mistake in the user's input or settings.
 
-    The message is one sentence with the value, its name, the rule and the way out; it is shown without a traceback.
+    The message is one sentence with the value, its name, the rule and the way out; it is shown without a traceback,
+    and nothing in it is obeyed by a terminal, whatever file it names.
     """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cbir.display import VisibleFormatter, visible, visible_lines
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
 from tasks.harness.stage import no_space
@@ -33,7 +34,7 @@ def main() -> None:
     prepare()
     logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(VisibleFormatter("%(message)s", lines=True))
     logging.getLogger("flows").addHandler(handler)
     logging.getLogger("flows").setLevel(logging.INFO)
     try:
@@ -43,7 +44,7 @@ def main() -> None:
     except Exception as error:
         if not is_full_disk(error):
             raise
-        sys.exit(f"error: {no_space()}")
+        sys.exit(f"error: {visible(no_space())}")
 
 
 @app.command()
@@ -76,9 +77,9 @@ def run(
         outcomes, failure = _result_of(pipeline, force or [])
         if any(outcome.ran for outcome in outcomes) or not is_reconciled():
             reconcile(logging.getLogger("flows").log)
-    print("\n" + summary(outcomes, paths))
+    print("\n" + visible_lines(summary(outcomes, paths)))
     if failure:
-        sys.exit(f"error: {failure}")
+        sys.exit(f"error: {visible(failure)}")
 
 
 def _require_images(paths: "Paths") -> None:
@@ -155,7 +156,7 @@ def study(
         from flows.summary import study_summary
 
         rows, _ = _result_of(run_study, plans)
-    print("\n" + study_summary(rows, paths))
+    print("\n" + visible_lines(study_summary(rows, paths)))
 
 
 def _values_of(preset: str) -> dict[str, Any]:
@@ -220,8 +221,8 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     flow = getattr(importlib.import_module(module), name)
     state = _state_of(flow, *arguments)
     if not state.is_completed():
-        sys.exit(f"error: {state.message}")
-    print(f"\n{state.message}")
+        sys.exit(f"error: {visible(str(state.message))}")
+    print(f"\n{visible(str(state.message))}")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cbir.archive.manifest import read_manifest
+from cbir.display import visible
 from cbir.encoders.devices import Precision
 from cbir.errors import UserError
 from cbir.groups.table import read_groups
@@ -60,5 +61,7 @@ def _table(found: pd.DataFrame, threshold: float | None) -> Table:
         page = f", page {row.page + 1}" if row.page else ""
         group = "" if pd.isna(row.group_id) else row.group_id[:GROUP_SHOWN]
         style = "" if threshold is None else "bold" if row.similarity >= threshold else "dim"
-        table.add_row(str(row.rank), f"{row.similarity:.3f}", group, escape(f"{row.path}{page}{note}"), style=style)
+        table.add_row(
+            str(row.rank), f"{row.similarity:.3f}", group, escape(f"{visible(row.path)}{page}{note}"), style=style
+        )
     return table

@@ -1,9 +1,11 @@
 """Writes the files of a study: a page that opens from disk, the same as Markdown, the numbers as CSV, and a plot."""
 
+import re
 from pathlib import Path
 
 from cbir.comparison.study import Study, write_csv
 from cbir.comparison.tables import Cell, Table, in_words, tables
+from cbir.display import visible
 from cbir.figures.plots import BLUE, DARK, GREY, PALE, figure
 from cbir.files import writing
 from cbir.reports.html import picture, write_html
@@ -50,7 +52,7 @@ def write_plot(path: Path, done: Study) -> None:
             if value.low is not None and value.high is not None:
                 axes.plot([value.low, value.high], [place, place], color=DARK, linewidth=1.5, solid_capstyle="butt")
             axes.annotate(f"{value.value:.3f}", (1.01, place), color=DARK, va="center", annotation_clip=False)
-        axes.set_yticks(range(len(rows)), [row.preset for row in rows])
+        axes.set_yticks(range(len(rows)), [visible(row.preset) for row in rows])
         axes.set(xlim=(0, 1), ylim=(-0.6, max(len(rows), 1) - 0.4), xlabel=done.metric)
         axes.grid(visible=False, axis="y")
 
@@ -66,13 +68,33 @@ def _write_markdown(path: Path, done: Study) -> None:
 
 def _markdown(table: Table) -> list[str]:
     header = ["| " + " | ".join(map(as_markdown, table.columns)) + " |", "|---" * len(table.columns) + "|"]
-    rows = [[*map(_in_markdown, row), *[""] * (len(table.columns) - len(row))] for row in table.rows]
+    rows = [
+        [
+            _strong(as_markdown(row[0].text), row[0]),
+            *map(_in_markdown, row[1:]),
+            *[""] * (len(table.columns) - len(row)),
+        ]
+        for row in table.rows
+    ]
     return header + ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def _in_markdown(cell: Cell) -> str:
-    text = as_markdown(cell.text)
+    """A cell as Markdown; figures and the words beside them were made here and stay as they are."""
     if cell.look == "code":
-        return f"`{text}`"
-    strong = f"**{text}**" if cell.look == "best" else text
-    return f"{strong} ({as_markdown(cell.detail)})" if cell.detail else strong
+        return _code(cell.text)
+    if cell.look in ("text", "failure"):
+        return as_markdown(cell.text)
+    strong = _strong(cell.text, cell)
+    return f"{strong} ({cell.detail})" if cell.detail else strong
+
+
+def _strong(text: str, cell: Cell) -> str:
+    return f"**{text}**" if cell.look == "best" else text
+
+
+def _code(text: str) -> str:
+    """A code span: between more backticks than there are in it, and with the one escape that a table knows there."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    room = " " if "`" in text else ""
+    return f"{fence}{room}{visible(text)}{room}{fence}".replace("|", "\\|")

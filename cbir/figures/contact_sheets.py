@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from cbir.display import visible
+
 Verdict = Literal["query", "right", "wrong", "neither"]
 Read = Callable[[int], NDArray[np.uint8] | None]  # pixels of the image at a position, None where it cannot be read
 
@@ -123,7 +125,10 @@ def _paste(
 def shortened(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """Returns a name that is at most ``width`` px long; what does not fit is cut from its middle, the extension
     stays.
+
+    Control characters are shown: the layout engine refuses a text with a line break of whatever kind.
     """
+    name = visible(name)
     if font.getlength(name) <= width:
         return name
     for kept in range(len(name) - 1, 1, -1):

@@ -44,6 +44,7 @@ _STYLE: Any = {
     "legend.frameon": False,
     "legend.fontsize": 10,
     "lines.linewidth": 2,
+    "text.parse_math": False,  # a $ in a name is a $
 }
 _CURVE_POINTS = 500  # rows of the curve's CSV
 _BINS = 60

@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cbir.display import visible
 from cbir.evaluation.metrics import Bools, Floats
 from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.figures.plots import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PALE, PINK, SKY, figure
@@ -134,7 +135,7 @@ def _draw(path: Path, plane: Floats, task: RetrievalTask, shown: Positions, meth
             alike = [plane[label == number] for number in numbers[place :: len(_LOOKS)]]
             if grouped:
                 _join(axes, alike, colour)
-            name = task.names[numbers[place]] if not grouped and place < _NAMED else None
+            name = _label(task.names[numbers[place]]) if not grouped and place < _NAMED else None
             _points(axes, np.concatenate(alike), color=colour, marker=marker, size=34, label=name)
         if not grouped or (label < 0).any():
             axes.legend(loc="best", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
@@ -142,6 +143,11 @@ def _draw(path: Path, plane: Floats, task: RetrievalTask, shown: Positions, meth
         axes.set(xticks=[], yticks=[])
         axes.set_xlabel(f"{method} 1 (no unit)", color=GREY)
         axes.set_ylabel(f"{method} 2 (no unit)", color=GREY)
+
+
+def _label(name: str) -> str:
+    """A name for the legend, which leaves out what begins with a line."""
+    return f" {visible(name)}" if name.startswith("_") else visible(name)
 
 
 def _points(axes: Axes, points: Floats, *, color: str, marker: str, size: float, label: str | None) -> None:

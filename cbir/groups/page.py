@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from cbir.display import visible_prose
 from cbir.groups.rows import Summary
 from cbir.reports.html import write_html
 from cbir.reports.thumbnails import Thumbnail
@@ -92,7 +93,7 @@ def _image(files: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail]) -> 
         "picture": base64.b64encode(thumbnails[first["image_id"]].page).decode("ascii"),
     }
     texts = {"caption": "caption", "translation": "caption_en", "known": "known_group", "split": "split"}
-    return image | {name: first[column] for name, column in texts.items() if first[column] is not None}
+    return image | {name: visible_prose(first[column]) for name, column in texts.items() if first[column] is not None}
 
 
 def _inert(document: dict[str, Any]) -> str:

@@ -107,4 +107,4 @@ def group_numbers(summary: Summary) -> dict[str, float]:
 def write_groups_csv(path: Path, rows: pd.DataFrame) -> None:
     """Writes all rows as a CSV for people."""
     representative = rows["representative"].map({True: "yes", False: ""})
-    write_csv(path, rows[COLUMNS].assign(representative=representative))
+    write_csv(path, rows[COLUMNS].assign(representative=representative), prose=("caption", "caption_en"))

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import xlsxwriter
 
+from cbir.display import visible, visible_prose
 from cbir.files import writing
 from cbir.groups.rows import Summary
 from cbir.reports.thumbnails import Thumbnail
@@ -30,6 +31,7 @@ _COLUMNS = [  # title, column of the rows, width in characters
     ("Split", "split", 8),
     ("Group ID", "group_id", 36),
 ]
+_PROSE = ("caption", "caption_en")
 _MOST_ROWS = 1_048_575  # of a sheet, below its header
 _MOST_CHARACTERS = 32_767  # of a cell
 _MARGIN = 4  # px around a picture
@@ -97,7 +99,8 @@ def _write_row(sheet: Any, place: int, row: Any, styles: dict[str, Any]) -> None
         if value is None or pd.isna(value):
             sheet.write_blank(place, column, None, styles["text"])
         elif isinstance(value, str):
-            sheet.write_string(place, column, value[:_MOST_CHARACTERS], styles["text"])
+            shown = visible_prose(value) if field in _PROSE else visible(value)
+            sheet.write_string(place, column, shown[:_MOST_CHARACTERS], styles["text"])
         else:
             sheet.write_number(place, column, value, styles["similarity" if field == "similarity" else "number"])
 
@@ -108,7 +111,7 @@ def _insert(sheet: Any, place: int, picture: Thumbnail, name: str, side: int) ->
         "x_offset": _MARGIN + (side - picture.width) // 2,
         "y_offset": _MARGIN + (side - picture.height) // 2,
         "object_position": 1,  # moves and hides with its row, so filters and sorting keep it in place
-        "description": name[:255],
+        "description": visible(name)[:255],
     }
     sheet.insert_image(place, 0, "picture.jpg", options)
 

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from cbir.display import visible, visible_prose
 from cbir.files import writing
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_html(path: Path, template: str, *, styles: Sequence[str], script: str | None = None, **values: Any) -> None:
-    """Writes a page; texts among ``values`` are escaped.
+    """Writes a page; texts among ``values`` are escaped, and control characters in them shown.
+
+    The filter ``prose`` writes a caption: its lines and the marks of its direction of writing stay.
 
     The template finds the style sheets as ``style`` and the script as ``script``, each with the digest by which the
     page's Content-Security-Policy lets it and no other run (``style_digest``, ``script_digest``).
@@ -29,14 +32,20 @@ def write_html(path: Path, template: str, *, styles: Sequence[str], script: str 
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["prose"] = lambda text: escape(visible_prose(text))
     as_they_are = {name: Markup(text) for name, text in texts.items()}  # files of this package
     page = environment.get_template(template).render(**as_they_are, **digests, **values)
     with writing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if type(value) is str else value  # Markup is finished
 
 
 def picture(content: bytes, kind: str) -> str:

@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
+from cbir.display import visible_lines
 from cbir.errors import UserError, is_full_disk
 from flows.pipeline.artifacts import publish
 from flows.pipeline.durations import remember
@@ -67,7 +68,7 @@ def stage(
     run_log = get_run_logger()
 
     def tell(level: int, text: str) -> None:
-        run_log.log(level, "%s", text)
+        run_log.log(level, "%s", visible_lines(text))
         terminal.log(level, "%s%s: %s", prefix, name, text)
 
     def prepare() -> None:

@@ -8,9 +8,17 @@ the pages.
 from flows.processes.guard import Application, Guard, Message, Receive, Scope, Send
 from tasks.harness.stage import die_with_parent
 
-DEFAULT = "'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+OWN = "'self' data: blob:"
 HERE = "'self' http://127.0.0.1:* http://localhost:* ws://127.0.0.1:* ws://localhost:*"
-POLICY = f"default-src {DEFAULT}; connect-src {HERE} data: blob:; frame-ancestors 'self'"
+POLICY = "; ".join(
+    [
+        f"default-src {OWN}",
+        f"script-src {OWN} 'unsafe-eval'",  # and no script within a page: what a name might smuggle in does not run
+        f"style-src {OWN} 'unsafe-inline'",
+        f"connect-src {HERE} data: blob:",
+        "frame-ancestors 'self'",
+    ]
+)
 
 
 class LocalPages:

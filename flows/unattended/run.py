@@ -10,6 +10,7 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
+from cbir.display import visible, visible_lines
 from cbir.errors import UserError, is_full_disk
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import recorder
@@ -70,8 +71,9 @@ class RunError(Exception):
 
 def tell(level: int, text: str, *words: Any) -> None:
     """A line for the run's page in Prefect and for the terminal."""
-    get_run_logger().log(level, text, *words)
-    terminal.log(level, text, *words)
+    line = visible_lines(text % words if words else text)
+    get_run_logger().log(level, "%s", line)
+    terminal.log(level, "%s", line)
 
 
 def unattended(
@@ -109,7 +111,7 @@ def unattended(
 
 def _failed(what: str, sentence: str) -> State[Any]:
     _notify({"run": what, "failed": sentence})
-    return Failed(message=sentence)
+    return Failed(message=visible(sentence))
 
 
 def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cbir.display import VisibleFormatter, visible
 from cbir.errors import UserError, is_full_disk
 from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
@@ -59,8 +60,9 @@ def _sentence(error: Exception) -> tuple[str, int]:
         return no_space(), 1
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN):
-        return f"a file could not be reached ({error}); is the disk or network folder there?", TEMPORARY
-    return f"{type(error).__name__}: {error} (a defect of this program, please report it)", DEFECT
+        return visible(f"a file could not be reached ({error}); is the disk or network folder there?"), TEMPORARY
+    words = " ".join(str(error).split())
+    return visible(f"{type(error).__name__}: {words} (a defect of this program, please report it)"), DEFECT
 
 
 def no_space() -> str:
@@ -100,7 +102,7 @@ def _start_log(stage: str, *, helper: bool) -> logging.Logger:
     """Log records go to the process that runs the pipeline, where there is one (its pipe is named by CBIR_LOG_FD)."""
     pipe = os.environ.pop("CBIR_LOG_FD", None)
     handler = logging.StreamHandler(os.fdopen(int(pipe), "w", buffering=1) if pipe else sys.stderr)
-    handler.setFormatter(_JsonLines() if pipe else logging.Formatter(f"{stage}: %(message)s"))
+    handler.setFormatter(_JsonLines() if pipe else VisibleFormatter(f"{stage}: %(message)s"))
     for package in ("cbir", "tasks", "__main__"):
         logger = logging.getLogger(package)
         logger.setLevel(logging.ERROR if helper else logging.INFO)  # the process that it helps tells the rest
@@ -108,7 +110,7 @@ def _start_log(stage: str, *, helper: bool) -> logging.Logger:
     return logging.getLogger("tasks")
 
 
-class _JsonLines(logging.Formatter):
+class _JsonLines(VisibleFormatter):
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps({"level": record.levelno, "message": super().format(record)})
 

@@ -65,12 +65,14 @@
 
   const source = (image) => `data:image/webp;base64,${image.picture}`;
   const original = (image) => `${data.archive}/${image.files[0][0].split("/").map(encodeURIComponent).join("/")}`;
-  const nameOf = (file) => file[0].split("/").pop();
+  // Control characters and those for the direction of writing are shown, not obeyed (cbir/display.py).
+  const visible = (text) => text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufffe\uffff]|\p{Cs}/gu, "\ufffd");
+  const nameOf = (file) => visible(file[0].split("/").pop());
   const pageOf = (file) => (file[1] > 1 ? `, page ${file[1]}` : "");
 
   // Long names may break after a separator rather than in the middle of a word.
   function breakable(text) {
-    const parts = text.split(/(?<=[_\-–/,;()+&])|(?=\.[^.]+$)/u);
+    const parts = visible(text).split(/(?<=[_\-–/,;()+&])|(?=\.[^.]+$)/u);
     return parts.flatMap((part, place) => (place ? [document.createElement("wbr"), part] : [part]));
   }
 
@@ -80,7 +82,7 @@
       element("span", { className: "folder" }, ...breakable(file[0].slice(0, cut))),
       element("strong", {}, ...breakable(file[0].slice(cut)), pageOf(file)));
     const button = element("button", { type: "button", textContent: "copy", title: "Copy the path in the archive" });
-    button.setAttribute("aria-label", `Copy the path ${file[0]}`);
+    button.setAttribute("aria-label", `Copy the path ${visible(file[0])}`);
     button.addEventListener("click", () => copy(file[0], path, button));
     return element("div", { className: "file" }, path, button);
   }
@@ -114,10 +116,10 @@
         title: `Mean similarity to the others of the group${near ? "; near the threshold" : ""}`,
       }));
     }
-    marks.append(element("span", { textContent: first[2], title: "Accession", dir: "auto" }));
+    marks.append(element("span", { textContent: visible(first[2]), title: "Accession", dir: "auto" }));
     if (group.known.size > 1 && image.known) {
       const which = [...group.known].indexOf(image.known) + 1;
-      marks.append(element("span", { className: "near", textContent: `known group ${which}`, title: image.known }));
+      marks.append(element("span", { className: "near", textContent: `known group ${which}`, title: visible(image.known) }));
     }
     return element("li", { className: image.best && group.images.length > 1 ? "best" : "" },
       button,
@@ -238,10 +240,10 @@
       file.addEventListener("load", () => (picture.src = file.src));
       file.src = original(image);
     }
-    const facts = [image.best ? "best copy" : null, `${number(image.width)} × ${number(image.height)} px`, image.files[0][2]];
+    const facts = [image.best ? "best copy" : null, `${number(image.width)} × ${number(image.height)} px`, visible(image.files[0][2])];
     return element("figure", {}, element("div", { className: "stage" }, picture),
       element("figcaption", {},
-        element("strong", { textContent: image.files[0][0] + pageOf(image.files[0]), dir: "auto" }),
+        element("strong", { textContent: visible(image.files[0][0]) + pageOf(image.files[0]), dir: "auto" }),
         element("div", { textContent: facts.filter(Boolean).join(" · ") }),
         image.caption ? element("div", { textContent: image.caption, dir: "auto" }) : null,
         element("a", { href: original(image), textContent: "Open the original file", target: "_blank", rel: "noopener" })));
