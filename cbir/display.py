@@ -16,17 +16,17 @@ _IN_PROSE = re.compile(f"(?![\t\n\r])[{_CONTROLS}{_OVERRIDES}{_NO_TEXT}]")
 
 
 def visible(name: str) -> str:
-    """A name, or another text of one line, in which each control and directional character is shown as U+FFFD."""
+    """Shows each control and directional character of a name, or of another text of one line, as U+FFFD."""
     return _IN_NAMES.sub("\ufffd", name)
 
 
 def visible_lines(text: str) -> str:
-    """The same for a text of several lines."""
+    """Does the same to each line of a text."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def visible_prose(text: str) -> str:
-    """The same for a caption: its lines and tabs stay, and the marks that Arabic and Hebrew are written with."""
+    """Does the same to a caption; its lines and tabs stay, and the marks that Arabic and Hebrew are written with."""
     return _IN_PROSE.sub("\ufffd", text)
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from cbir.display import visible
 
 _ROOM = 1 << 24  # bytes; the write that failed may have freed some room since
-
-
 _LISTED = 10  # names in a sentence
 
 

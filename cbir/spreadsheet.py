@@ -47,7 +47,7 @@ def as_text(value: str, *, prose: bool = False) -> str:
     See OWASP, "CSV Injection": a file name such as ``=HYPERLINK(…)`` would be run by whoever opens the report.
     """
     shown = visible_prose(value) if prose else visible(value)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return f"'{shown}" if value.startswith(_FORMULA) else shown
 
 
 def as_markdown(value: str) -> str:

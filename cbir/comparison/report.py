@@ -80,7 +80,7 @@ def _markdown(table: Table) -> list[str]:
 
 
 def _in_markdown(cell: Cell) -> str:
-    """A cell as Markdown; figures and the words beside them were made here and stay as they are."""
+    """Writes a cell as Markdown; figures and the words beside them were made here and stay as they are."""
     if cell.look == "code":
         return _code(cell.text)
     if cell.look in ("text", "failure"):
@@ -94,7 +94,7 @@ def _strong(text: str, cell: Cell) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span: between more backticks than there are in it, and with the one escape that a table knows there."""
+    """Writes a code span: between more backticks than it holds, and with the one escape that a table knows there."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     room = " " if "`" in text else ""
     return f"{fence}{room}{visible(text)}{room}{fence}".replace("|", "\\|")

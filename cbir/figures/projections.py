@@ -146,7 +146,7 @@ def _draw(path: Path, plane: Floats, task: RetrievalTask, shown: Positions, meth
 
 
 def _label(name: str) -> str:
-    """A name for the legend, which leaves out what begins with a line."""
+    """Prepares a name for the legend, which leaves out labels that begin with an underscore."""
     return f" {visible(name)}" if name.startswith("_") else visible(name)
 
 

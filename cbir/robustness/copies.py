@@ -21,6 +21,7 @@ from cbir.robustness.alterations import KINDS, altered
 PACKAGE = Path(__file__).parents[1]
 CODE = [
     PACKAGE / "robustness/alterations.py",
+    PACKAGE / "display.py",
     PACKAGE / "encoders/devices.py",
     PACKAGE / "errors.py",
     *sorted((PACKAGE / "reprints").glob("[!_]*.py")),

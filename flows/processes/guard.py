@@ -51,7 +51,7 @@ async def _forbid(send: Send, reason: str) -> None:
 
 
 def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """The reason why a request with these headers does not come from this machine; None where it may pass.
+    """Names the reason why a request with these headers does not come from this machine; None where it may pass.
 
     Programs send a Host alone. A browser adds the Origin of the page that asks and, in Sec-Fetch-Site, how that page is
     related to the server (Fetch Metadata, W3C); neither can be set by the page.

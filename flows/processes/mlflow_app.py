@@ -5,5 +5,5 @@ from tasks.tracking.connection import web_application
 
 
 def create_app() -> Guard:
-    """The application for ``mlflow server --app-name cbir`` (entry point ``mlflow.app`` in pyproject.toml)."""
+    """Builds the application for ``mlflow server --app-name cbir`` (entry point ``mlflow.app`` in pyproject.toml)."""
     return Guard(web_application())

@@ -38,7 +38,7 @@ class LocalPages:
 
 
 def create_app() -> Guard:
-    """The application for ``uvicorn --factory``."""
+    """Builds the application for ``uvicorn --factory``."""
     from prefect.server.api.server import create_app as create_prefect
 
     die_with_parent()  # a killed command leaves no server behind

@@ -80,7 +80,7 @@ def run_url(run_id: str, params: dict[str, Any]) -> str:
 
 
 def web_application() -> Any:
-    """The ASGI application of MLflow's server, in a process that ``mlflow server`` has started."""
+    """Returns the ASGI application of MLflow's server, in a process that ``mlflow server`` has started."""
     from mlflow.server.fastapi_app import app
 
     return app

@@ -5,9 +5,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
+from markdown_it import MarkdownIt
 
 from cbir.comparison.report import write_study
 from cbir.comparison.study import Study, study
+from cbir.display import visible
 from tests.support.findings import EVIL
 from tests.support.study_rows import ROBUSTNESS, failed, measured
 
@@ -86,6 +88,29 @@ def test_the_markdown_has_the_plot_and_tables_whose_rows_all_have_the_columns_of
         if line.startswith("|"):
             width = line.count("|") if not before.startswith("|") else width
             assert line.count("|") == width, line
+
+
+def test_the_name_of_a_preset_is_text_in_plot_and_markdown(tmp_path: Path) -> None:
+    evil = "$\\frac$ [x](javascript:alert(1)) <b>|`\x1b"
+    rows = [
+        measured("a", [0.9, 0.8]),
+        measured(evil, [0.1, 0.2], command=f"cbir run --preset '{evil}'"),
+        failed("b", evil),
+    ]
+    lines = (write(tmp_path, study(rows, resamples=50)) / "study.md").read_text(encoding="utf-8").splitlines()
+    tables = MarkdownIt("commonmark").enable("table").parse("\n".join(lines))
+    inlines = [child for token in tables if token.type == "inline" for child in token.children or []]
+    assert {child.type for child in inlines} <= {
+        "text",
+        "text_special",
+        "code_inline",
+        "strong_open",
+        "strong_close",
+        "image",
+    }
+    codes = [child.content for child in inlines if child.type == "code_inline"]
+    assert f"cbir run --preset '{visible(evil)}'" in codes
+    assert (tmp_path / "study.png").exists()
 
 
 def test_the_plot_grows_with_the_presets(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_the_same_sheet_gives_the_same_bytes_and_no_metadata(tmp_path: Path) -> 
     assert picture.info == {}
 
 
+def test_no_character_of_a_name_keeps_a_sheet_from_being_drawn(tmp_path: Path) -> None:
+    font = ImageFont.load_default(11)
+    for character in map(chr, [*range(1, 0x250), *range(0x2000, 0x2070), 0x3000, 0xD800, 0xFEFF, 0xFFFE, 0xE0001]):
+        shortened(f"a{character}b.jpg", font, 100)
+    sheet = Sheet("s", "t", "u", (Row(Picture(0, "query", "q"), ()),))
+    draw_sheet(sheet, tmp_path / "sheet.png", read=lambda _: None, names=["new\nline\u2029\x85\x1c.jpg"])
+    assert (tmp_path / "sheet.png").stat().st_size
+
+
 def test_long_names_lose_their_middle_and_keep_their_extension() -> None:
     font = ImageFont.load_default(11)
     assert isinstance(font, ImageFont.FreeTypeFont)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
 
 from cbir.figures import projections as module
 from cbir.figures.projections import projections, sample, tsne, umap
@@ -51,6 +52,22 @@ def test_classes_are_drawn_with_their_names(tmp_path: Path) -> None:
     classes = archive(np.random.default_rng(0).normal(size=(30, 8)), groups=[None] * 30, classes=["x", "y", None] * 10)
     projections(tmp_path, classes.task(), classes.vectors, images=100, seed=0)
     assert (tmp_path / "tsne.png").exists()
+
+
+def test_the_name_of_a_class_is_drawn_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = ["$\\frac$", "_hidden", "new\nline\u202e"]
+    legend: list[str] = []
+    draw = Legend.draw
+
+    def see(self: Legend, renderer: object) -> None:
+        legend.extend(text.get_text() for text in self.get_texts())
+        draw(self, renderer)
+
+    monkeypatch.setattr(Legend, "draw", see)
+    points = np.random.default_rng(0).normal(size=(30, 8))
+    classes = archive(points, groups=[None] * 30, classes=names * 10)
+    projections(tmp_path, classes.task(), classes.vectors, images=100, seed=0)
+    assert {"$\\frac$", " _hidden", "new\ufffdline\ufffd"} <= set(legend)
 
 
 def test_the_sample_takes_whole_groups_before_distractors() -> None:

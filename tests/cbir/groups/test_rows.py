@@ -67,6 +67,16 @@ def test_no_cell_of_the_csv_runs_as_a_formula(tmp_path: Path) -> None:
         assert table[column].str.startswith("'").all()
 
 
+def test_control_and_directional_characters_are_shown_in_names_of_the_csv_and_captions_keep_their_lines(
+    tmp_path: Path,
+) -> None:
+    rows = rows_of(grouped(g=("a/\x1b[31m\n.jpg", "a/\u202egpj.exe")), manifest("a/\x1b[31m\n.jpg", "a/\u202egpj.exe"))
+    write_csv(tmp_path / "groups.csv", rows.assign(caption="line\nbreak \u200f\x1b"))
+    table = pd.read_csv(tmp_path / "groups.csv")
+    assert set(table["file"]) == {"a/\ufffd[31m\ufffd.jpg", "a/\ufffdgpj.exe"}
+    assert set(table["caption"]) == {"line\nbreak \u200f\ufffd"}
+
+
 def test_without_groups_the_csv_is_its_header(tmp_path: Path) -> None:
     write_groups_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
     assert (tmp_path / "groups.csv").read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"

@@ -1,10 +1,13 @@
 """Tests of cbir.groups.workbook."""
 
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
+from zipfile import ZipFile
 
 import openpyxl
 import pandas as pd
 
+from cbir.display import visible, visible_prose
 from cbir.groups.rows import Summary, summarise
 from cbir.groups.workbook import write_workbook
 from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of
@@ -71,6 +74,21 @@ def test_formula_like_and_link_like_texts_are_texts(tmp_path: Path) -> None:
 
 def test_evil_texts_come_through_as_they_are(tmp_path: Path) -> None:
     assert set(cells(write(tmp_path / "groups.xlsx", evil_rows()), "Caption")) == set(EVIL)
+
+
+def test_a_name_with_any_control_character_damages_no_part_of_the_workbook(tmp_path: Path) -> None:
+    hostile = "".join(map(chr, [*range(1, 13), *range(14, 32), *range(127, 160), 0x202E, 0xFFFE, 0xFFFF]))
+    rows = rows_of(grouped(g=(f"a/{hostile}.jpg",)), manifest(f"a/{hostile}.jpg"), {f"a/{hostile}.jpg": hostile})
+    path = write(tmp_path / "groups.xlsx", rows)
+    with ZipFile(path) as parts:
+        for part in parts.namelist():
+            if part.endswith((".xml", ".rels")):
+                fromstring(parts.read(part))
+        drawing = parts.read("xl/drawings/drawing1.xml").decode()
+    shown = f"a/{visible(hostile)}.jpg"
+    assert f'descr="{shown}"' in drawing
+    assert cells(path, "File") == [shown]
+    assert cells(path, "Caption") == [visible_prose(hostile)]
 
 
 def test_a_caption_longer_than_a_cell_is_cut(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ def test_values_are_escaped(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_control_and_directional_characters_of_a_value_are_shown(tmp_path: Path) -> None:
+    page = write(tmp_path / "x.html", study=study([measured("a", [0.5])], note="a\x07\u202eb\u200f"))
+    assert "a\ufffd\ufffdb\ufffd" in page
+    assert not re.search("[\x07\u202e\u200f]", page)
+
+
 def test_a_value_that_the_template_wants_and_nobody_gave_is_an_error_and_leaves_no_page(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError):
         write_html(tmp_path / "x.html", "study.html", styles=("page.css",), study=study([failed("a")]))
