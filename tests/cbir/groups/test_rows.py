@@ -71,7 +71,7 @@ def test_control_and_directional_characters_are_shown_in_names_of_the_csv_and_ca
     tmp_path: Path,
 ) -> None:
     rows = rows_of(grouped(g=("a/\x1b[31m\n.jpg", "a/\u202egpj.exe")), manifest("a/\x1b[31m\n.jpg", "a/\u202egpj.exe"))
-    write_csv(tmp_path / "groups.csv", rows.assign(caption="line\nbreak \u200f\x1b"))
+    write_groups_csv(tmp_path / "groups.csv", rows.assign(caption="line\nbreak \u200f\x1b"))
     table = pd.read_csv(tmp_path / "groups.csv")
     assert set(table["file"]) == {"a/\ufffd[31m\ufffd.jpg", "a/\ufffdgpj.exe"}
     assert set(table["caption"]) == {"line\nbreak \u200f\ufffd"}
