@@ -73,14 +73,12 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         "        print(outcome.item, flush=True)\n"
     )
     here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{here.parent.parent}{os.pathsep}{here}"}
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment)
-    assert parent.stdout is not None
-    with parent.stdout:
+    environment = {**os.environ, "PYTHONPATH": f"{here.parents[2]}{os.pathsep}{here}"}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
         assert parent.stdout.readline() == b"1\n"
         children = psutil.Process(parent.pid).children(recursive=True)
         parent.kill()
-        parent.wait()
     assert children
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
