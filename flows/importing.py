@@ -1,4 +1,4 @@
-"""Archives brought into the workspace: files into data/raw, told to DVC, and their reference files into params.yaml."""
+"""Imports archives into the workspace: files into data/raw, told to DVC, and reference files into params.yaml."""
 
 import logging
 import tempfile
@@ -21,7 +21,7 @@ def import_archive(
     link: bool = False,
     progress: Progress = silent,
 ) -> Accession:
-    """Bring a folder of images in as an accession, with what is known of them.
+    """Brings a folder of images in as an accession, with what is known of them.
 
     The reference files are checked and put in place first, so that a mistake in them leaves the archive as it was.
 
@@ -46,7 +46,7 @@ def import_archive(
 
 
 def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:
-    """Make the sample archive and bring each of its accessions in, with its ground truth and captions."""
+    """Makes the sample archive and bring each of its accessions in, with its ground truth and captions."""
     from cbir.sample.archive import make_sample  # it loads torch
 
     with tempfile.TemporaryDirectory(prefix="cbir-sample-") as folder:

@@ -57,8 +57,8 @@ def clean_archive(
 ) -> list[Row]:
     """Looks at every file of an archive, without changing anything in it.
 
-    What was found in a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and
-    inode: only a new file is read, and only new content is decoded. The reduced images are stored on the way. What
+    The outcome of a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and inode:
+    only a new file is read, and only new content is decoded. The reduced images are stored on the way. An outcome that
     depends on more than the bytes (a crash, a time limit, a file that changed meanwhile) is not kept: the next run
     tries again.
 

@@ -98,7 +98,7 @@ class Inspection:
 def prepare_worker() -> None:
     """Sets up a process for :func:`inspect_file`: one thread, because there is a process a core, and no noise.
 
-    What a decoder warns of (an unknown tag, a profile of another version) is no news to whoever runs the pipeline.
+    A decoder's warnings (an unknown tag, a profile of another version) are no news to whoever runs the pipeline.
     """
     pyvips.concurrency_set(1)
     logging.disable(logging.CRITICAL)

@@ -67,7 +67,7 @@ def take_in(
     """Moves what has landed into the archive as one accession, named by the time.
 
     The files go to a hidden folder of the archive, keeping their paths, and that folder takes the accession's name
-    when they all are there. What a run that was cut off had begun is finished first, under the name that it had. So a
+    when they all are there. An accession that a killed run had begun is finished first, under its own name. So a
     file is, at any moment, in the landing folder, in the hidden folder or in the accession; where it has to be
     copied, because the landing folder is on another disk, the next run tells a copy from a second file by its path and
     content.
@@ -79,7 +79,7 @@ def take_in(
 
     Raises:
         UserError: the landing folder is not there or lies in or around the archive; the archive cannot be written, its
-            disk being full for one. What was moved until then, the next run finishes.
+            disk being full for one. The next run finishes what was moved until then.
     """
     archive.mkdir(parents=True, exist_ok=True)
     landing, archive = require_landing(landing, archive), archive.resolve()

@@ -57,7 +57,7 @@ def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.s
 
     A file has landed when its size, time and inode are the same after ``settle`` seconds, or at once when a marker says
     so that was put there after the file was last changed. No clock is read and nothing is remembered: clocks
-    that jump and times in the future do not matter. Where nothing has to stand still, there is no wait.
+    that jump and times in the future do not matter. If nothing has to stand still, there is no wait.
 
     Args:
         settle: seconds, 0 or more; on a network folder more than its clients keep files' sizes for (NFS: 60).

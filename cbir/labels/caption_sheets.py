@@ -81,10 +81,10 @@ def find_images(entries: Sequence[Entry], *, folder: str, manifest: pd.DataFrame
     """Finds the image of each row of a sheet about one sub-folder.
 
     An image is a row's when the numbers in its file's name (the sub-folder's name before them left out) end as the row
-    says. By which of its numbers is decided for the sheet as a whole: page and photo, photo alone (not where one photo
+    says. The numbers to go by are chosen for the sheet as a whole: page and photo, photo alone (not where one photo
     number stands for several pages), or page alone, whichever finds the most images. A many-paged file that is alone in
     the sub-folder, or has its name, is looked up by the pages' numbers. Leading zeros do not matter; 12bis and 12b are
-    numbers of their own. Where the numbers find nothing, what stands for the photo is taken for a file's name.
+    numbers of their own. If the numbers match nothing, the cell of the photo is taken for a file's name.
     """
     images = _images(folder, manifest)
     by_end: dict[Key, list[_Image]] = {}

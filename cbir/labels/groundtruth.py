@@ -175,17 +175,15 @@ def label_images(
     """
     classes, captions, languages, english = classes or {}, captions or {}, languages or {}, english or {}
     order = in_order(images)["image_id"]
-    position = {image_id: number for number, image_id in enumerate(order)}
-    group_of = {image_id: min(group, key=position.__getitem__) for group in groups for image_id in group}
+    group_of = _first_members(groups, order)
     table = images[["image_id", "path", "page", "accession"]].sort_values("image_id", ignore_index=True)
     image_ids = table["image_id"].tolist()
     labels = [group_of.get(image_id) or (image_id if image_id in classes else None) for image_id in image_ids]
     unit = {"group": labels, "image": image_ids}[split_by]
     first = _first_of_scene(order, group_of, classes) if split_by == "image" else set()
-    splits = [
-        label and ("train" if image_id in first else split_of(name, train=train, val=val, seed=seed))
-        for image_id, label, name in zip(image_ids, labels, unit, strict=True)
-    ]
+    deal = functools.partial(split_of, train=train, val=val, seed=seed)
+    rows = zip(image_ids, labels, unit, strict=True)
+    splits = [label and ("train" if image_id in first else deal(name)) for image_id, label, name in rows]
     texts = [captions.get(image_id) for image_id in image_ids]
     columns: dict[str, list[str | None]] = {
         "group_id": [group_of.get(image_id) for image_id in image_ids],
@@ -197,6 +195,12 @@ def label_images(
     }
     known = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in columns.items()})
     return pd.concat([table[["image_id"]], known, table[["path", "page", "accession"]]], axis="columns")
+
+
+def _first_members(groups: Iterable[Sequence[str]], order: Iterable[str]) -> dict[str, str]:
+    """Returns the first member of each image's group, by image_id."""
+    position = {image_id: number for number, image_id in enumerate(order)}
+    return {image_id: min(group, key=position.__getitem__) for group in groups for image_id in group}
 
 
 def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: Mapping[str, str]) -> set[str]:
@@ -213,9 +217,9 @@ def _first_of_scene(order: Iterable[str], group_of: Mapping[str, str], classes: 
 def keep_splits(labelled: pd.DataFrame, training: pd.DataFrame) -> pd.DataFrame:
     """Returns the same table, its groups in the split in which an encoder has seen members of theirs.
 
-    A group's split follows from its first member, so it moves only where what arrives later joins two groups. What
-    was trained on (or chosen by) must not be tested on: such a group is ``train`` where a member of it was trained on,
-    else ``val`` where one was validated on.
+    A group's split follows from its first member, so it moves only where what arrives later joins two groups. Images
+    that were trained on (or chosen by) must not be tested on: such a group is ``train`` where a member of it was
+    trained on, else ``val`` where a member was validated on.
 
     Args:
         labelled: as :func:`label_images` gives it, of the whole archive.

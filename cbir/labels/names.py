@@ -88,7 +88,7 @@ class NameIndex:
     with its extension goes before the name without, and that before the name with another extension.
 
     Folders before the name must agree with the file's, from the end as far as both go (the path inside the accession
-    is enough). Of several files those that share most folders with the name are meant. Files with one image_id are one
+    is enough). Among several files, those that share most folders with it are meant. Files with one image_id are one
     image; several image_ids are ambiguous, which is reported and never guessed.
 
     A name means the first page of a file; ``album.tif#3``, ``album p3`` and ``album, page 3`` mean its third.

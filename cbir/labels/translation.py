@@ -97,7 +97,7 @@ def translate_texts(
 def read_translations(file: Path) -> dict[str, str]:
     """Reads English by caption from a file of lines of JSON: ``{"caption": …, "caption_en": …}``, in UTF-8.
 
-    Of several lines about a caption the last one counts, so that a person can correct a translation in its line or by
+    The last of several lines about a caption counts, so that a person can correct a translation in its line or by
     another one. Lines that are damaged, such as one that a full disk cut off, are left out with a warning.
     """
     known: dict[str, str] = {}

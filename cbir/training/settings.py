@@ -70,7 +70,7 @@ class Settings:
                 f"train.batch_size must be at least 2 for each of {self.ranks} processes, is {self.batch_size}; raise "
                 "it, or lower train.devices"
             )
-        if not all(one < other for one, other in pairwise([0, *self.restarts, self.epochs])):
+        if not all(earlier < later for earlier, later in pairwise([0, *self.restarts, self.epochs])):
             raise UserError(
                 f"train.restarts must be rising epochs between 0 and train.epochs ({self.epochs}), is {self.restarts}"
             )
