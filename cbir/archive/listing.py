@@ -56,19 +56,40 @@ def list_archive(archive: Path) -> Listing:
         OSError: the archive itself cannot be read.
     """
     archive = archive.resolve(strict=True)
+    os.scandir(archive).close()  # says why it cannot be read
     entries: list[Entry] = []
     loose: list[str] = []
-    for item in _scan(archive):
-        if item.is_dir(follow_symlinks=False) or (item.is_symlink() and item.is_dir()):
-            entries.extend(_walk(Path(item.path), archive))
+    for path in walk(archive):
+        if left_out(path.name):
+            continue
+        if path.parent == archive and not path.is_dir():
+            loose.append(readable_path(path, archive))
         else:
-            loose.append(_readable(item.name))
+            entries.append(_entry(path, archive))
     return Listing(sorted(entries, key=lambda entry: (arrival(entry.accession), entry.path)), sorted(loose))
 
 
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as items:
-        return [item for item in items if not left_out(item.name)]
+def walk(folder: Path) -> Iterator[Path]:
+    """Yields all that is no folder, any depth below, and the folders that are left out, links, or cannot be read."""
+    todo = [folder]
+    while todo:  # a list of folders still to read in place of recursion, for any depth
+        current = todo.pop()
+        try:
+            with os.scandir(current) as entries:
+                items = list(entries)
+        except OSError:
+            yield current
+            continue
+        for item in items:
+            if not left_out(item.name) and item.is_dir(follow_symlinks=False):
+                todo.append(Path(item.path))
+            else:
+                yield Path(item.path)
+
+
+def readable_path(path: Path, folder: Path) -> str:
+    """Returns the path below a folder, POSIX, as valid Unicode: bytes that are no UTF-8 are written as ``\\xNN``."""
+    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def left_out(name: str) -> bool:
@@ -76,22 +97,19 @@ def left_out(name: str) -> bool:
     return name.startswith(".") or name.endswith(".dvc") or name.lower() in _FILE_MANAGERS
 
 
-def _walk(path: Path, archive: Path) -> Iterator[Entry]:
-    """Yields the files at and below a path; a list of folders still to read in place of recursion, for any depth."""
-    todo = [path]
-    while todo:
-        current = todo.pop()
-        try:
-            facts = current.lstat()
-            if stat.S_ISDIR(facts.st_mode):
-                todo.extend(Path(item.path) for item in _scan(current))
-                continue
-            yield _entry(current, facts, archive)
-        except OSError as error:
-            yield _rejected(current, archive, f"it cannot be read: {error.strerror}")
+def _entry(file: Path, archive: Path) -> Entry:
+    try:
+        return _examined(file, archive)
+    except OSError as error:
+        return _rejected(file, archive, f"it cannot be read: {error.strerror}")
+    except RuntimeError:  # of Path.resolve
+        return _rejected(file, archive, "it is a link that leads back to itself")
 
 
-def _entry(file: Path, facts: os.stat_result, archive: Path) -> Entry:
+def _examined(file: Path, archive: Path) -> Entry:
+    facts = file.lstat()
+    if stat.S_ISDIR(facts.st_mode):
+        os.scandir(file).close()  # says why it cannot be read
     if stat.S_ISLNK(facts.st_mode):
         target = file.resolve()
         if not target.is_relative_to(archive):
@@ -101,21 +119,15 @@ def _entry(file: Path, facts: os.stat_result, archive: Path) -> Entry:
         facts = file.stat()
     if not stat.S_ISREG(facts.st_mode):
         return _rejected(file, archive, "it is no regular file")
-    path = file.relative_to(archive).as_posix()
-    name = _readable(path)
-    problem = "" if name == path else "its name is not valid UTF-8; rename the file"
+    name = readable_path(file, archive)
+    problem = "" if name == file.relative_to(archive).as_posix() else "its name is not valid UTF-8; rename the file"
     return Entry(name, file, _accession(name), facts.st_size, facts.st_mtime_ns, facts.st_ino, problem)
 
 
 def _rejected(file: Path, archive: Path, problem: str) -> Entry:
-    path = _readable(file.relative_to(archive).as_posix())
+    path = readable_path(file, archive)
     return Entry(path, file, _accession(path), problem=problem, readable=False)
 
 
 def _accession(path: str) -> str:
     return PurePosixPath(path).parts[0]
-
-
-def _readable(name: str) -> str:
-    """Writes the name as valid Unicode; the escapes stand for bytes that are no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from cbir.archive.listing import left_out
-from cbir.arrivals.survey import HIDDEN, NO_IMAGE, UNREADABLE, Skipped, SourceFile, examine, is_image, relative, walk
+from cbir.archive.listing import left_out, readable_path, walk
+from cbir.arrivals.survey import HIDDEN, NO_IMAGE, UNREADABLE, Skipped, SourceFile, examine, is_image
 from cbir.errors import UserError
 
 MARKER = ".done"  # in a folder: all that is in and below it is whole; behind a file's or folder's name: that one is
@@ -150,7 +150,7 @@ def _glance(landing: Path) -> _Glance:
     """Lists all that lies in the landing folder at this moment."""
     seen = _Glance(empty=_empty_folders(landing))
     for path in walk(landing):
-        name = relative(path, landing)
+        name = readable_path(path, landing)
         result = _find(path, landing)
         if isinstance(result, SourceFile):
             seen.files[name] = result

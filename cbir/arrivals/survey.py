@@ -2,11 +2,10 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cbir.archive.listing import left_out
+from cbir.archive.listing import left_out, readable_path, walk
 from cbir.images.formats import IMAGE_SUFFIXES
 from cbir.images.reading import UnreadableImage, open_image
 
@@ -15,6 +14,7 @@ NO_IMAGE = "no image"
 NO_UTF8 = "its name is not valid UTF-8"
 OUTWARD_LINK = "a link that leads out of the folder"
 FOLDER_LINK = "a link to a folder"
+LINK_LOOP = "a link that leads back to itself"
 SPECIAL = "no regular file"
 UNREADABLE = "cannot be read"
 
@@ -60,38 +60,18 @@ def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
         if isinstance(result, SourceFile) and is_image(result.file):
             files.append(result)
         else:
-            skipped.append(Skipped(relative(path, source), result if isinstance(result, str) else NO_IMAGE))
+            skipped.append(Skipped(readable_path(path, source), result if isinstance(result, str) else NO_IMAGE))
     return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
-
-
-def walk(source: Path) -> Iterator[Path]:
-    """Yields all that is no folder, any depth below, and the folders that are hidden, links, or cannot be read."""
-    todo = [source]
-    while todo:
-        folder = todo.pop()
-        try:
-            with os.scandir(folder) as entries:
-                items = list(entries)
-        except OSError:
-            yield folder
-            continue
-        for item in items:
-            if not left_out(item.name) and item.is_dir(follow_symlinks=False):
-                todo.append(Path(item.path))
-            else:
-                yield Path(item.path)
-
-
-def relative(path: Path, source: Path) -> str:
-    """Returns the path below the source; bytes that are no UTF-8 are written as ``\\xNN``."""
-    return os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def examine(path: Path, source: Path) -> SourceFile | str:
     """Describes a file that may be brought in if it is an image, or the reason why it is left out."""
     if left_out(path.name):
         return HIDDEN
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except RuntimeError:
+        return LINK_LOOP
     if path.is_symlink():
         if not target.is_relative_to(source):
             return OUTWARD_LINK
@@ -106,7 +86,7 @@ def examine(path: Path, source: Path) -> SourceFile | str:
     if not stat.S_ISREG(facts.st_mode):
         return SPECIAL
     name = path.relative_to(source).as_posix()
-    if relative(path, source) != name:
+    if readable_path(path, source) != name:
         return NO_UTF8
     if not os.access(target, os.R_OK):
         return UNREADABLE

@@ -81,6 +81,20 @@ def test_an_archive_that_is_itself_a_link_is_read(tmp_path: Path) -> None:
     assert [entry.path for entry in list_archive(tmp_path / "raw").entries] == ["a/x.jpg"]
 
 
+def test_links_in_a_circle_cost_a_row_each(tmp_path: Path) -> None:
+    make(tmp_path / "a" / "x.jpg")
+    (tmp_path / "a" / "one.jpg").symlink_to(tmp_path / "a" / "two.jpg")
+    (tmp_path / "a" / "two.jpg").symlink_to(tmp_path / "a" / "one.jpg")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    listing = list_archive(tmp_path)
+    assert [(entry.path, entry.problem) for entry in listing.entries] == [
+        ("a/one.jpg", "it is a link that leads back to itself"),
+        ("a/two.jpg", "it is a link that leads back to itself"),
+        ("a/x.jpg", ""),
+    ]
+    assert listing.loose == ["self"]
+
+
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     os.mkfifo(tmp_path / "a" / "pipe.jpg")

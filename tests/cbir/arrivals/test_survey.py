@@ -29,3 +29,12 @@ def test_facts_tell_a_changed_file_though_its_time_was_set_back(tmp_path: Path) 
     assert isinstance(after, SourceFile)
     assert after.facts == before.facts
     assert after.changed > before.changed
+
+
+def test_links_in_a_circle_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(JPEG)
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "c.jpg")
+    (tmp_path / "c.jpg").symlink_to(tmp_path / "b.jpg")
+    files, skipped = survey(tmp_path)
+    assert [file.path for file in files] == ["a.jpg"]
+    assert skipped == [Skipped(name, "a link that leads back to itself") for name in ("b.jpg", "c.jpg")]
