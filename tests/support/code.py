@@ -5,7 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("cbir", "tasks")
-LOADED_BY_NAME = {"cbir/training/objective.py": "cbir/training/methods"}  # every module of the folder
+LOADED_BY_NAME = {  # every module of the folder
+    "cbir/training/objective.py": "cbir/training/methods",
+    "cbir/encoders/backbones/build.py": "cbir/encoders/backbones",
+}
 TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what it includes from all of them
 READ = {"cbir/reports/html.py": TEMPLATES}
 

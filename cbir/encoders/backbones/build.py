@@ -1,15 +1,23 @@
 """Builds a backbone by the names of its library and model, from scratch or from weights."""
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cbir.encoders.backbones.hashes import build_hash
-from cbir.encoders.backbones.open_clip_models import build_open_clip
-from cbir.encoders.backbones.timm_models import build_timm
-from cbir.encoders.backbones.torchvision_models import build_torchvision
+from cbir.encoders import backbones
 from cbir.encoders.backbones.towers import Towers
 from cbir.errors import UserError
+
+# A library is a module of this folder, LIBRARY_models.py, with a function `build` like that of open_clip_models;
+# images alone need no more of its arguments than imagehash_models takes.
+_ENDING = "_models"
+LIBRARIES = sorted(
+    module.name.removesuffix(_ENDING)
+    for module in pkgutil.iter_modules(backbones.__path__)
+    if module.name.endswith(_ENDING)
+)
 
 
 def build_towers(
@@ -40,16 +48,9 @@ def build_towers(
         UserError: an unknown name, tag or option, weights that cannot be had or are another architecture's.
     """
     library, _, name = backbone.partition("/")
-    if name:
-        match library:
-            case "timm":
-                return Towers(build_timm(name, options, native=native, weights=weights))
-            case "torchvision":
-                return Towers(build_torchvision(name, options, native=native, weights=weights))
-            case "imagehash":
-                return Towers(build_hash(name, options, native=native, weights=weights))
-            case "open_clip":
-                return build_open_clip(
-                    name, options, native=native, weights=weights, text=text, text_folder=text_folder
-                )
-    raise UserError(f"backbone must be timm/NAME, torchvision/NAME, open_clip/NAME or imagehash/NAME, is {backbone!r}")
+    if not name or library not in LIBRARIES:
+        *names, last = (f"{known}/NAME" for known in LIBRARIES)
+        raise UserError(f"backbone must be {', '.join(names)} or {last}, is {backbone!r}")
+    module = importlib.import_module(f"{backbones.__name__}.{library}{_ENDING}")
+    towers: Towers = module.build(name, options, native=native, weights=weights, text=text, text_folder=text_folder)
+    return towers

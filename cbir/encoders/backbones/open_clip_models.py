@@ -49,7 +49,7 @@ class OpenClipBackbone(Backbone):
         return outputs["image_intermediates"][-1]
 
 
-def build_open_clip(
+def build(
     name: str, options: Mapping[str, Any], *, native: bool, weights: str, text: bool, text_folder: Path | None
 ) -> Towers:
     """Returns a model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``.

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cbir.encoders.backbones.refusals import no_download, refusing_options, unknown, unknown_tag
-from cbir.encoders.backbones.towers import Backbone
+from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.backbones.weights import faults, load_strictly, misfit, read_safetensors, without
 from cbir.encoders.preprocess import Fit, Preparation
 from cbir.errors import UserError
@@ -31,7 +31,7 @@ class TimmBackbone(Backbone):
         return features.permute(0, 3, 1, 2) if channels_last else features
 
 
-def build_timm(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> TimmBackbone:
+def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, **_text: Any) -> Towers:
     """Returns a model by ``NAME`` or ``NAME.TAG``; the arguments are those of ``build_towers``."""
     import timm
 
@@ -46,7 +46,7 @@ def build_timm(name: str, options: Mapping[str, Any], *, native: bool, weights: 
         backbone = TimmBackbone(model, native=native, preparation=_preparation(model, options))
     if weights not in ("none", "pretrained"):
         _load(model, name, weights)
-    return backbone
+    return Towers(backbone)
 
 
 def _create(name: str, options: Mapping[str, Any], *, pretrained: bool) -> nn.Module:

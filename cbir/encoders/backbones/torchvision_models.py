@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cbir.encoders.backbones.refusals import no_download, refusing_options, unknown, unknown_tag
-from cbir.encoders.backbones.towers import Backbone
+from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.backbones.weights import load_strictly, read_safetensors, without
 from cbir.encoders.preprocess import Preparation
 
@@ -35,7 +35,7 @@ class TorchvisionBackbone(Backbone):
         return functional.relu(features) if densenet else features  # a DenseNet's last one is not a module
 
 
-def build_torchvision(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> TorchvisionBackbone:
+def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, **_text: Any) -> Towers:
     """Returns a model by ``NAME`` or ``NAME:TAG``; the arguments are those of ``build_towers``."""
     from torchvision import models
 
@@ -54,7 +54,8 @@ def build_torchvision(name: str, options: Mapping[str, Any], *, native: bool, we
         state = _download(name, chosen) if weights == "pretrained" else read_safetensors(Path(weights))
         state = without(state, removed, kept=model.state_dict())
         load_strictly(model, state, backbone=f"torchvision/{name}", weights=weights)
-    return TorchvisionBackbone(model, native=native, preparation=_preparation(architecture, chosen.transforms()))
+    preparation = _preparation(architecture, chosen.transforms())
+    return Towers(TorchvisionBackbone(model, native=native, preparation=preparation))
 
 
 def _preparation(architecture: str, transforms: Any) -> Preparation:

@@ -30,7 +30,9 @@ def test_every_library_gives_vectors_and_clip_a_text_tower(backbone: str, dimens
 
 @pytest.mark.parametrize("backbone", ["resnet18", "timm/", "keras/resnet18"])
 def test_a_name_without_a_library_is_refused(backbone: str) -> None:
-    with pytest.raises(UserError, match=rf"timm/NAME, torchvision/NAME, open_clip/NAME or .*NAME, is '{backbone}'"):
+    with pytest.raises(
+        UserError, match=rf"imagehash/NAME, open_clip/NAME, timm/NAME or torchvision/NAME, is '{backbone}'"
+    ):
         build_towers(backbone, {}, native=False)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cbir.encoders.backbones.refusals import unknown
-from cbir.encoders.backbones.towers import Backbone
+from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.preprocess import Preparation
 from cbir.errors import UserError
 
@@ -37,7 +37,7 @@ class HashBackbone(Backbone):
         return torch.from_numpy(bits * np.float32(2) - 1).to(images.device)
 
 
-def build_hash(name: str, options: Mapping[str, Any], *, native: bool, weights: str) -> HashBackbone:
+def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, **_text: Any) -> Towers:
     """Builds ``phash`` or ``dhash``, which have no feature map, no weights and no options."""
     backbone = f"imagehash/{name}"
     if name not in SIZES:
@@ -51,4 +51,4 @@ def build_hash(name: str, options: Mapping[str, Any], *, native: bool, weights: 
     preparation = Preparation(
         size=SIZES[name], mean=unchanged[0], std=unchanged[1], fit="squash", crop=1.0, interpolation="lanczos"
     )
-    return HashBackbone(name, preparation=preparation)
+    return Towers(HashBackbone(name, preparation=preparation))

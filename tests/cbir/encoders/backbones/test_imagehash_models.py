@@ -1,4 +1,4 @@
-"""cbir.encoders.backbones.hashes: the bits of imagehash, whose cosine is their Hamming distance."""
+"""cbir.encoders.backbones.imagehash_models: the bits of imagehash, whose cosine is their Hamming distance."""
 
 from typing import Any
 
