@@ -15,7 +15,6 @@ NAMING = {  # the files of flows and tracking that hold a stage's name, and why
     "flows/pipeline/flow.py": "several processes may embed before the stage runs",
     "flows/pipeline/embed_workers.py": "several processes may embed before the stage runs",
     "flows/importing.py": "a kind of reference file",
-    "flows/processes/starter.py": "a section of params.yaml",
     "flows/searching.py": "a column",
     "flows/studies/presets.py": "a section of params.yaml",
     "flows/unattended/registry.py": "a section of params.yaml",

@@ -45,6 +45,7 @@ def run_limited(
         OSError: there is no such program, or it cannot be run.
         TimeoutError: it took longer.
     """
+    variables = {**os.environ, **(environment or {})}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             words,
@@ -52,7 +53,7 @@ def run_limited(
             stdout=output,
             stderr=errors,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env=variables,
             start_new_session=True,
         )
         try:
