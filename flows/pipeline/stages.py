@@ -27,7 +27,7 @@ from dvc.stage.decorators import unlocked_repo
 
 from cbir.errors import UserError
 from flows.processes.running import Running
-from flows.repository.opening import key_of, open_repository, patiently, record
+from flows.repository.opening import key_of, open_repository, patiently
 from tasks.harness.settings import GRAPH, HERE
 from tasks.harness.stage import TEMPORARY
 from tasks.tracking.facts import Data, data_read, flatten
@@ -182,10 +182,10 @@ def _bring_up_to_date(
             stage.commit()
         else:
             run(stage)
-        locked = record(stage)
+        stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
         if reason is None:
-            return Outcome(name, True, "ran", seconds, key_of(stage), data_read(name, root, locked))
+            return Outcome(name, True, "ran", seconds, key_of(stage), data_read(name, root))
         return Outcome(name, False, reason, seconds, key_of(stage))
 
 

@@ -1,4 +1,4 @@
-"""DVC's view of a workspace that need not be the working directory, with what a killed process left there removed.
+"""Opens a workspace for DVC, also one that is not the working directory, and removes what a killed process left there.
 
 The names used here that DVC does not document are why pyproject.toml pins its version.
 """
@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -15,22 +14,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from dvc import dvcfile
 from dvc import rwlock as table_of_locks
-from dvc.lock import Lock, LockError, make_lock
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, rwlock
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_cache_hash
 from dvc.stage.loader import StageLoader
-from dvc.stage.serialize import to_lockfile, to_single_stage_lockfile
-from ruamel.yaml import YAML
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils.serialize import _common, _yaml
 
 from cbir.files import writing
-from flows.repository import looks
 from tasks.harness.settings import GRAPH
-
-POLL = 0.02  # seconds
 
 Result = TypeVar("Result")
 
@@ -38,27 +33,16 @@ log = logging.getLogger("flows")
 
 
 def open_repository(root: Path) -> Repo:
-    """The workspace, to be used in a ``with``; it waits for the lock of another process."""
+    """Open the workspace, to be used in a ``with``; it waits for the lock of another process."""
     repo = Repo(str(root), _wait_for_lock=True)
     _drop_stale_locks(repo)
     repo.stage_cache = _RunCache(repo)
-    if type(repo.lock) is Lock:
-        repo.lock.lock = partial(_lock, repo.lock)
     return repo
-
-
-def _lock(lock: Lock) -> None:
-    """Wait for the lock of a repository; stages side by side hold it for moments, and DVC looks every half second."""
-    while True:
-        try:
-            return lock._do_lock()
-        except LockError:
-            time.sleep(POLL)
 
 
 @contextmanager
 def undisturbed(path: Path, root: Path) -> Iterator[None]:
-    """Within it no stage that reads or writes below a path runs, in whichever process; waits for those that do."""
+    """Keep stages that read or write below a path from running, in whichever process; waits for those that run."""
     with open_repository(root) as repo, ExitStack() as held:
         lock = partial(rwlock, repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False)
         patiently(lambda: held.enter_context(lock()), log.log)
@@ -67,39 +51,16 @@ def undisturbed(path: Path, root: Path) -> Iterator[None]:
 
 def patiently(work: Callable[[], Result], tell: Callable[[int, str], None]) -> Result:
     """Do what needs locks of DVC's, as soon as no other process holds them; tells once what it waits for."""
-    told = False
+    silent = True
     while True:
         try:
             return work()
         except LockError as error:
-            if not told:
+            if silent:
                 words = " ".join(str(error).split()).partition(" If there are no")[0]  # without advice to remove files
                 tell(logging.INFO, f"waiting: {words}")
-                told = True
+                silent = False
             time.sleep(1)
-
-
-def record(stage: PipelineStage) -> dict[str, Any]:
-    """Write the entry of a stage in dvc.lock: as DVC does, but all of the file or nothing, in a fifth of the time.
-
-    DVC empties the file first, and uses the part of ruamel.yaml that keeps comments, which this file has not.
-
-    Returns:
-        What dvc.lock holds now.
-    """
-    lockfile = stage.dvcfile._lockfile
-    entries: dict[str, Any] = lockfile.load() or {"schema": "2.0"}
-    entries.setdefault("stages", {}).update(to_lockfile(stage))
-    yaml: Any = YAML(typ="safe")
-    yaml.default_flow_style = yaml.sort_base_mapping_type_on_output = False
-    yaml.representer.ignore_aliases = lambda _: True
-    yaml.representer.add_representer(OrderedDict, lambda into, items: into.represent_dict(items))
-    text = io.StringIO()
-    yaml.dump(entries, text)
-    with writing(Path(lockfile.path)) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-    looks.know(lockfile.path, entries, text.getvalue())
-    return entries
 
 
 class _RunCache(StageCache):
@@ -117,7 +78,7 @@ class _RunCache(StageCache):
 
 
 def key_of(stage: PipelineStage) -> str:
-    """What a stage is run on: the same for the same command, params and contents of its files, in any workspace."""
+    """Hash what a stage is run on: the same for the same command, params and contents of files, in any workspace."""
     return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
 
 
@@ -176,12 +137,12 @@ def _edit_table(folder: str, fs: Any, hardlink: bool) -> Any:
     return _edit(folder, _WholeFiles(fs), hardlink)
 
 
-def _dump_yaml(path: str, document: Any) -> None:
+def _dump_whole(path: str, data: Any, dumper: Callable[..., None], fs: Any = None, **options: Any) -> None:
     with writing(Path(path)) as temporary:
-        _dump(str(temporary), document)
+        _dump(str(temporary), data, dumper, fs, **options)
 
 
 # DVC empties these files first: after a kill there, each of its commands fails until a person removes the file. See
 # docs/upstream.md, DVC: files written in place.
-_edit, _dump = table_of_locks._edit_rwlock, dvcfile.dump_yaml
-table_of_locks._edit_rwlock, dvcfile.dump_yaml = _edit_table, _dump_yaml
+_edit, _dump = table_of_locks._edit_rwlock, _common._dump_data
+table_of_locks._edit_rwlock, _common._dump_data, _yaml._dump_data = _edit_table, _dump_whole, _dump_whole

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Ran:
     failed: str | None = None
 
 
-def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = None) -> list[Data]:
+def data_read(stage: str, root: Path = HERE) -> list[Data]:
     """Lists the data that a stage reads, imported or of other stages, as .dvc files and dvc.lock have it.
 
     The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
@@ -55,12 +55,10 @@ def data_read(stage: str, root: Path = HERE, locked: Mapping[str, Any] | None = 
     Args:
         stage: of dvc.yaml.
         root: the workspace.
-        locked: the content of dvc.lock; None: it is read.
     """
     _, read = dependencies(stage, root)
     lock = root / "dvc.lock"
-    if locked is None:
-        locked = read_yaml(lock) if lock.exists() else {}
+    locked = read_yaml(lock) if lock.exists() else {}
     entries: dict[Path, dict[str, Any]] = {}
     for other, described in locked.get("stages", {}).items():
         if other != stage:
