@@ -1,4 +1,4 @@
-"""Accessions and checkpoints under DVC's care, each with a .dvc file of its own."""
+"""Puts accessions and checkpoints under DVC's care, each with a .dvc file of its own."""
 
 import logging
 from collections.abc import Sequence
@@ -49,10 +49,10 @@ def _add(paths: Sequence[Path]) -> None:
 
 
 def adopt(archive: Path, weights: Path) -> None:
-    """Tell DVC of what it does not know yet: accessions put there by hand or by an import cut off, and checkpoints."""
-    there = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
-    there += sorted(weights.glob("*.safetensors"))
-    unknown = [path for path in there if not path.with_name(f"{path.name}.dvc").exists()]
+    """Tell DVC of accessions that came by hand or by an import that was cut off, and of new checkpoints."""
+    sources = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    sources += sorted(weights.glob("*.safetensors"))
+    unknown = [path for path in sources if not path.with_name(f"{path.name}.dvc").exists()]
     if unknown:
         log.info("new to DVC: %s", ", ".join(map(str, unknown)))
         tell_dvc(unknown)

@@ -1,4 +1,4 @@
-"""What DVC's run cache knows of a stage: why it cannot be restored.
+"""Asks DVC's run cache why a stage cannot be restored.
 
 The names used here that DVC does not document are why pyproject.toml pins its version.
 """
@@ -18,7 +18,7 @@ from tasks.harness.settings import GRAPH
 
 @dataclass(frozen=True)
 class _Run:
-    """What a stage was run on: its params by name, and the hashes of its files by path."""
+    """The inputs of a run: params by name, and the hashes of files by path."""
 
     params: dict[str, Any]
     files: dict[str, str]
@@ -30,7 +30,7 @@ class _Run:
 
 
 def differing_files(name: str, *, root: Path) -> list[str] | None:
-    """The files of a stage that differ from those of the most similar run with the same params that DVC remembers.
+    """Name the files of a stage that differ from those of the most similar run with the same params that DVC remembers.
 
     Args:
         name: of a stage whose files are all there, for what comes before it is up to date.

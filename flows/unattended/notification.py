@@ -35,9 +35,9 @@ def notify(summary: Mapping[str, Any], *, command: str, webhook: str, timeout: f
         text = _as_json(summary)
     except (TypeError, ValueError, RecursionError) as error:
         return [f"nobody was notified: the summary is no JSON ({error})"]
-    told = [_call(command, text, timeout)] if command else []
-    told += [_post(webhook, text, timeout)] if webhook else []
-    return [sentence for sentence in told if sentence]
+    failures = [_call(command, text, timeout)] if command else []
+    failures += [_post(webhook, text, timeout)] if webhook else []
+    return [sentence for sentence in failures if sentence]
 
 
 def _as_json(summary: Mapping[str, Any]) -> str:
