@@ -9,7 +9,6 @@ import pytest
 
 from flows.repository.opening import open_repository
 
-
 pytestmark = pytest.mark.usefixtures("here")
 
 
