@@ -30,7 +30,6 @@ PENDING = (  # not yet done; shrinks to nothing
     "tasks/tracking/connection.py",
     "tasks/tracking/facts.py",
     "tasks/train.py",
-    "tests",
 )
 MODULES = [
     path
@@ -38,6 +37,7 @@ MODULES = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if not path.relative_to(ROOT).as_posix().startswith(PENDING)
 ]
+PENDING_NAMES = ("tests",)  # folders whose local names, and long files, are not yet done
 NO_BEGINNINGS = {"What", "Where", "Of", "Which"}  # a sentence that begins so has to be read twice
 NO_NAMES = {"found", "one", "there", "some", "told"}  # say nothing of what they hold
 MOST_LINES_OF_A_FUNCTION = 50
@@ -109,13 +109,14 @@ def test_no_name_is_a_word_that_fits_anything() -> None:
     assert not [
         f"{where(path, node)}: {name}"
         for path in MODULES
+        if path.relative_to(ROOT).parts[0] not in PENDING_NAMES
         for node in nodes(path)
         for name in names(node)
         if name in NO_NAMES
     ]
 
 
-@pytest.mark.parametrize("layer", [*LAYERS, "tests", "benchmarks"])
+@pytest.mark.parametrize("layer", [*LAYERS, "benchmarks"])
 def test_functions_and_files_are_short(layer: str) -> None:
     modules = [path for path in MODULES if path.relative_to(ROOT).parts[0] == layer]
     assert not [

@@ -128,7 +128,7 @@ def is_pwned(name: str, address: str) -> bool:
 
 
 def attack(tab: Browser, server: str, name: str) -> dict[str, Any]:
-    """What comes of the attack by the page that is open; an empty ``server`` is the page's own."""
+    """Returns the result of the attack by the page that is open; an empty ``server`` is the page's own."""
     return tab.run(f"{ATTACK}({', '.join(map(json.dumps, (server, *MAKE[name])))})")
 
 

@@ -28,7 +28,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def workspace(**changes: Any) -> Paths:
-    """What a run leaves behind of three photographs, in the working directory."""
+    """Makes the workspace of a run on three photographs, in the working directory."""
     shutil.copy(PROJECT / "params.yaml", "params.yaml")
     paths = load_paths(read_yaml(Path("params.yaml")))
     encoder = build_encoder(**changes)

@@ -28,7 +28,7 @@ class Server:
         self._url = url
 
     def ask(self, path: str, **body: Any) -> list[dict[str, Any]]:
-        """What a filter finds, the oldest first."""
+        """Returns the flow runs of a filter, the oldest first."""
         found: list[dict[str, Any]] = []
         while True:
             page = json.dumps({**body, "limit": 200, "offset": len(found)}).encode()

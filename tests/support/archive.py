@@ -84,7 +84,7 @@ def digest(path: Path) -> str:
 
 
 def encoder(workspace: Workspace) -> str:
-    """What the encoder on disk is known by."""
+    """Returns the digest of the encoder on disk."""
     return digest(workspace.folder / "models/encoder/model.safetensors")
 
 

@@ -36,6 +36,8 @@ BEFORE = manifest("a/1", "a/2", "a/3")
 def arrivals(
     after: pd.DataFrame, now: pd.DataFrame, near: pd.DataFrame, before: pd.DataFrame | None = None
 ) -> Arrivals:
-    """What the archive of three images has got since: manifest, groups and neighbours after, and the groups before."""
+    """Makes the archive of three images and its growth since: manifest, groups and neighbours after, and the groups
+    before.
+    """
     baseline = baseline_of(BEFORE, groups() if before is None else before)
     return find_arrivals(baseline, after, now, near, threshold=0.9, margin=0.03)

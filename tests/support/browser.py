@@ -29,7 +29,7 @@ class Browser:
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def run(self, script: str) -> Any:
-        """What a script on the page gives, or its promise once it is kept.
+        """Runs a script on the page and returns its value, or its promise once it is kept.
 
         Raises:
             RuntimeError: the script throws.
@@ -40,7 +40,7 @@ class Browser:
         return answer["result"].get("value")
 
     def text(self) -> str:
-        """What the page shows."""
+        """Returns the text of the page."""
         return self.run("document.body ? document.body.innerText : ''")
 
     def wait_for(self, condition: str) -> None:

@@ -1,4 +1,4 @@
-"""Which of the repository's modules a module runs: the imports are followed."""
+"""Finds the modules of the repository that a module runs, by following the imports."""
 
 import ast
 from pathlib import Path

@@ -16,7 +16,7 @@ KEY = "0f3a-secret-7c:fx"
 
 @dataclass
 class DeepL:
-    """What was asked, and what to answer: a status, or drop, hang, html or short; 200 after the last one."""
+    """Records the requests, and answers by a status, or by drop, hang, html or short; 200 after the last one."""
 
     url: str = ""
     answers: list[int | str] = field(default_factory=list)
@@ -38,7 +38,7 @@ class DeepL:
 
 
 def english(text: str) -> str:
-    """What the server makes of a text."""
+    """Returns the server's translation of a text."""
     return f"English of {text}"
 
 

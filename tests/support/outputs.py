@@ -55,7 +55,7 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def make_outputs(folder: Path) -> None:
-    """What the stages of the pipeline leave in a workspace, small."""
+    """Writes what the stages of the pipeline leave in a workspace, small."""
     shutil.copy(REPOSITORY / "dvc.yaml", folder)
     YAML().dump(settings(folder), folder / "params.yaml")
     (folder / "data/raw/first").mkdir(parents=True)

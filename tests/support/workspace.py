@@ -1,4 +1,6 @@
-"""What measurements and tests run in: a fresh folder with the project's files under git and DVC; a Prefect server."""
+"""Makes the places of measurements and tests: a fresh folder with the project's files under git and DVC; a Prefect
+server.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What new images have to do with an archive, on hand-made cases and by chance."""
+"""cbir.arrivals.changes: compares new images with an archive, on hand-made cases and by chance."""
 
 from itertools import product
 

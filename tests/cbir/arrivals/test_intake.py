@@ -1,4 +1,4 @@
-"""What has landed gets into the archive once: whatever is cut off, a plain rerun loses no file and doubles none."""
+"""cbir.arrivals.intake: takes in each file once; whatever is cut off, a plain rerun loses no file and doubles none."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""What counts as landed: what stands still, or what a marker speaks for."""
+"""cbir.arrivals.landing: a file has landed when it stands still, or when a marker speaks for it."""
 
 import os
 import time

@@ -17,7 +17,7 @@ def evaluation() -> Evaluation:
 
 
 def predictions(count: int, *, scenes: int, right: float) -> pd.DataFrame:
-    """Of count test images as many right as said, and as many wrong ones of val."""
+    """Makes predictions for count test images, as many right as said, and as many wrong ones of val."""
     chance = np.random.default_rng(0)
     label = chance.integers(0, scenes, count) ** 2 % scenes  # scenes of different sizes
     predicted = np.where(chance.random(count) < right, label, chance.integers(0, scenes + 1, count))

@@ -55,7 +55,7 @@ def _data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def _gradient(rows: slice) -> torch.Tensor:
-    """Of a weight that makes vectors of images, by the loss of captions."""
+    """Computes the gradient of a weight that makes vectors of images, by the loss of captions."""
     images, texts, tokens, group = (part[rows] for part in _data())
     weight = torch.eye(5, requires_grad=True)
     vectors = gathered(functional.normalize(images @ weight)), gathered(functional.normalize(texts))

@@ -126,7 +126,9 @@ def test_a_killed_training_goes_on_and_ends_the_same(archive: Any, whole: Any, t
 
 
 @pytest.mark.parametrize("step", [2, 4])
-def test_so_does_one_with_restarts_and_a_plateau(archive: Any, tmp_path: Path, step: int) -> None:
+def test_a_killed_training_with_restarts_and_a_plateau_goes_on_and_ends_the_same(
+    archive: Any, tmp_path: Path, step: int
+) -> None:
     course = {"optimizer": "adam", "schedule": "plateau", "restarts": [1], "clip_norm": 0.5, "epochs": 3}
 
     def killer(iterable: Any, **_: Any) -> Any:

@@ -70,7 +70,7 @@ def test_the_lengths_of_press_follow_the_images() -> None:
 
 
 def part_of_ramp(view: torch.Tensor) -> torch.Tensor:
-    """Which part of the width of a ramp from 0 to 1 the middle row of each view shows."""
+    """Returns the part of the width of a ramp from 0 to 1 that the middle row of each view shows."""
     return (view[:, 0, 32, -1] - view[:, 0, 32, 0]).abs()
 
 

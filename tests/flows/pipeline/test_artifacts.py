@@ -1,4 +1,4 @@
-"""What Prefect's page shows is taken from the reports, and what is untrusted in them stays text."""
+"""Prefect's page is filled from the reports, and untrusted text in them stays text."""
 
 import json
 import shutil

@@ -82,7 +82,7 @@ def test_a_table_of_locks_that_a_kill_cut_off_is_no_hindrance(here: Workspace) -
     assert is_clean()
 
 
-def test_nor_is_one_that_was_cut_off_while_its_lock_was_waited_for(here: Workspace) -> None:
+def test_a_table_of_locks_that_was_cut_off_while_its_lock_was_waited_for_is_no_hindrance(here: Workspace) -> None:
     with open_repository(here.folder) as repo, lock_repo(repo):
         Path(".dvc/tmp/rwlock").write_text('{"read": {"')
         assert not repo.stage.load_one("dvc.yaml", "first").changed()

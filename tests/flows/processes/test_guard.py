@@ -15,7 +15,9 @@ async def _application(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def outcome(*headers: tuple[str, str], kind: str = "http", method: str = "GET") -> Any:
-    """What becomes of a request: "passed", the status of the answer, or the code that the websocket is closed with."""
+    """Returns the outcome of a request: "passed", the status of the answer, or the code that the websocket is closed
+    with.
+    """
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

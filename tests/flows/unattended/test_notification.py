@@ -23,7 +23,9 @@ ARRIVED = {"landed": 3, "name": "été", "at": "data/raw", "score": None}
 
 @dataclass
 class Server:
-    """What was posted where; it answers by the path: /fine, /slow, /drip, /endless, /fails, /moved or /drops."""
+    """Records the posts that it gets; it answers by the path: /fine, /slow, /drip, /endless, /fails, /moved or
+    /drops.
+    """
 
     url: str = ""
     posts: list[tuple[str, str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What lands in an archive that lives: brought in, reported, versioned, whatever kills the run."""
+"""Refresh of an archive that lives: images land, are brought in, reported and versioned, whatever kills the run."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""What tests of the methods share."""
+"""Fixtures that the tests of the methods share."""
 
 from collections.abc import Iterator
 
