@@ -24,7 +24,7 @@ def embed(
     dtype: DType,
     part_rows: int,
 ) -> None:
-    """Write the embeddings; images that this encoder has embedded before come from the store."""
+    """Writes the embeddings; images that this encoder has embedded before come from the store."""
     keep_memory()
     images = unique_images(read_manifest(paths.manifest))[["image_id", "path", "page"]]
     counts = embed_archive(

@@ -30,7 +30,7 @@ def sift(
     images: int,
     chosen: list[str],
 ) -> None:
-    """Match the images of known groups against the archive, and measure the lists as those of an encoder are."""
+    """Matches the images of known groups against the archive, and measure the lists as those of an encoder are."""
     manifest, groundtruth = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)

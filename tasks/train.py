@@ -45,7 +45,7 @@ def train(
     whitening: WhiteningKind,
     settings: Settings,
 ) -> None:
-    """Write the encoder, its configuration, its history, and what it says of the images of val and test."""
+    """Writes the encoder, its configuration, its history, and what it says of the images of val and test."""
     keep_memory()
     weights = _local(weights, paths.weights)
     images = read_training(paths.training)
@@ -86,7 +86,7 @@ def train(
 
 
 def _local(weights: str, folder: Path) -> str:
-    """The path of weights that are a file, which lies in ``folder`` so that DVC sees when it changes."""
+    """Returns the path of weights that are a file, which lies in ``folder`` so that DVC sees when it changes."""
     if weights in ("none", "pretrained"):
         return weights
     path = folder / weights
@@ -103,7 +103,7 @@ def _identity(weights: str) -> str:
 
 
 def _lasting(settings: Settings) -> dict[str, Any]:
-    """The settings that leave a trace in the result; how many trained together only where they were several."""
+    """Returns the settings that leave a trace in the result; how many trained together only where they were several."""
     apart = ("workers", "devices", "nodes", "strategy")
     values = {name: value for name, value in asdict(settings).items() if name not in apart}
     return values | ({"ranks": settings.ranks} if settings.ranks > 1 else {})

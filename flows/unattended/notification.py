@@ -17,7 +17,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each add
 
 
 def notify(summary: Mapping[str, Any], *, command: str, webhook: str, timeout: float) -> list[str]:
-    """Hand a summary to a command, on its standard input, and post it to a web address; nothing is ever raised.
+    """Hands a summary to a command, on its standard input, and post it to a web address; nothing is ever raised.
 
     Args:
         summary: what is not of JSON's kinds is written as text, and numbers that are none as null.
@@ -46,7 +46,7 @@ def _as_json(summary: Mapping[str, Any]) -> str:
 
 
 def _call(command: str, text: str, timeout: float) -> str:
-    """Run the command; a sentence where that failed, which names the program and leaves its arguments out."""
+    """Runs the command; a sentence where that failed, which names the program and leaves its arguments out."""
     name = f"notify.command {next(iter(command.split()), 'of no word')}"
     try:
         done = run_limited(shlex.split(command), timeout=timeout, given=text)
@@ -57,7 +57,7 @@ def _call(command: str, text: str, timeout: float) -> str:
 
 
 def _post(webhook: str, text: str, timeout: float) -> str:
-    """Post to the address from a thread: httpx limits each wait alone, and a slow server makes many of them."""
+    """Posts to the address from a thread: httpx limits each wait alone, and a slow server makes many of them."""
     server = _server_of(webhook)
     if not server:
         return "notify.webhook must be an address that begins with http:// or https://; nothing was posted"
@@ -70,7 +70,7 @@ def _post(webhook: str, text: str, timeout: float) -> str:
 
 
 def _server_of(webhook: str) -> str:
-    """Name the address up to its server; empty where it is none of the web."""
+    """Names the address up to its server; empty where it is none of the web."""
     try:
         url = httpx.URL(webhook)
     except httpx.InvalidURL:
@@ -79,7 +79,7 @@ def _server_of(webhook: str) -> str:
 
 
 def _answer(webhook: str, text: str, timeout: float) -> str:
-    """Say how the server failed; empty where it took the text. The body of its answer is never read."""
+    """Says how the server failed; empty where it took the text. The body of its answer is never read."""
     kind = {"Content-Type": "application/json"}
     try:
         with httpx.stream(

@@ -1,4 +1,4 @@
-"""What every run has around its work that nobody may be watching: one at a time, recorded, versioned, told of."""
+"""Wraps every unattended run: takes the workspace lock, records it in MLflow, commits and pushes, and notifies."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ class Notify:
 
 @dataclass(frozen=True)
 class Done:
-    """What a run has done.
+    """The result of a run.
 
     Attributes:
         message: one sentence for people.
@@ -79,7 +79,7 @@ def tell(level: int, text: str, *words: Any) -> None:
 def unattended(
     what: str, work: Callable[[], Done], *, wait: bool, settled: Callable[[], None] = lambda: None
 ) -> State[Any]:
-    """Do the work of the present flow run, alone in this workspace, and see to all that follows from it.
+    """Does the work of the present flow run, alone in this workspace, and see to all that follows from it.
 
     Args:
         what: the command that it is.

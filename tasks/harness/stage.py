@@ -24,7 +24,7 @@ TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage 
 
 
 def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoReturn:
-    """Run a stage as a process: settings in, files out; one sentence and an exit code that is not 0 when it fails.
+    """Runs a stage as a process: settings in, files out; one sentence and an exit code that is not 0 when it fails.
 
     The exit code is TEMPORARY for what may well go better next time.
 
@@ -83,7 +83,7 @@ def _inputs(stage: str) -> dict[str, Any]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """All files at or below a path, without the bytecode that Python writes beside a stage's own code."""
+    """Yields all files at or below a path, without the bytecode that Python writes beside a stage's own code."""
     if not path.is_dir():
         yield path
     for folder, folders, names in os.walk(path):
@@ -99,7 +99,7 @@ def _require_same_inputs(stage: str, before: dict[str, Any], after: dict[str, An
 
 
 def _start_log(stage: str, *, helper: bool) -> logging.Logger:
-    """Log records go to the process that runs the pipeline, where there is one (its pipe is named by CBIR_LOG_FD)."""
+    """Logs records go to the process that runs the pipeline, where there is one (its pipe is named by CBIR_LOG_FD)."""
     pipe = os.environ.pop("CBIR_LOG_FD", None)
     handler = logging.StreamHandler(os.fdopen(int(pipe), "w", buffering=1) if pipe else sys.stderr)
     handler.setFormatter(_JsonLines() if pipe else VisibleFormatter(f"{stage}: %(message)s"))
@@ -116,7 +116,7 @@ class _JsonLines(VisibleFormatter):
 
 
 def die_with_parent() -> None:
-    """End this process when the one that started it has died: an orphan would write what a new run writes too.
+    """Ends this process when the one that started it has died: an orphan would write what a new run writes too.
 
     That one gives its number in CBIR_PARENT: it may have died before this process had got as far as to ask for it.
     """
@@ -131,7 +131,7 @@ def die_with_parent() -> None:
 
 
 def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
-    """Record the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage.
+    """Records the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage.
 
     With CBIR_TRACKING=later the process that runs the pipeline sees to it, for all stages at once.
     """

@@ -55,7 +55,7 @@ class Tracking:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What identifies a pipeline run: its key, the time at which it began at the earliest, the command that it is.
+    """The identity of a pipeline run: its key, the time at which it began at the earliest, and its command.
 
     ``name`` is the MLflow run's, and ``parent`` the id of the MLflow run that it belongs to, where there is one.
     """
@@ -68,12 +68,12 @@ class Pipeline:
 
 
 def load_tracking(params: dict[str, Any]) -> Tracking:
-    """The section ``tracking``, checked."""
+    """Returns the section ``tracking``, checked."""
     return load_section("tracking", Tracking, params)
 
 
 def run_url(run_id: str, params: dict[str, Any]) -> str:
-    """Where a browser finds the run: on the tracking server where there is one, else on the local UI."""
+    """Returns the address of the run for a browser: on the tracking server where there is one, else on the local UI."""
     tracking = load_tracking(params)
     served = tracking.uri.startswith(("http://", "https://"))
     return f"{without_credentials(tracking.uri if served else tracking.ui).rstrip('/')}/#/runs/{run_id}"
@@ -87,14 +87,14 @@ def web_application() -> Any:
 
 
 def load_mlflow() -> None:
-    """Spend the seconds that MLflow takes to load."""
+    """Spends the seconds that MLflow takes to load."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     importlib.import_module("mlflow")
 
 
 @contextmanager
 def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
-    """A client and the experiment's id, under a lock.
+    """Yields a client and the experiment's id, under a lock.
 
     Of two processes that create the database at once one dies (https://github.com/mlflow/mlflow/issues/19299), and two
     that look for the pipeline's run create two.
@@ -116,13 +116,13 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
 
 
 def prepare_database(tracking: Tracking, paths: Paths) -> None:
-    """Create MLflow's database and experiment where they are not there."""
+    """Creates MLflow's database and experiment where they are not there."""
     with connection(tracking, paths):
         pass
 
 
 def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, *, began: float) -> "Run":
-    """The MLflow run of the pipeline run.
+    """Returns the MLflow run of the pipeline run.
 
     A process's number is given again after its end: a run that is older than the process belongs to another one.
     """
@@ -143,6 +143,6 @@ def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, 
 
 
 def sentence_of(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Returns an error's message in one line."""
     words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
     return without_credentials(words or type(error).__name__)
