@@ -51,5 +51,8 @@ def as_text(value: str, *, prose: bool = False) -> str:
 
 
 def as_markdown(value: str) -> str:
-    """Escapes the value for Markdown, also for a cell of a table: nothing in it is a link, a mark or HTML."""
+    """Escapes the value for Markdown, also for a cell of a table: nothing in it is a link, a mark or HTML.
+
+    Some programs make a link of every bare address (``www.…``) in the finished text; it leads where it says.
+    """
     return _PUNCTUATION.sub(r"\\\g<0>", visible(value))

@@ -17,8 +17,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from cbir.spreadsheet import write_csv
+from flows.pipeline.artifacts import rejected_files
 from tests.support.archive import assign
 from tests.support.browser import Browser, browser
 from tests.support.workspace import Workspace
@@ -212,6 +215,32 @@ def test_the_pages_work_at_every_address_of_this_machine(servers: dict[str, tupl
                 for path in shows[name]:
                     tab.open(start + path)
                     tab.wait_for(f"document.body.innerText.includes({json.dumps(words[which])})")
+
+
+def test_the_name_of_a_file_is_text_in_prefects_pages_and_runs_nothing(
+    servers: dict[str, tuple[str, str]], tab: Browser, tmp_path: Path
+) -> None:
+    _, address = servers["serve"]
+    names = ["[x](javascript:window.pwned=1).jpg", "<img src=x onerror=window.pwned=1>", "![x](x.png)"]
+    write_csv(tmp_path / "cleaning.csv", pd.DataFrame({"finding": "corrupt", "path": names, "reason": "broken"}))
+    markdown = {"type": "markdown", "key": "clean", "data": rejected_files(tmp_path / "cleaning.csv")}
+    artifact = ask(address, "/api/artifacts/", markdown)["id"]
+    for pages in ("/artifacts/artifact", "/v2/artifacts/artifact"):
+        tab.open(f"{address}{pages}/{artifact}")
+        tab.wait_for("document.querySelectorAll('td').length == 9")
+        cells = tab.run("[...document.querySelectorAll('td')].map(cell => cell.innerText)")
+        assert cells[::3] == names
+        assert tab.run("document.querySelectorAll('td a, td img').length") == 0
+        tab.run(
+            """(async () => {
+              const link = Object.assign(document.createElement("a"), {href: "javascript:window.pwned = 1"});
+              document.body.append(link);
+              link.click();
+              document.body.insertAdjacentHTML("beforeend", "<img src=x: onerror='window.pwned = 1'>");
+              await new Promise(done => setTimeout(done, 1000));
+            })()"""
+        )
+        assert tab.run("window.pwned === undefined")
 
 
 @pytest.mark.parametrize("which", ["serve", "ui, Prefect", "ui, MLflow"])

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from cbir.display import visible
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import Summary
 from cbir.reports.thumbnails import Thumbnail
+from tests.support.browser import browser
 from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of
 from tests.support.manifests import image_id_of, manifest
 
@@ -173,3 +175,24 @@ def test_2000_groups_make_a_page_of_bounded_size_in_seconds(tmp_path: Path) -> N
     assert time.perf_counter() - started < 20
     assert len(page) < 1.4 * 6_000 * 5_000
     assert page.count('"picture":') == 6_000
+
+
+@pytest.mark.heavy
+def test_in_a_browser_names_are_text_whatever_is_in_them_and_links_lead_to_the_files(tmp_path: Path) -> None:
+    names = [f"a/{text.replace('/', '|')}.jpg" for text in EVIL]
+    names += ["a/\u202egpj.exe.jpg", "a/new\nline\x07\x1b[31m.jpg", "a/صورة \u200f#1?.jpg"]
+    write(tmp_path, rows_of(grouped(g=tuple(names)), manifest(*names)))
+    (tmp_path / "profile").mkdir()
+    with browser(tmp_path / "profile") as tab:
+        tab.open((tmp_path / "index.html").as_uri())
+        tab.wait_for(f"document.querySelectorAll('.path').length == {len(names)}")
+        shown = tab.run("[...document.querySelectorAll('.path')].map(path => path.textContent)")
+        assert sorted(shown) == sorted(map(visible, names))
+        foreign = "#groups script, #groups img:not([src^='data:image'])"
+        assert tab.run(f"document.querySelectorAll({json.dumps(foreign)}).length") == 0
+        tab.run("document.querySelector('button.picture').click()")
+        links = []
+        for _ in names:
+            links.append(tab.run("document.querySelector('#viewer-pictures a').getAttribute('href')"))
+            tab.run("document.getElementById('viewer-next').click()")
+        assert sorted(map(unquote, links)) == sorted(f"../data/raw/{name}" for name in names)
