@@ -1,4 +1,4 @@
-"""The command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
+"""Defines the command line: `cbir run`, `study`, `import`, `search` and others; each loads only what it needs."""
 
 import importlib
 import logging
@@ -30,9 +30,9 @@ Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders
 
 
 def main() -> None:
-    """Run the command; a user's mistake ends in one sentence and an exit code that is not 0."""
+    """Runs the command; a user's mistake ends in one sentence and an exit code that is not 0."""
     prepare()
-    logging.raiseExceptions = False  # Prefect's handler tells of each log line that its server cannot take
+    logging.raiseExceptions = False  # Prefect's handler reports each log line that its server cannot take
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(message)s", lines=True))
     logging.getLogger("flows").addHandler(handler)
@@ -90,7 +90,7 @@ def _require_images(paths: "Paths") -> None:
 
 
 def _make_ready(paths: "Paths") -> None:
-    """What has to be before a flow starts: DVC knows of all data, and Prefect's API answers."""
+    """Makes the workspace ready for a flow: DVC knows of all data, and Prefect's API answers."""
     from flows.repository.accessions import adopt
 
     adopt(paths.raw, paths.weights)
@@ -104,11 +104,11 @@ def _provide_api(paths: "Paths", *, port: int = 0) -> None:
 
 
 def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
-    """The state in which a flow ended."""
+    """Runs a flow and returns the state in which it ended."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     try:
-        # Prefect waits for the end of the thread that sends the heartbeats of each flow, half a second on average: see
+        # Prefect waits for the thread that sends each flow's heartbeats to end, half a second on average. See
         # docs/upstream.md, Prefect: end of the heartbeats.
         with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             return flow(*arguments, return_state=True)
@@ -118,7 +118,7 @@ def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
-    """What a flow returns, and why it failed if it did."""
+    """Runs a flow and returns its result, and the reason if it failed."""
     from flows.pipeline.results import result_of
 
     state = _state_of(flow, *arguments)
@@ -182,38 +182,37 @@ def presets(
     if name:
         print(experiment_command(_values_of(name)))
         return
-    there = [load_preset(one) for one in preset_names()]
-    width = max((len(one.name) for one in there), default=0)
-    for one in there:
-        print(f"{one.name:{width}}  {one.description}")
+    width = max(map(len, preset_names()), default=0)
+    for preset in map(load_preset, preset_names()):
+        print(f"{preset.name:{width}}  {preset.description}")
 
 
 @app.command()
 def refresh() -> None:
-    """Bring in what has landed in data/landing and find its near-duplicates; trains nothing."""
+    """Bring in the images in data/landing and find its near-duplicates; trains nothing."""
     _run_unattended("flows.unattended.refresh", "refresh")
 
 
 @app.command()
 def retrain() -> None:
-    """Train on all that is there; the new encoder goes into service only if it is measurably better."""
+    """Train on the whole archive; the new encoder goes into service only if it is measurably better."""
     _run_unattended("flows.unattended.retraining", "retrain")
 
 
 @app.command()
-def promote(version: Annotated[int, typer.Argument(min=1, help="Of the registered model, as MLflow counts.")]) -> None:
+def promote(version: Annotated[int, typer.Argument(min=1, help="Version number in the model registry.")]) -> None:
     """Put a registered encoder into service, with its settings."""
     _run_unattended("flows.unattended.promotion", "put_into_service", version)
 
 
 @app.command()
 def rollback() -> None:
-    """Put the encoder back into service that the present one took the place of."""
+    """Go back to the previous encoder."""
     _run_unattended("flows.unattended.promotion", "put_into_service", None)
 
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
-    """Run a flow that looks after the workspace itself; says what it did, or why it failed."""
+    """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
     from flows.workspace.settings import require_workspace
 
     paths = require_workspace()

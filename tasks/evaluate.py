@@ -100,7 +100,15 @@ def _contact_sheets(
 
 
 def _tell(document: dict[str, Any], evaluation: Evaluation) -> None:
-    counts, learned = document["counts"], evaluation.threshold
+    _tell_ranking(document)
+    if document["class_f1"] is not None:
+        names = ("class_precision", "class_recall", "class_f1")
+        log.info("scenes of the test images: %s", ", ".join(_with_interval(document, name) for name in names))
+    _tell_threshold(document, evaluation)
+
+
+def _tell_ranking(document: dict[str, Any]) -> None:
+    counts = document["counts"]
     if not counts["queries"]:
         log.warning(
             "no query: no %s with two images among those to be asked, so there are no metrics", document["relevance"]
@@ -111,9 +119,10 @@ def _tell(document: dict[str, Any], evaluation: Evaluation) -> None:
             *(counts["queries"], counts["query_groups"], PLURAL[document["relevance"]], counts["gallery"]),
             ", ".join(_with_interval(document, name) for name in ("map@10", "recall@10", "hit_rate@1", "micro_ap")),
         )
-    if document["class_f1"] is not None:
-        names = ("class_precision", "class_recall", "class_f1")
-        log.info("scenes of the test images: %s", ", ".join(_with_interval(document, name) for name in names))
+
+
+def _tell_threshold(document: dict[str, Any], evaluation: Evaluation) -> None:
+    learned = evaluation.threshold
     if learned.rule == "default":
         log.warning("threshold %.3f is evaluate.default_threshold: no validation pair to learn it from", learned.value)
         return

@@ -1,4 +1,4 @@
-"""Stage ``sift``, of studies alone: what is found without learning, by local features that agree on one geometry."""
+"""Stage ``sift``, of studies alone: matches images without learning, by local features that agree on one geometry."""
 
 import logging
 
@@ -30,26 +30,26 @@ def sift(
     images: int,
     chosen: list[str],
 ) -> None:
-    """Matches the images of known groups against the archive, and measure the lists as those of an encoder are."""
+    """Matches the images of known groups against the archive, and measures the lists as an encoder's are measured."""
     manifest, groundtruth = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     seed = protocol.seed
-    neighbours = _neighbours(archive, source, _asked(groundtruth, protocol.queries), k=k, seed=seed)
+    neighbours = _neighbours(archive, source, _query_ids(groundtruth, protocol.queries), k=k, seed=seed)
     evaluation = protocol.evaluate(archive["image_id"].to_numpy(dtype=object), None, neighbours, groundtruth)
     write_evaluation(paths.reports, evaluation, None)
-    asked = take(manifest, chosen) if chosen else choose(archive, count=images, seed=seed)
-    found = measure_local(asked, archive, source, groundtruth, seed=seed, progress=tqdm)
-    write_json(paths.reports / "robustness.json", document(found, seed=seed))
+    originals = take(manifest, chosen) if chosen else choose(archive, count=images, seed=seed)
+    ranks = measure_local(originals, archive, source, groundtruth, seed=seed, progress=tqdm)
+    write_json(paths.reports / "robustness.json", document(ranks, seed=seed))
 
 
-def _asked(groundtruth: pd.DataFrame, queries: str) -> list[str]:
-    """Images whose lists the metrics or the threshold need: labelled ones, by default without those that train."""
+def _query_ids(groundtruth: pd.DataFrame, queries: str) -> list[str]:
+    """Lists the images whose neighbours the evaluation needs: labelled ones, by default not those of train."""
     known = groundtruth["split"].notna() & ((queries == "all") | (groundtruth["split"] != "train"))
     return groundtruth.loc[known, "image_id"].tolist()
 
 
-def _neighbours(archive: pd.DataFrame, source: ReducedImages, asked: list[str], *, k: int, seed: int) -> pd.DataFrame:
+def _neighbours(archive: pd.DataFrame, source: ReducedImages, queries: list[str], *, k: int, seed: int) -> pd.DataFrame:
     files = archive.set_index("image_id")
 
     def read(image_id: str) -> NDArray[np.uint8]:
@@ -58,7 +58,7 @@ def _neighbours(archive: pd.DataFrame, source: ReducedImages, asked: list[str], 
 
     gallery = build_gallery(archive["image_id"].tolist(), read, seed=seed, progress=tqdm)
     log.info("%d images described", len(archive))
-    return local_neighbours(asked, read, gallery, k=k, progress=tqdm)
+    return local_neighbours(queries, read, gallery, k=k, progress=tqdm)
 
 
 if __name__ == "__main__":

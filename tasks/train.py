@@ -1,8 +1,9 @@
-"""Stage train: an encoder for this archive, trained on its images or as its backbone comes."""
+"""Stage ``train``: makes an encoder for this archive, trained on its images or as its backbone comes."""
 
 import hashlib
 import logging
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from cbir.archive.manifest import accessions_of
 from cbir.encoders.devices import keep_memory
-from cbir.encoders.encoder import build_encoder
+from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.encoders.layers import Pooling, WhiteningKind
 from cbir.encoders.preprocess import Resize
 from cbir.errors import UserError
@@ -45,7 +46,7 @@ def train(
     whitening: WhiteningKind,
     settings: Settings,
 ) -> None:
-    """Writes the encoder, its configuration, its history, and what it says of the images of val and test."""
+    """Writes the encoder, its configuration, its history, and its predictions for the images of val and test."""
     keep_memory()
     weights = _local(weights, paths.weights)
     images = read_training(paths.training)
@@ -62,31 +63,21 @@ def train(
         seed=settings.seed,
     )
     start = {"method": method, "weights": _identity(weights), "seed": settings.seed}
-    key = checkpoint_key(
-        {**start, **_lasting(settings), **asdict(encoder.config), "longest_side": longest_side}, paths.training
-    )
-    checkpoints = paths.store / "checkpoints" / key
+    ingredients = start | _lasting(settings) | asdict(encoder.config) | {"longest_side": longest_side}
+    checkpoints = paths.store / "checkpoints" / checkpoint_key(ingredients, paths.training)
     reduced = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     log.info("%s, %s from %s, on %d images", method, backbone, start["weights"], len(images))
     trained = train_encoder(
         encoder, images, reduced, method=method, settings=settings, checkpoints=checkpoints, progress=tqdm
     )
     fit_whitening(encoder, images, reduced, kind=whitening, settings=settings)
-    learned = {"accessions": accessions_of(images["path"])} if trained.epochs or whitening != "none" else {}
-    encoder.config = replace(encoder.config, training=start | learned | _facts(trained, settings))
-    with writing_folder(paths.encoder) as folder:
-        encoder.save(folder)
-        write_parquet(folder / "history.parquet", trained.history)
-        write_parquet(folder / "predictions.parquet", trained.predictions)
+    encoder.config = replace(encoder.config, training=start | _facts(trained, settings, whitening, images["path"]))
+    _write(paths.encoder, encoder, trained)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    log.info(
-        "%s: %d-dimensional embeddings, epoch %d of %d",
-        *(paths.encoder, encoder.dimension, *_epochs(trained)),
-    )
 
 
 def _local(weights: str, folder: Path) -> str:
-    """Returns the path of weights that are a file, which lies in ``folder`` so that DVC sees when it changes."""
+    """Returns the path of a file of weights; it has to lie in ``folder``, for DVC to see when it changes."""
     if weights in ("none", "pretrained"):
         return weights
     path = folder / weights
@@ -96,28 +87,35 @@ def _local(weights: str, folder: Path) -> str:
 
 
 def _identity(weights: str) -> str:
-    """What the weights are, wherever the file lies."""
+    """Names the weights by their content, wherever the file lies."""
     if weights in ("none", "pretrained"):
         return weights
     return f"sha256:{hashlib.sha256(Path(weights).read_bytes()).hexdigest()}"
 
 
 def _lasting(settings: Settings) -> dict[str, Any]:
-    """Returns the settings that leave a trace in the result; how many trained together only where they were several."""
+    """Returns the settings that leave a trace in the result, among them the number of ranks if there are several."""
     apart = ("workers", "devices", "nodes", "strategy")
     values = {name: value for name, value in asdict(settings).items() if name not in apart}
     return values | ({"ranks": settings.ranks} if settings.ranks > 1 else {})
 
 
-def _facts(trained: Trained, settings: Settings) -> dict[str, Any]:
+def _facts(trained: Trained, settings: Settings, whitening: WhiteningKind, paths: Iterable[str]) -> dict[str, Any]:
+    """Returns what an encoder's configuration says of its training on the images at ``paths``."""
+    learned = {"accessions": accessions_of(paths)} if trained.epochs or whitening != "none" else {}
     if not trained.epochs:
-        return {}  # so that an untrained encoder is the same whatever the settings of a training are
+        return learned  # an untrained encoder is the same whatever the settings of a training are
     counts = {name: value for name, value in vars(trained).items() if name not in ("history", "predictions")}
-    return {"settings": _lasting(settings)} | counts
+    return learned | {"settings": _lasting(settings)} | counts
 
 
-def _epochs(trained: Trained) -> tuple[int, int]:
-    return trained.best_epoch, trained.epochs
+def _write(folder: Path, encoder: Encoder, trained: Trained) -> None:
+    with writing_folder(folder) as temporary:
+        encoder.save(temporary)
+        write_parquet(temporary / "history.parquet", trained.history)
+        write_parquet(temporary / "predictions.parquet", trained.predictions)
+    epochs = (trained.best_epoch, trained.epochs)
+    log.info("%s: %d-dimensional embeddings, epoch %d of %d", folder, encoder.dimension, *epochs)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ FILE = "durations.sqlite"
 
 
 def remember(root: Path, outcome: Outcome) -> None:
-    """Keep the seconds of a stage that ran in a workspace."""
+    """Keeps the seconds of a stage that ran in a workspace."""
     if outcome.ran:
         _store(root).put_many([(outcome.key, str(outcome.seconds).encode("ascii"))])
 
 
 def recall(root: Path, outcome: Outcome) -> float | None:
-    """The seconds that a stage ran on these inputs, in whichever workspace; None where nobody knows any more."""
+    """Returns the seconds that a stage ran on these inputs, in any workspace; None if they are no longer known."""
     seconds = _store(root).get(outcome.key)
     return None if seconds is None else float(seconds)
 

@@ -1,4 +1,4 @@
-"""The Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
+"""Defines the Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +64,7 @@ def stage(
     hold: bool,
     unchanged: Outcome | None,
 ) -> State[Any]:
-    """Bring one stage up to date, unless it is; ends Cached, with the reason, where nothing had to run."""
+    """Brings one stage up to date; ends Cached, with the reason, if it did not have to run."""
     run_log = get_run_logger()
 
     def tell(level: int, text: str) -> None:
@@ -85,7 +85,7 @@ def stage(
     except StageError as error:
         recording.failed(name, error)
         if isinstance(error, StageInterruptedError):
-            tell(logging.WARNING, str(error).removeprefix(f"{name}: "))  # or nobody would know why it begins again
+            tell(logging.WARNING, str(error).removeprefix(f"{name}: "))  # or nobody would know why it starts again
             raise
         return Failed(message=str(error))
     if outcome.ran:
@@ -107,17 +107,17 @@ def pipeline(
     key: str = "",
     recorded: bool = True,
 ) -> State[Any]:
-    """Bring every stage up to date; those named in ``force`` run whether they have to or not.
+    """Brings every stage up to date; those named in ``force`` run whether they have to or not.
 
-    Its result (:func:`flows.pipeline.results.result_of`) is a list of Outcome, or a UserError where it could not begin.
+    Its result (:func:`flows.pipeline.results.result_of`) is a list of Outcome, or a UserError if it could not begin.
 
     Args:
         root: the workspace.
         targets: only these stages and what they need; none: all.
-        hold: stages that must not run: the flow fails where one would have to.
-        prefix: of the lines that a terminal shows.
-        key: by which MLflow knows this run; those with the same key share an MLflow run. Empty: the flow run's id.
-        recorded: in MLflow, where the workspace is tracked.
+        hold: stages that must not run: the flow fails if one would have to.
+        prefix: begins each line on the terminal.
+        key: identifies this run in MLflow; runs with the same key share an MLflow run. Empty: the flow run's id.
+        recorded: whether to record it in MLflow, if the workspace is tracked.
     """
     with announced():
         recording = Recording(root, (key or str(flow_run.id)) if recorded else "")
@@ -152,6 +152,11 @@ def _pipeline(
             wait_for=[runs[other] for other in needed],
             return_state=False,
         )
+    return _finish(runs, root, recording, running)
+
+
+def _finish(runs: dict[str, PrefectFuture[Any]], root: Path, recording: Recording, running: Running) -> State[Any]:
+    """Waits for the stages, publishes and keeps their outcomes, and returns the state of the flow."""
     try:
         wait(list(runs.values()))
     except BaseException:  # Ctrl-C or a termination signal: the threads that wait for the stages cannot be interrupted

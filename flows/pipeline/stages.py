@@ -1,4 +1,4 @@
-"""Stages of dvc.yaml brought up to date one by one: DVC decides and records, a process of its own does the work.
+"""Brings the stages of dvc.yaml up to date one by one: DVC decides and records, a separate process does the work.
 
 DVC alone knows whether a stage is up to date, can be restored, or has to run; `dvc repro` on the same files comes to
 the same result. The names used here that DVC does not document are why pyproject.toml pins its version.
@@ -32,7 +32,7 @@ from tasks.harness.settings import GRAPH, HERE
 from tasks.harness.stage import TEMPORARY
 from tasks.tracking.facts import Data, data_read, flatten
 
-# Importing DVC sets INFO: it would tell of every write to dvc.lock. See docs/upstream.md, DVC: log level on import.
+# Importing DVC sets INFO: it would log every write to dvc.lock. See docs/upstream.md, DVC: log level on import.
 logging.getLogger("dvc").setLevel(logging.WARNING)
 
 Tell = Callable[[int, str], None]
@@ -41,7 +41,7 @@ Tell = Callable[[int, str], None]
 class StageError(Exception):
     """A stage ended badly; the message is the one sentence that says what failed.
 
-    ``seconds`` is for how long it ran; None where it did not.
+    ``seconds`` says how long it ran; None if it did not run.
     """
 
     def __init__(self, message: str, seconds: float | None = None) -> None:
@@ -50,15 +50,15 @@ class StageError(Exception):
 
 
 class StageInterruptedError(StageError):
-    """Something outside broke (a network folder, a device): the same stage may well succeed when tried again."""
+    """Something outside broke (a network folder, a device): the same stage may well succeed on another try."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
-    ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache goes by it). Of a stage that
-    ran, ``data`` is what it read.
+    ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache uses it). ``data`` lists
+    what a stage that ran has read.
     """
 
     name: str
@@ -71,11 +71,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has before it.
+    """The stages of a run.
 
     Attributes:
         needs: the stages of dvc.yaml in an order in which they can run, each with those that it waits for.
-        unchanged: stages that are up to date and not to be forced, as is all that comes before them.
+        unchanged: stages that are up to date and not forced, like all that come before them.
     """
 
     needs: dict[str, list[str]]
@@ -83,10 +83,10 @@ class Plan:
 
 
 def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
-    """Read dvc.yaml, once for the whole run, and see what is up to date.
+    """Reads dvc.yaml, once for the whole run, and finds out what is up to date.
 
-    The .dvc files of data that was edited are brought up to date first, as `dvc repro` does, and data that is missing
-    is restored; each is told of. While another process works on the files this waits.
+    First it brings the .dvc files of edited data up to date, as `dvc repro` does, and restores missing data, and logs
+    each. It waits while another process works on the files.
 
     Args:
         force: stages to run even when they are up to date.
@@ -95,7 +95,7 @@ def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets:
         targets: only these stages and what they need; none: all.
 
     Raises:
-        UserError: dvc.yaml or params.yaml are not there or not valid, or no stage has a name in ``force``.
+        UserError: dvc.yaml or params.yaml is missing or not valid, or a name in ``force`` is no stage's.
     """
     try:
         return patiently(lambda: _plan(force, tell, root, targets), tell)
@@ -127,7 +127,7 @@ def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
 
 
 def _record(source: Stage) -> None:
-    """Bring a .dvc file up to date, or restore its data where some is missing."""
+    """Brings a .dvc file up to date, or restores its data if any is missing."""
     if all(out.exists for out in source.outs):
         source.reproduce()
         source.dump()
@@ -145,9 +145,9 @@ def bring_up_to_date(
     running: Running,
     prepare: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Bring one stage and its entry in dvc.lock up to date; run it only when nothing else will do.
+    """Brings one stage and its entry in dvc.lock up to date; runs it only if it cannot be restored.
 
-    While another process (a `dvc repro`, another flow) works on the stage's files this waits, and then finds the stage
+    It waits while another process (a `dvc repro`, another flow) works on the stage's files, and then finds the stage
     up to date.
 
     Args:
@@ -156,7 +156,7 @@ def bring_up_to_date(
         hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
         running: gets the stage's process.
-        prepare: called before the stage's process starts, and only then; no other run is at the stage's files.
+        prepare: called only before the stage's process starts, while no other run works on the stage's files.
 
     Raises:
         StageError: the stage's process failed, or the stage would have to run and is held.
@@ -174,7 +174,7 @@ def _bring_up_to_date(
         if reason == "unchanged":
             return Outcome(name, False, reason, 0.0, key_of(stage))
         if hold and reason is None:
-            # Anew, for looking into the run cache has put the present hashes in the place of the recorded ones.
+            # Loaded again, for the look into the run cache has replaced the recorded hashes with the present ones.
             raise StageError(_refusal(repo.stage.load_one(str(root / GRAPH), name)))
         started = time.monotonic()
         if reason:
@@ -190,7 +190,7 @@ def _bring_up_to_date(
 
 
 def _refusal(stage: PipelineStage) -> str:
-    """Why a stage that is held would have to run."""
+    """Says why a stage that is held would have to run."""
     names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
     return (
         f"{stage.name} would have to run, for {', '.join([*names[:3], *(['…'] if len(names) > 3 else [])])} changed, "
@@ -199,7 +199,7 @@ def _refusal(stage: PipelineStage) -> str:
 
 
 def _what(dep: Any) -> str:
-    """What has changed of a dependency: the file, or the names of params."""
+    """Names the change of a dependency: the file, or the params."""
     if not isinstance(dep, ParamsDependency):
         return str(dep)
     before, now = (dict(flatten(values or {})) for values in (dep.hash_info.value, dep.read_params()))
@@ -209,7 +209,7 @@ def _what(dep: Any) -> str:
 def _restore(
     stage: PipelineStage,
 ) -> Literal["unchanged", "restored from the cache", "restored from the run cache"] | None:
-    """How this stage came to be up to date without running; None when it has to run."""
+    """Restores a stage without running it, and says how; None if it has to run."""
     if not stage.changed():
         return "unchanged"
     if stage.changed_stage() or stage.changed_deps():
@@ -226,9 +226,7 @@ def _restore(
 
 
 def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> None:
-    """Run the stage.
-
-    Stage.reproduce removes old outputs, holds DVC's read and write locks on the files, saves and commits.
+    """Runs the stage by Stage.reproduce, which removes old outputs, locks the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released. See
     docs/upstream.md, DVC: own runner for a stage.
@@ -262,6 +260,6 @@ def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, 
 
 
 def _command(stage: PipelineStage) -> list[str]:
-    """The stage's command, run by the interpreter of this process, not whichever `python` is on the path."""
+    """Returns the stage's command with the interpreter of this process, not whichever `python` is on the path."""
     program, *rest = shlex.split(stage.cmd)
     return [sys.executable if program in ("python", "python3") else program, *rest]

@@ -15,7 +15,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended, and what it wrote to its outputs."""
+    """The exit code of a program, and the text that it wrote to its outputs."""
 
     code: int
     output: str
@@ -30,19 +30,19 @@ def run_limited(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Run a program without a shell, in a session of its own.
+    """Runs a program without a shell, in a session of its own.
 
-    Files take its outputs: a program that it leaves in the background holds nobody up then.
+    Its outputs go to files, so that a program that it leaves in the background holds nobody up.
 
     Args:
         words: the program and its arguments.
-        timeout: seconds; then it is killed, and all that it started.
+        timeout: seconds, after which it is killed with all that it started.
         given: its standard input.
         folder: its working directory; None: that of this process.
-        environment: variables beside those of this process.
+        environment: variables added to those of this process.
 
     Raises:
-        OSError: there is no such program, or it cannot be run.
+        OSError: the program does not exist or cannot be run.
         TimeoutError: it took longer.
     """
     variables = {**os.environ, **(environment or {})}
@@ -72,10 +72,10 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program's session, and those of its descendants that left it."""
-    left = psutil.Process(process.pid).children(recursive=True)
+    """Kills a program's session, and those of its descendants that left it."""
+    descendants = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGKILL)
-    for child in left:
+    for child in descendants:
         with suppress(psutil.NoSuchProcess):
             child.kill()
     process.wait()

@@ -13,10 +13,10 @@ log = logging.getLogger("flows")
 
 
 def tell_dvc(paths: Sequence[Path]) -> None:
-    """Put files and folders under DVC's care, each with a .dvc file of its own.
+    """Puts files and folders under DVC's care, each with a .dvc file of its own.
 
     Raises:
-        UserError: DVC will not take one.
+        UserError: DVC refuses a path.
     """
     try:
         patiently(lambda: _add(paths), log.log)
@@ -25,7 +25,7 @@ def tell_dvc(paths: Sequence[Path]) -> None:
 
 
 def require_own_files(source: Path) -> None:
-    """Checks that DVC would leave files alone that an accession shares with its source by hard links.
+    """Checks that DVC leaves the files alone that an accession shares with its source by hard links.
 
     A cache of hard links makes its files read-only, and an edit of the source would change what the cache keeps under
     the digest of the old content. The other kinds of cache have files of their own.
@@ -44,12 +44,12 @@ def require_own_files(source: Path) -> None:
 
 def _add(paths: Sequence[Path]) -> None:
     with open_repository(Path()) as repo:
-        repo.scm_context.quiet = True  # no advice on git for each
+        repo.scm_context.quiet = True  # no advice on git for each file
         repo.add([str(path) for path in paths])
 
 
 def adopt(archive: Path, weights: Path) -> None:
-    """Tell DVC of accessions that came by hand or by an import that was cut off, and of new checkpoints."""
+    """Puts accessions copied by hand or by an interrupted import, and new checkpoints, under DVC's care."""
     sources = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     sources += sorted(weights.glob("*.safetensors"))
     unknown = [path for path in sources if not path.with_name(f"{path.name}.dvc").exists()]

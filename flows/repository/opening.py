@@ -33,7 +33,7 @@ log = logging.getLogger("flows")
 
 
 def open_repository(root: Path) -> Repo:
-    """Open the workspace, to be used in a ``with``; it waits for the lock of another process."""
+    """Opens the workspace, to be used in a ``with``; waits for the lock of another process."""
     repo = Repo(str(root), _wait_for_lock=True)
     _drop_stale_locks(repo)
     repo.stage_cache = _RunCache(repo)
@@ -42,7 +42,7 @@ def open_repository(root: Path) -> Repo:
 
 @contextmanager
 def undisturbed(path: Path, root: Path) -> Iterator[None]:
-    """Keep stages that read or write below a path from running, in whichever process; waits for those that run."""
+    """Keeps stages that read or write below a path from running, in any process; waits for those that run."""
     with open_repository(root) as repo, ExitStack() as held:
         lock = partial(rwlock, repo.tmp_dir, repo.fs, "cbir refresh", [], [str(path.absolute())], False)
         patiently(lambda: held.enter_context(lock()), log.log)
@@ -50,7 +50,7 @@ def undisturbed(path: Path, root: Path) -> Iterator[None]:
 
 
 def patiently(work: Callable[[], Result], tell: Callable[[int, str], None]) -> Result:
-    """Do what needs locks of DVC's, as soon as no other process holds them; tells once what it waits for."""
+    """Does work that needs DVC's locks as soon as no other process holds them; says once what it waits for."""
     silent = True
     while True:
         try:
@@ -64,7 +64,7 @@ def patiently(work: Callable[[], Result], tell: Callable[[int, str], None]) -> R
 
 
 class _RunCache(StageCache):
-    """DVC's run cache for a workspace anywhere; DVC's own takes the working directory for the workspace.
+    """DVC's run cache for a workspace in any place; DVC's own takes the working directory for the workspace.
 
     See docs/upstream.md, DVC: run cache outside the working directory.
     """
@@ -78,16 +78,16 @@ class _RunCache(StageCache):
 
 
 def key_of(stage: PipelineStage) -> str:
-    """Hash what a stage is run on: the same for the same command, params and contents of files, in any workspace."""
+    """Hashes the inputs of a stage: the same for the same command, params and contents of files, in any workspace."""
     return str(_get_cache_hash(to_single_stage_lockfile(stage), key=True))
 
 
 def _drop_stale_locks(repo: Repo) -> None:
-    """Remove what a killed process left in DVC's table of read and write locks and DVC itself would not see.
+    """Removes entries of killed processes from DVC's table of read and write locks if DVC would keep them.
 
-    DVC drops entries whose process is gone, but takes a process for the owner that merely got the same number later;
-    one that began after the table was last written owns nothing in it. See docs/upstream.md, DVC: lock of a reused
-    process number.
+    DVC drops entries whose process is gone, but takes a later process with the same number for the owner; a process
+    that began after the table was last written owns nothing in it. See docs/upstream.md, DVC: lock of a reused process
+    number.
     """
     table = Path(repo.tmp_dir) / RWLOCK_FILE
     with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):
@@ -110,7 +110,7 @@ def _owns(pid: int, written: float) -> bool:
 
 
 class _WholeFiles:
-    """A file system as DVC uses it for the table: written whole or not at all, and not there if a kill cut it off."""
+    """A file system for the table that writes files whole or not at all and hides damaged ones."""
 
     def __init__(self, fs: Any) -> None:
         self._fs = fs

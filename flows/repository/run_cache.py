@@ -1,4 +1,4 @@
-"""Asks DVC's run cache why a stage cannot be restored.
+"""Finds out from DVC's run cache why a stage cannot be restored.
 
 The names used here that DVC does not document are why pyproject.toml pins its version.
 """
@@ -30,14 +30,14 @@ class _Run:
 
 
 def differing_files(name: str, *, root: Path) -> list[str] | None:
-    """Name the files of a stage that differ from those of the most similar run with the same params that DVC remembers.
+    """Names the files of a stage that differ from the most similar run with the same params in DVC's run cache.
 
     Args:
-        name: of a stage whose files are all there, for what comes before it is up to date.
+        name: a stage whose input files all exist, because the stages before it are up to date.
         root: the workspace.
 
     Returns:
-        Paths; none where DVC remembers such a run but has lost what it made. None: it remembers none with these params.
+        Paths; an empty list if DVC remembers such a run but has lost its outputs; None if it remembers no such run.
     """
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)

@@ -71,7 +71,7 @@ def load_preset(name: str) -> Preset:
     """Returns a preset by its name.
 
     Raises:
-        UserError: there is none of this name, or its file is not as it must be.
+        UserError: no preset has this name, or its file is not valid.
     """
     names = preset_names()
     if name not in names:
@@ -80,17 +80,20 @@ def load_preset(name: str) -> Preset:
     entries = read_yaml(path)
     if unknown := [entry for entry in entries if entry not in ENTRIES]:
         raise UserError(f"{path}: {unknown[0]} is no part of a preset; its parts are {', '.join(ENTRIES)}")
-    description = entries.get("description")
-    if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
-        raise UserError(f"{path}: description must be a line of text, is {description!r}")
     return Preset(
         name=name,
-        description=description.strip(),
+        description=_line(entries.get("description"), path),
         params=_flat(entries.get("params"), f"{path}: params"),
         published=_numbers(entries.get("published"), f"{path}: published"),
         quick=_flat(entries.get("quick"), f"{path}: quick"),
         graph=_stages(entries.get("stage"), path),
     )
+
+
+def _line(description: Any, preset: Path) -> str:
+    if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
+        raise UserError(f"{preset}: description must be a line of text, is {description!r}")
+    return description.strip()
 
 
 def _stages(name: Any, preset: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Prefect flow of a study: the pipeline once a preset, each in a workspace of its own, and one table of all."""
+"""Defines the Prefect flow of a study: the pipeline once a preset, each in its own workspace, and one table of all."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ log = logging.getLogger("flows")
 
 @flow(name="study", validate_parameters=False)
 def study(plans: Sequence[Plan]) -> State[Any]:
-    """Run every plan, compare their results, and write the table; a plan that fails becomes a row that says why."""
+    """Runs every plan, compares the results and writes the table; a plan that fails becomes a row that says why."""
     began, paths = time.time(), load_paths(read_yaml(PARAMS))
     shared = pipeline.with_options(flow_run_name="archive")(targets=archive_stages(paths), return_state=True)
     if not shared.is_completed():
@@ -64,15 +64,15 @@ def _record(whole: Study) -> None:
 
 
 def _note(plans: Sequence[Plan]) -> str:
-    """What is the same for all rows and not as the systems are: readers must not take it for them."""
+    """Names the settings that all rows share, for readers not to take their effect for that of a preset."""
     words = [QUICK] if plans[0].quick else []
     if plans[0].assignments:
-        words.append(f"Set over every preset: {', '.join(plans[0].assignments)}.")
+        words.append(f"Set on top of every preset: {', '.join(plans[0].assignments)}.")
     return " ".join(words)
 
 
 def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
-    """Bring the workspace of a plan up to date; the row of it, and what MLflow is told."""
+    """Brings the workspace of a plan up to date; returns its row of the table and its record in MLflow."""
     root = plan.root(paths)
     outcomes: list[Outcome] = []
     try:
@@ -127,7 +127,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _first(seconds: dict[str, float], stages: Sequence[str]) -> float | None:
-    """The seconds of the first of these stages that ran, here or elsewhere."""
+    """Returns the seconds of the first of these stages that ran, here or elsewhere."""
     return next((seconds[name] for name in stages if name in seconds), None)
 
 

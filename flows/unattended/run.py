@@ -22,7 +22,7 @@ from flows.workspace.exclusive import BusyError, hold_workspace
 from tasks.harness.settings import PARAMS, is_tracked, load_section, read_yaml
 from tasks.harness.stage import no_space
 
-PROMOTED = ("images", "groundtruth.accessions", "train")  # what a promotion sets in params.yaml
+PROMOTED = ("images", "groundtruth.accessions", "train")  # the sections that a promotion sets in params.yaml
 
 terminal = logging.getLogger("flows")
 
@@ -50,11 +50,11 @@ class Done:
 
     Attributes:
         message: one sentence for people.
-        outcomes: of its stages.
+        outcomes: those of its stages.
         landed: names of the accessions that it brought in.
-        news: what to notify of; None: nothing.
+        news: for the notification; None: there is nothing to notify of.
         reports: files to keep with the MLflow run.
-        changed: whether anything in the workspace may be other than before.
+        changed: whether anything in the workspace may have changed.
     """
 
     message: str
@@ -70,7 +70,7 @@ class RunError(Exception):
 
 
 def tell(level: int, text: str, *words: Any) -> None:
-    """A line for the run's page in Prefect and for the terminal."""
+    """Logs a line to the run's page in Prefect and to the terminal."""
     line = visible_lines(text % words if words else text)
     get_run_logger().log(level, "%s", line)
     terminal.log(level, "%s", line)
@@ -79,12 +79,12 @@ def tell(level: int, text: str, *words: Any) -> None:
 def unattended(
     what: str, work: Callable[[], Done], *, wait: bool, settled: Callable[[], None] = lambda: None
 ) -> State[Any]:
-    """Does the work of the present flow run, alone in this workspace, and see to all that follows from it.
+    """Does the work of the present flow run, alone in this workspace, and all that follows from it.
 
     Args:
-        what: the command that it is.
-        wait: for another run to end; else this one ends at once, as skipped.
-        settled: called when all has been recorded and told of.
+        what: the command, such as ``refresh``.
+        wait: whether to wait for another run to end; if not, this one ends at once, as skipped.
+        settled: called when all is recorded and notified.
     """
     try:
         with hold_workspace(what, wait=wait), announced():

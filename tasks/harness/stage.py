@@ -1,4 +1,4 @@
-"""How a stage runs as a process: settings in, files out, a log, and one sentence when something is wrong."""
+"""Runs a stage as a process: settings in, files out, a log, and one sentence when something is wrong."""
 
 import errno
 import json
@@ -20,16 +20,16 @@ from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
-TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage may well succeed when tried again
+TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage may well succeed on another try
 
 
 def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoReturn:
     """Runs a stage as a process: settings in, files out; one sentence and an exit code that is not 0 when it fails.
 
-    The exit code is TEMPORARY for what may well go better next time.
+    The exit code is TEMPORARY for an error that may be gone on the next try.
 
     Args:
-        helper: this process helps another one that runs the stage too: that one tells and records.
+        helper: this process helps another one that runs the stage too, and leaves logging and recording to it.
     """
     die_with_parent()
     name = function.__name__
@@ -53,7 +53,7 @@ def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoRet
 
 
 def _sentence(error: Exception) -> tuple[str, int]:
-    """What to tell the user, and the exit code that goes with it."""
+    """Returns the sentence for the user, and the exit code that goes with it."""
     if isinstance(error, UserError):
         return str(error), USER_ERROR
     if is_full_disk(error):
@@ -66,20 +66,20 @@ def _sentence(error: Exception) -> tuple[str, int]:
 
 
 def no_space() -> str:
-    """What to tell the user when the disk of the workspace is full."""
+    """Returns the sentence for a user whose workspace has no space left on its disk."""
     return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again"
 
 
 def _inputs(stage: str) -> dict[str, Any]:
-    """What tells whether an input of the stage was edited: its params, and size, time and inode of each file."""
+    """Returns the state of the stage's inputs, which an edit changes: params, and size, time and inode of each file."""
     values, paths = dependencies(stage)
-    found: dict[str, Any] = {f"{PARAMS} ({name})": value for name, value in values.items()}
+    state: dict[str, Any] = {f"{PARAMS} ({name})": value for name, value in values.items()}
     for path in paths:
         for file in _files(path):
             with suppress(FileNotFoundError):
                 status = file.stat()
-                found[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
-    return found
+                state[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
+    return state
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -99,13 +99,13 @@ def _require_same_inputs(stage: str, before: dict[str, Any], after: dict[str, An
 
 
 def _start_log(stage: str, *, helper: bool) -> logging.Logger:
-    """Logs records go to the process that runs the pipeline, where there is one (its pipe is named by CBIR_LOG_FD)."""
+    """Sends log records to the process that runs the pipeline, by the pipe in CBIR_LOG_FD, or else to stderr."""
     pipe = os.environ.pop("CBIR_LOG_FD", None)
     handler = logging.StreamHandler(os.fdopen(int(pipe), "w", buffering=1) if pipe else sys.stderr)
     handler.setFormatter(_JsonLines() if pipe else VisibleFormatter(f"{stage}: %(message)s"))
     for package in ("cbir", "tasks", "__main__"):
         logger = logging.getLogger(package)
-        logger.setLevel(logging.ERROR if helper else logging.INFO)  # the process that it helps tells the rest
+        logger.setLevel(logging.ERROR if helper else logging.INFO)  # the process that it helps logs the rest
         logger.addHandler(handler)
     return logging.getLogger("tasks")
 
@@ -116,9 +116,9 @@ class _JsonLines(VisibleFormatter):
 
 
 def die_with_parent() -> None:
-    """Ends this process when the one that started it has died: an orphan would write what a new run writes too.
+    """Ends this process when its parent has died: an orphan would write the files that a new run writes too.
 
-    That one gives its number in CBIR_PARENT: it may have died before this process had got as far as to ask for it.
+    The parent gives its number in CBIR_PARENT, for it may have died before this process could ask for it.
     """
     parent = int(os.environ.pop("CBIR_PARENT", os.getppid()))
 
@@ -131,9 +131,9 @@ def die_with_parent() -> None:
 
 
 def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
-    """Records the stage in MLflow, in a process of its own, so that nothing of MLflow can reach or break a stage.
+    """Records the stage in MLflow, in a process of its own, so that MLflow cannot break a stage.
 
-    With CBIR_TRACKING=later the process that runs the pipeline sees to it, for all stages at once.
+    With CBIR_TRACKING=later the process that runs the pipeline records all stages at once.
     """
     if os.environ.get("CBIR_TRACKING") == "later" or not is_tracked():
         return

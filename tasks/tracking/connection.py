@@ -19,18 +19,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-RUN_LINE = "MLflow run: "  # and the id: the one line on stdout
-
-
+RUN_LINE = "MLflow run: "  # and the id: the only line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
-
-
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
-
-
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
-
-
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -87,7 +79,7 @@ def web_application() -> Any:
 
 
 def load_mlflow() -> None:
-    """Spends the seconds that MLflow takes to load."""
+    """Loads MLflow, which takes seconds."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     importlib.import_module("mlflow")
 
@@ -96,8 +88,8 @@ def load_mlflow() -> None:
 def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient", str]]:
     """Yields a client and the experiment's id, under a lock.
 
-    Of two processes that create the database at once one dies (https://github.com/mlflow/mlflow/issues/19299), and two
-    that look for the pipeline's run create two.
+    Without the lock, one of two processes that create the database at once would die
+    (https://github.com/mlflow/mlflow/issues/19299), and two that look for the pipeline's run would create it twice.
     """
     load_mlflow()
     database = re.fullmatch(r"sqlite:///(.+)", tracking.uri)
@@ -116,7 +108,7 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
 
 
 def prepare_database(tracking: Tracking, paths: Paths) -> None:
-    """Creates MLflow's database and experiment where they are not there."""
+    """Creates MLflow's database and experiment where they are missing."""
     with connection(tracking, paths):
         pass
 
@@ -124,13 +116,13 @@ def prepare_database(tracking: Tracking, paths: Paths) -> None:
 def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, *, began: float) -> "Run":
     """Returns the MLflow run of the pipeline run.
 
-    A process's number is given again after its end: a run that is older than the process belongs to another one.
+    Process numbers are reused: a run older than the process belongs to an earlier process with the same number.
     """
     since = int((pipeline.began - 5) * 1000)  # clocks are set now and then
     query = f"tags.{PIPELINE} = '{pipeline.key}' AND attributes.start_time >= {since}"
-    found = client.search_runs([experiment], query, max_results=1)
-    if found:
-        return found[0]
+    runs = client.search_runs([experiment], query, max_results=1)
+    if runs:
+        return runs[0]
     tags = {PIPELINE: pipeline.key, "mlflow.source.name": pipeline.command, "mlflow.source.type": "LOCAL"}
     commit = read_commit()
     if commit:
@@ -144,5 +136,5 @@ def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, 
 
 def sentence_of(error: Exception) -> str:
     """Returns an error's message in one line."""
-    words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the statement behind it tells a user nothing
+    words = " ".join(str(error).split()).partition(" [SQL:")[0]  # the SQL statement tells a user nothing
     return without_credentials(words or type(error).__name__)

@@ -48,12 +48,12 @@ class Ran:
 
 
 def data_read(stage: str, root: Path = HERE) -> list[Data]:
-    """Lists the data that a stage reads, imported or of other stages, as .dvc files and dvc.lock have it.
+    """Lists the data that a stage reads, imported or made by other stages, as recorded in .dvc files and dvc.lock.
 
-    The stage's own entry in dvc.lock is not asked: DVC writes it when the stage has ended.
+    The stage's own entry in dvc.lock is left out: DVC writes it when the stage has ended.
 
     Args:
-        stage: of dvc.yaml.
+        stage: a name in dvc.yaml.
         root: the workspace.
     """
     _, read = dependencies(stage, root)
@@ -73,9 +73,9 @@ def data_read(stage: str, root: Path = HERE) -> list[Data]:
     ]
 
 
-def _share_files(some: Iterable[Path], others: Iterable[Path]) -> bool:
-    """Tells whether a path on either side lies in, or is, a path on the other."""
-    return any(path.is_relative_to(other) or other.is_relative_to(path) for path in some for other in others)
+def _share_files(paths: Iterable[Path], others: Iterable[Path]) -> bool:
+    """Tells whether a path on either side is, or lies in, a path on the other."""
+    return any(path.is_relative_to(other) or other.is_relative_to(path) for path in paths for other in others)
 
 
 def _described_in(folder: Path, root: Path) -> list[Path]:
@@ -95,7 +95,7 @@ class Commit:
 def read_commit() -> Commit | None:
     """Reads the state of the code; None where there is no git, or no commit yet.
 
-    dvc.lock does not count as changed: it is, as soon as a stage has run.
+    dvc.lock does not count as changed: it changes whenever a stage has run.
     """
     sha = _git("rev-parse", "HEAD")
     if not sha:
@@ -122,9 +122,9 @@ def history(path: Path) -> list[tuple[str, float, int]]:
 
 
 def metrics_files(stage: str) -> list[Path]:
-    """Lists the files that dvc.yaml calls metrics of a stage and of those that it reads from, as far as they exist.
+    """Lists the files that dvc.yaml calls metrics of a stage and of those that it reads from, if they exist.
 
-    With the latter a run that only groups anew can be compared with others all the same.
+    With the latter, a run that only groups again can still be compared with others.
     """
     read = dependencies(stage)[1]
     others = [name for name in read_yaml(GRAPH)["stages"] if name != stage and _share_files(outputs(name), read)]
@@ -135,7 +135,7 @@ def metrics_files(stage: str) -> list[Path]:
 def numbers(path: Path) -> dict[str, float]:
     """Reads the numbers of a metrics file, nested ones with their section before a slash; null is left out.
 
-    The file's name comes first (``clean/files``), but for metrics.json, whose numbers are those of the whole run.
+    The file's name comes first (``clean/files``), except for metrics.json, whose numbers are those of the whole run.
     """
     prefix = "" if path.name == "metrics.json" else f"{path.stem}/"
     values: dict[str, float] = {}
@@ -146,7 +146,7 @@ def numbers(path: Path) -> dict[str, float]:
 
 
 def encoder_used(stage: str, paths: Paths) -> str | None:
-    """Reads the digest of the encoder that a stage works with: of its embeddings, or itself; None: it needs none."""
+    """Reads the digest of the encoder that a stage works with, itself or by its embeddings; None: it needs none."""
     touched = [*dependencies(stage)[1], *outputs(stage)]
     if _share_files([paths.embeddings], touched):
         schema = pq.read_schema(min(paths.embeddings.glob("part-*.parquet")))
@@ -155,13 +155,13 @@ def encoder_used(stage: str, paths: Paths) -> str | None:
 
 
 def trained_on(paths: Paths) -> list[str]:
-    """Reads the accessions of the training images: ``groundtruth.accessions``, or where it is empty all."""
+    """Reads the accessions of the training images: ``groundtruth.accessions``, or all if it is empty."""
     named = read_yaml(PARAMS)["groundtruth"]["accessions"]
     return named or accessions_of(pq.read_table(paths.manifest, columns=["path"])["path"].to_pylist())
 
 
 def metric_name(name: str) -> str:
-    """Turns ``map@10`` into ``map_at_10``: MLflow takes letters, digits and ``_-. /`` alone."""
+    """Turns ``map@10`` into ``map_at_10``: MLflow takes only letters, digits and ``_-. /``."""
     return re.sub(r"[^\w\-. /]", "_", name.replace("@", "_at_"))
 
 
@@ -175,7 +175,7 @@ def flatten(values: dict[str, Any], *, separator: str = ".", prefix: str = "") -
 
 
 def without_credentials(text: str) -> str:
-    """Takes user and password out of each address in a text."""
+    """Removes user and password from each address in a text."""
     return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
