@@ -187,7 +187,7 @@ def test_a_page_that_knows_a_deployment_neither_changes_nor_starts_it(
 ) -> None:
     _, address = servers["serve"]
     before = _deployments(address)
-    assert {one["name"] for one in before} == {"cbir"}
+    assert {entry["name"] for entry in before} == {"cbir"}
     tab.open(f"http://evil.example:{elsewhere}/")
     for deployment in before:
         steps = {"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "touch pwned"}}]}
@@ -203,7 +203,7 @@ def test_a_page_that_knows_a_deployment_neither_changes_nor_starts_it(
 def _deployments(address: str) -> list[dict[str, Any]]:
     """The deployments, and what a run of each would do."""
     kept = ("id", "name", "pull_steps", "entrypoint", "parameters", "job_variables", "work_pool_name")
-    return [{name: one[name] for name in kept} for one in ask(address, "/api/deployments/filter", {})]
+    return [{name: entry[name] for name in kept} for entry in ask(address, "/api/deployments/filter", {})]
 
 
 def test_the_pages_work_at_every_address_of_this_machine(servers: dict[str, tuple[str, str]], tab: Browser) -> None:

@@ -148,11 +148,11 @@ def test_i7_a_killed_stage_is_named_in_one_sentence(here: Workspace) -> None:
 @pytest.mark.parametrize("other", ["flow", pytest.param("dvc repro", marks=pytest.mark.heavy)])
 def test_i8_two_runs_at_once_run_each_stage_once(toy: Workspace, other: str) -> None:
     toy.replace("params.yaml", "first: {factor: 2, seconds: 0.0}", "first: {factor: 4, seconds: 3.0}")
-    one = toy.start(*toy.flow_words)
-    _wait_for(toy.folder / "out/half-first", one)
+    first = toy.start(*toy.flow_words)
+    _wait_for(toy.folder / "out/half-first", first)
     two = toy.start(*(toy.flow_words if other == "flow" else ["dvc", "repro"]))
-    outputs = [process.communicate(timeout=120)[0] for process in (one, two)]
-    assert one.returncode == 0, outputs[0]
+    outputs = [process.communicate(timeout=120)[0] for process in (first, two)]
+    assert first.returncode == 0, outputs[0]
     assert two.returncode == 0 or "busy" in outputs[1], outputs[1]
     assert sorted(toy.ran()) == sorted(STAGES)
     assert toy.is_clean()

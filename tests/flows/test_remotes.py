@@ -63,8 +63,8 @@ def _client(environment: dict[str, str]) -> Any:  # boto3 makes its types as it 
 
 
 def _keys(environment: dict[str, str], prefix: str) -> list[str]:
-    found = _client(environment).list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-    return [entry["Key"] for entry in found.get("Contents", [])]
+    listing = _client(environment).list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+    return [entry["Key"] for entry in listing.get("Contents", [])]
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def test_runs_are_recorded_in_postgresql_and_their_reports_in_s3(
     toy.replace("params.yaml", "reports: reports", "reports: out")
     done = toy.flow("--set", "second.factor=4")
     assert "did not record" not in done.stderr
-    found = json.loads(toy.command(sys.executable, "-c", LOOK, postgresql).stdout.splitlines()[-1])
-    assert found == [["FINISHED", "second, third", "4"]]
+    answer = json.loads(toy.command(sys.executable, "-c", LOOK, postgresql).stdout.splitlines()[-1])
+    assert answer == [["FINISHED", "second, third", "4"]]
     assert any(key.endswith("/artifacts/out/metrics.json") for key in _keys(s3, "mlflow/"))
     assert not (toy.folder / "mlruns").exists()
     assert not (toy.folder / "mlflow.db").exists()

@@ -29,16 +29,16 @@ class Server:
 
     def ask(self, path: str, **body: Any) -> list[dict[str, Any]]:
         """Returns the flow runs of a filter, the oldest first."""
-        found: list[dict[str, Any]] = []
+        runs: list[dict[str, Any]] = []
         while True:
-            page = json.dumps({**body, "limit": 200, "offset": len(found)}).encode()
+            page = json.dumps({**body, "limit": 200, "offset": len(runs)}).encode()
             headers = {"Content-Type": "application/json"}
             request = urllib.request.Request(f"{self._url}/{path}/filter", page, headers)
             with urllib.request.urlopen(request, timeout=60) as answer:
-                some = json.load(answer)
-            found += some
-            if not some:
-                return sorted(found, key=lambda one: one["start_time"] or one["created"])
+                batch = json.load(answer)
+            runs += batch
+            if not batch:
+                return sorted(runs, key=lambda run: run["start_time"] or run["created"])
 
     def refreshes(self) -> list[dict[str, Any]]:
         """The states of the refreshes that have begun."""
@@ -47,7 +47,7 @@ class Server:
 
     def ended(self, words: str) -> list[dict[str, Any]]:
         """Those that completed with these words."""
-        return [one for one in self.refreshes() if one["type"] == "COMPLETED" and words in (one["message"] or "")]
+        return [run for run in self.refreshes() if run["type"] == "COMPLETED" and words in (run["message"] or "")]
 
     def stages_run(self) -> Counter[str]:
         """How often each stage ran under Prefect; what was up to date is not counted."""
@@ -112,10 +112,10 @@ def test_what_lands_is_brought_in_once_by_two_servers_while_others_run_the_stage
         assert repro[1] == 0 or "busy" in repro[0] or "Unable to acquire lock" in repro[0], repro[0]
         said = run[0] + repro[0]
         _wait(lambda: server.ended("3 new images"))
-        told = len(server.ended("nothing landed"))
-        _wait(lambda: len(server.ended("nothing landed")) > told)
+        count = len(server.ended("nothing landed"))
+        _wait(lambda: len(server.ended("nothing landed")) > count)
         states = server.refreshes()
-        assert not {one["type"] for one in states} & {"FAILED", "CRASHED", "CANCELLED"}, states
+        assert not {state["type"] for state in states} & {"FAILED", "CRASHED", "CANCELLED"}, states
         assert len(server.ended("3 new images")) == 1
         stages = server.stages_run()
     for stage in ("clean", "embed", "index", "group"):

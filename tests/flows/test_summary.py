@@ -58,11 +58,11 @@ def test_it_tells_of_the_altered_copies_by_kind(paths: Paths) -> None:
 
 
 def test_the_summary_of_a_study_has_a_line_a_preset(paths: Paths) -> None:
-    one: dict[str, Any] = {"description": "", "command": ""}
+    common: dict[str, Any] = {"description": "", "command": ""}
     rows = [
-        Row(preset="simclr", metrics={"map@10": 0.5, "ci95": {"map@10": {"low": 0.4, "high": 0.6}}}, **one),
-        Row(preset="clip", failure="train: there are no captions", **one),
-        Row(preset="none", metrics={"map@10": None}, **one),
+        Row(preset="simclr", metrics={"map@10": 0.5, "ci95": {"map@10": {"low": 0.4, "high": 0.6}}}, **common),
+        Row(preset="clip", failure="train: there are no captions", **common),
+        Row(preset="none", metrics={"map@10": None}, **common),
     ]
     assert study_summary(rows, paths).splitlines()[:3] == [
         "simclr  map@10 0.500  (0.400 to 0.600)",

@@ -99,8 +99,8 @@ def test_both_uis_answer_at_the_printed_addresses_and_term_stops_them(workspace:
         while len(addresses) < 2:
             line = process.stdout.readline()
             assert line, "the servers ended"
-            if found := re.match(r"(MLflow|Prefect) +(http://\S+)", line):
-                addresses[found[1]] = found[2]
+            if match := re.match(r"(MLflow|Prefect) +(http://\S+)", line):
+                addresses[match[1]] = match[2]
         assert addresses["MLflow"].startswith(f"http://127.0.0.1:{ports[0]}/#/experiments/1/runs?")
         assert addresses["Prefect"] == f"http://127.0.0.1:{ports[1]}"
         for name, address in addresses.items():

@@ -26,7 +26,7 @@ def groups(**members: list[str]) -> pd.DataFrame:
 
 def neighbours(*pairs: tuple[str, str, float]) -> pd.DataFrame:
     """The table of neighbours of pairs and their cosine, each in both directions."""
-    rows = [pair for one, other, cosine in pairs for pair in ((one, other, cosine), (other, one, cosine))]
+    rows = [pair for image, other, cosine in pairs for pair in ((image, other, cosine), (other, image, cosine))]
     return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "similarity"])
 
 

@@ -89,11 +89,11 @@ def browser(profile: Path) -> Iterator[Browser]:
         process.wait(30)
 
 
-def _tab(told: Path) -> str:
+def _tab(log: Path) -> str:
     """The address at which the first tab is driven; the browser writes its port to a file once it is ready."""
     end = time.monotonic() + PATIENCE
-    while not (told.exists() and told.read_text().strip()):
+    while not (log.exists() and log.read_text().strip()):
         assert time.monotonic() < end, "chromium did not start"
         time.sleep(0.1)
-    with urllib.request.urlopen(f"http://127.0.0.1:{told.read_text().split()[0]}/json/list", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{log.read_text().split()[0]}/json/list", timeout=30) as answer:
         return next(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")

@@ -37,7 +37,10 @@ def multilingual_options(folder: Path) -> dict[str, Any]:
     from transformers import PreTrainedTokenizerFast, XLMRobertaConfig
 
     special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
-    pieces = [*((token, 0.0) for token in special.values()), *((one, -3.0) for one in "▁abcdefghijklmnopqrstuvwxyzéè")]
+    pieces = [
+        *((token, 0.0) for token in special.values()),
+        *((letter, -3.0) for letter in "▁abcdefghijklmnopqrstuvwxyzéè"),
+    ]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     ends = [("<s>", 0), ("</s>", 2)]
@@ -64,6 +67,6 @@ def photographs(count: int = 3, *, grey: bool = False) -> list[np.ndarray]:
     shapes = [(390 + 70 * n, 610 - 90 * n) for n in range(count)]
     coarse = [chance.integers(0, 256, (9, 13) if grey else (9, 13, 3), dtype=np.uint8) for _ in shapes]
     return [
-        cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC)
-        for one, (height, width) in zip(coarse, shapes, strict=True)
+        cv2.resize(feature, (width, height), interpolation=cv2.INTER_CUBIC)
+        for feature, (height, width) in zip(coarse, shapes, strict=True)
     ]

@@ -90,11 +90,11 @@ def _handler(state: DeepL) -> type[BaseHTTPRequestHandler]:
                 self._send(answer, json.dumps(message).encode())
             else:
                 texts = state.bodies[-1]["text"][: -1 if answer == "short" else None]
-                found = [
+                answers = [
                     {"detected_source_language": "FR", "text": english(text), "billed_characters": len(text)}
                     for text in texts
                 ]
-                self._send(200, json.dumps({"translations": found}).encode())
+                self._send(200, json.dumps({"translations": answers}).encode())
 
         def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)

@@ -67,7 +67,9 @@ def rows_of(
 
 def evil_rows() -> pd.DataFrame:
     """A group an evil text, which is the caption and part of a file name of each member."""
-    names = {text: [f"a/{place}{text.replace('/', '|')}{one}.jpg" for one in "xy"] for place, text in enumerate(EVIL)}
+    names = {
+        text: [f"a/{place}{text.replace('/', '|')}{suffix}.jpg" for suffix in "xy"] for place, text in enumerate(EVIL)
+    }
     groups = grouped(**{f"g{place}": tuple(paths) for place, paths in enumerate(names.values())})
     table = manifest(*(path for paths in names.values() for path in paths))
     return rows_of(groups, table, {path: text for text, paths in names.items() for path in paths})

@@ -42,7 +42,9 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     chance = np.random.default_rng(0)
     for image_id in IDS:
         reduced.put(image_id, chance.integers(0, 256, (48, 64), np.uint8))
-    write_manifest(where.manifest, [row("a/0.jpg", IDS[0]), *(row(f"b/{i}.jpg", one) for i, one in enumerate(IDS))])
+    write_manifest(
+        where.manifest, [row("a/0.jpg", IDS[0]), *(row(f"b/{i}.jpg", digest) for i, digest in enumerate(IDS))]
+    )
     build_encoder(backbone="timm/test_resnet", image_size=32).save(where.encoder)
     return where
 

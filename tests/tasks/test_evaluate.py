@@ -90,8 +90,8 @@ def test_what_a_classifier_predicted_for_test_images_is_measured(caplog: pytest.
     with caplog.at_level(logging.INFO):
         evaluate(paths, **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    found = [metrics[f"class_{name}"] for name in ("precision", "recall", "f1")]
-    assert found == pytest.approx([0.75, 0.75, 2 / 3], abs=1e-6)
+    figures = [metrics[f"class_{name}"] for name in ("precision", "recall", "f1")]
+    assert figures == pytest.approx([0.75, 0.75, 2 / 3], abs=1e-6)
     assert "scenes of the test images: class_precision 0.750" in caplog.text
 
 

@@ -70,11 +70,11 @@ def _from_scratch(paths: Paths) -> Paths:
     """The same archive in a workspace that remembers nothing."""
     fresh = Path("../fresh").resolve()
     shutil.rmtree(fresh, ignore_errors=True)
-    there = Paths(**{name: fresh / path for name, path in vars(paths).items()})
+    moved = Paths(**{name: fresh / path for name, path in vars(paths).items()})
     for name in ("raw", "reference", "encoder"):
-        shutil.copytree(getattr(paths, name), getattr(there, name), copy_function=os.link)
-    _run_stages(there)
-    return there
+        shutil.copytree(getattr(paths, name), getattr(moved, name), copy_function=os.link)
+    _run_stages(moved)
+    return moved
 
 
 def _land(paths: Paths, turn: int, chance: random.Random) -> tuple[list[tuple[str, str]], Counter[str]]:
@@ -123,17 +123,17 @@ def test_after_each_landing_all_is_as_from_scratch_and_the_report_names_every_pa
     for turn in range(landings):
         planted, hashes = _land(paths, turn, chance)
         half.write_bytes(b"half a file")
-        found = _look(paths, half)
-        assert [one.path for one in found.waiting] == ["half.jpg"]
+        seen = _look(paths, half)
+        assert [file.path for file in seen.waiting] == ["half.jpg"]
         now += timedelta(days=1) if turn != 2 * landings // 5 else timedelta(days=-40)  # the clock is set back once
-        made = take_in(found, paths.landing, paths.raw, now=now, guard=nullcontext)
+        made = take_in(seen, paths.landing, paths.raw, now=now, guard=nullcontext)
         landed += hashes
         if not made.arrivals:
             assert not hashes
             continue
         _run_stages(paths)
         arrived = report_arrivals(
-            paths, chosen_threshold=THRESHOLD, margin=0.01, longest_side=512, thumbnail_side=96, left=found.left
+            paths, chosen_threshold=THRESHOLD, margin=0.01, longest_side=512, thumbnail_side=96, left=seen.left
         )
         assert arrived is not None
         mark_reported(paths)

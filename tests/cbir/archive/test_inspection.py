@@ -49,11 +49,11 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 def test_a_sound_image_is_described_and_its_reduced_version_stored(tmp_path: Path) -> None:
     file = save(tmp_path / "a.png", NOISE)
     image_id = image_ids(file)[0]
-    found = inspector(tmp_path).inspect(Task(file))
+    inspected = inspector(tmp_path).inspect(Task(file))
     reduced = ReducedImages(tmp_path / "store", tmp_path, longest_side=64).read(image_id, "not read", 0)
     assert reduced.shape == (46, 64, 3)
     page = Page(image_id, 0, 140, 100, "PNG", "rgb8", "ok", None, perceptual_hash(reduced))
-    assert found == Inspection(image_id, [page], lasting=True)
+    assert inspected == Inspection(image_id, [page], lasting=True)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_is_not_to_be_used_is_told_with_its_reason_and_not_stored(
     tmp_path: Path, pixels: np.ndarray, status: str, reason: str
 ) -> None:
     file = save(tmp_path / "a.png", pixels)
-    found = inspector(tmp_path).inspect(Task(file))
-    (page,) = found.pages
+    inspected = inspector(tmp_path).inspect(Task(file))
+    (page,) = inspected.pages
     assert page.status == status
     assert page.reason is not None and page.reason.startswith(reason)
     assert (page.image_id, page.width, page.height, page.phash) == (
@@ -95,24 +95,24 @@ def test_a_bad_page_costs_itself_only(tmp_path: Path) -> None:
     file = tmp_path / "a.tif"
     pages = [Image.fromarray(page) for page in (NOISE, np.zeros((50, 50), np.uint8), NOISE[::-1, :, 0])]
     pages[0].save(file, save_all=True, append_images=pages[1:])
-    found = inspector(tmp_path).inspect(Task(file)).pages
-    assert [(page.page, page.status, page.mode) for page in found] == [
+    inspected = inspector(tmp_path).inspect(Task(file)).pages
+    assert [(page.page, page.status, page.mode) for page in inspected] == [
         (0, "ok", "rgb8"),
         (1, "blank", "grey8"),
         (2, "ok", "grey8"),
     ]
-    assert [page.image_id for page in found] == image_ids(file, pages=3)
+    assert [page.image_id for page in inspected] == image_ids(file, pages=3)
     assert stored(tmp_path) == 2
 
 
 def test_a_copy_of_a_known_file_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = save(tmp_path / "a.png", NOISE)
-    found = inspector(tmp_path).inspect(Task(file))
+    inspected = inspector(tmp_path).inspect(Task(file))
     Store(tmp_path / "store" / "inspections.sqlite").put_many(
-        [(RULES.key(image_ids(file)[0]), encode_pages(found.pages))]
+        [(RULES.key(image_ids(file)[0]), encode_pages(inspected.pages))]
     )
     monkeypatch.setattr(inspection, "open_image", None)
-    assert inspector(tmp_path).inspect(Task(file)) == found
+    assert inspector(tmp_path).inspect(Task(file)) == inspected
     with pytest.raises(TypeError):  # other rules: it would have to be decoded
         inspector(tmp_path, replace(RULES, min_side=33)).inspect(Task(file))
 
@@ -121,15 +121,15 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
     file.touch()
     os.truncate(file, RULES.max_bytes + 1)
-    found = inspector(tmp_path).inspect(Task(file))
-    assert (found.image_id, found.pages[0].status) == (None, "unsupported")
-    assert found.pages[0].reason == "its 10_000_001 bytes are more than max_bytes (10_000_000) allows"
+    inspected = inspector(tmp_path).inspect(Task(file))
+    assert (inspected.image_id, inspected.pages[0].status) == (None, "unsupported")
+    assert inspected.pages[0].reason == "its 10_000_001 bytes are more than max_bytes (10_000_000) allows"
 
 
 def test_a_file_that_has_vanished_is_told_and_tried_again_next_time(tmp_path: Path) -> None:
-    found = inspector(tmp_path).inspect(Task(tmp_path / "gone.jpg"))
+    inspected = inspector(tmp_path).inspect(Task(tmp_path / "gone.jpg"))
     reason = "the file cannot be read: No such file or directory"
-    assert found == Inspection(None, [Page(None, status="corrupt", reason=reason)], lasting=False)
+    assert inspected == Inspection(None, [Page(None, status="corrupt", reason=reason)], lasting=False)
 
 
 def test_a_file_that_vanishes_half_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,8 +142,8 @@ def test_a_file_that_vanishes_half_way_is_told(tmp_path: Path, monkeypatch: pyte
         return pages
 
     monkeypatch.setattr(Inspector, "_look", look_and_remove)
-    found = inspector(tmp_path).inspect(Task(file))
-    assert (found.image_id, found.lasting, found.pages[0].status) == (None, False, "corrupt")
+    inspected = inspector(tmp_path).inspect(Task(file))
+    assert (inspected.image_id, inspected.lasting, inspected.pages[0].status) == (None, False, "corrupt")
 
 
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +156,9 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, monkeypatc
         return pages
 
     monkeypatch.setattr(Inspector, "_look", look_and_change)
-    found = inspector(tmp_path).inspect(Task(file))
-    assert found.pages[0].reason == "the file was changed while it was read; run again"
-    assert not found.lasting
+    inspected = inspector(tmp_path).inspect(Task(file))
+    assert inspected.pages[0].reason == "the file was changed while it was read; run again"
+    assert not inspected.lasting
 
 
 def test_want_of_memory_is_told_and_tried_again_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +166,9 @@ def test_want_of_memory_is_told_and_tried_again_next_time(tmp_path: Path, monkey
         raise MemoryError
 
     monkeypatch.setattr(Inspector, "_look", look)
-    found = inspector(tmp_path).inspect(Task(save(tmp_path / "a.png", NOISE)))
-    assert found.pages[0].reason == "decoding it needs more memory than this machine gives to one process"
-    assert not found.lasting
+    inspected = inspector(tmp_path).inspect(Task(save(tmp_path / "a.png", NOISE)))
+    assert inspected.pages[0].reason == "decoding it needs more memory than this machine gives to one process"
+    assert not inspected.lasting
 
 
 def test_the_perceptual_hash_is_that_of_imagehash_for_grey_and_colour() -> None:

@@ -61,9 +61,9 @@ def test_links_never_lead_out_of_the_archive_nor_to_folders(tmp_path: Path) -> N
     (archive / "a" / "cycle").symlink_to(archive)
     (archive / "a" / "broken.jpg").symlink_to(archive / "a" / "nowhere.jpg")
     (archive / "linked accession").symlink_to(outside.parent)
-    found = {entry.path: (entry.readable, entry.problem) for entry in list_archive(archive).entries}
+    listed = {entry.path: (entry.readable, entry.problem) for entry in list_archive(archive).entries}
     out = (False, "it is a link that leads out of the archive; put the file itself here")
-    assert found == {
+    assert listed == {
         "a/x.jpg": (True, ""),
         "a/inside.jpg": (True, ""),
         "a/out.jpg": out,

@@ -9,26 +9,26 @@ from cbir.arrivals.changes import Arrivals, baseline_of, find_arrivals, group_ch
 from tests.support.arrivals import arrivals, groups, manifest, neighbours
 
 
-def rows(found: Arrivals) -> list[tuple[str, str, str | None, bool]]:
-    table = found.pairs.astype(object).where(found.pairs.notna(), None)
+def rows(arrived: Arrivals) -> list[tuple[str, str, str | None, bool]]:
+    table = arrived.pairs.astype(object).where(arrived.pairs.notna(), None)
     return list(table[["file", "finding", "other_file", "look"]].itertuples(index=False, name=None))
 
 
 def test_a_near_duplicate_is_named_with_similarity_and_the_group_that_it_founds() -> None:
     after = manifest("a/1", "a/2", "a/3", "b/4")
-    found = arrivals(after, groups(**{"a/1": ["a/1", "b/4"]}), neighbours(("b/4", "a/1", 0.98)))
-    assert rows(found) == [("b/4", "near-duplicate", "a/1", False)]
-    assert found.pairs["similarity"].tolist() == [0.98]
-    assert found.pairs["group"].tolist() == ["founds"]
-    assert found.pairs["page"].tolist() == [1]
-    assert (found.files, found.rejected, found.count("near-duplicate"), found.doubtful) == (1, 0, 1, 0)
+    arrived = arrivals(after, groups(**{"a/1": ["a/1", "b/4"]}), neighbours(("b/4", "a/1", 0.98)))
+    assert rows(arrived) == [("b/4", "near-duplicate", "a/1", False)]
+    assert arrived.pairs["similarity"].tolist() == [0.98]
+    assert arrived.pairs["group"].tolist() == ["founds"]
+    assert arrived.pairs["page"].tolist() == [1]
+    assert (arrived.files, arrived.rejected, arrived.count("near-duplicate"), arrived.doubtful) == (1, 0, 1, 0)
 
 
 def test_all_members_of_a_group_are_named_also_those_in_no_list_and_it_joins_the_group_that_was_there() -> None:
     before, now = groups(**{"a/1": ["a/1", "a/2"]}), groups(**{"a/1": ["a/1", "a/2", "b/4"]})
-    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", 0.98)), before)
-    assert rows(found) == [("b/4", "near-duplicate", "a/1", False), ("b/4", "near-duplicate", "a/2", False)]
-    assert found.pairs["group"].tolist() == ["joins", "joins"]
+    arrived = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", 0.98)), before)
+    assert rows(arrived) == [("b/4", "near-duplicate", "a/1", False), ("b/4", "near-duplicate", "a/2", False)]
+    assert arrived.pairs["group"].tolist() == ["joins", "joins"]
 
 
 @pytest.mark.parametrize(
@@ -37,32 +37,32 @@ def test_all_members_of_a_group_are_named_also_those_in_no_list_and_it_joins_the
 )
 def test_pairs_near_the_threshold_and_above_it_but_apart_want_a_look(cosine: float, together: bool, look: bool) -> None:
     now = groups(**{"a/1": ["a/1", "b/4"]}) if together else groups()
-    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", cosine)))
-    assert rows(found) == [("b/4", "near-duplicate" if together else "possible", "a/1", look)]
+    arrived = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), now, neighbours(("b/4", "a/1", cosine)))
+    assert rows(arrived) == [("b/4", "near-duplicate" if together else "possible", "a/1", look)]
 
 
 def test_pairs_well_below_the_threshold_are_no_relatives() -> None:
-    found = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), neighbours(("b/4", "a/1", 0.86)))
-    assert rows(found) == [("b/4", "none", None, False)]
+    arrived = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), neighbours(("b/4", "a/1", 0.86)))
+    assert rows(arrived) == [("b/4", "none", None, False)]
 
 
 def test_copies_and_rejected_files_are_named_and_old_pairs_are_not() -> None:
     after = manifest("a/1", "a/2", "a/3", "b/4=a/2", "b/5=new", "b/6=new", rejected=("b/torn",))
-    found = arrivals(after, groups(), neighbours(("a/1", "a/3", 0.99)))
-    assert sorted(rows(found)) == [
+    arrived = arrivals(after, groups(), neighbours(("a/1", "a/3", 0.99)))
+    assert sorted(rows(arrived)) == [
         ("b/4", "exact copy", "a/2", False),
         ("b/5", "exact copy", "b/6", False),
         ("b/6", "exact copy", "b/5", False),
         ("b/torn", "corrupt: cut off", None, False),
     ]
-    assert (found.files, found.rejected, found.count("exact copy")) == (4, 1, 3)
+    assert (arrived.files, arrived.rejected, arrived.count("exact copy")) == (4, 1, 3)
 
 
 def test_a_copy_is_named_with_the_near_duplicates_of_what_it_copies_but_brings_no_new_question() -> None:
     after = manifest("a/1", "a/2", "a/3", "b/4=a/2")
     now = groups(**{"a/1": ["a/1", "a/2"]})
-    found = arrivals(after, now, neighbours(("a/2", "a/1", 0.91)), now)
-    assert sorted(rows(found)) == [("b/4", "exact copy", "a/2", False), ("b/4", "near-duplicate", "a/1", False)]
+    arrived = arrivals(after, now, neighbours(("a/2", "a/1", 0.91)), now)
+    assert sorted(rows(arrived)) == [("b/4", "exact copy", "a/2", False), ("b/4", "near-duplicate", "a/1", False)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_groups_that_changed_are_told_by_their_members(
     before: dict[str, str], after: dict[str, str], expected: list[tuple[str, str, str, int, int]]
 ) -> None:
     then = groups(**{name: list(images) for name, images in before.items()})
-    baseline = baseline_of(manifest(*(f"a/{one}={one}" for one in "1234")), then)
+    baseline = baseline_of(manifest(*(f"a/{number}={number}" for number in "1234")), then)
     now = groups(**{name: list(images) for name, images in after.items()})
     assert list(group_changes(baseline, now).itertuples(index=False, name=None)) == expected
 
@@ -94,10 +94,12 @@ def test_every_pair_of_a_new_image_and_another_member_is_named() -> None:
         files = [f"a/{number}" for number in range(30)]
         old = int(chance.integers(3, 29))
         label = chance.integers(0, 8, len(files))
-        now = groups(**{str(one): [f for f, of in zip(files, label, strict=True) if of == one] for one in range(8)})
+        now = groups(
+            **{str(group): [f for f, of in zip(files, label, strict=True) if of == group] for group in range(8)}
+        )
         baseline = baseline_of(manifest(*files[:old]), now[now["image_id"].isin(files[:old])])
-        found = find_arrivals(baseline, manifest(*files), now, neighbours(), threshold=0.9, margin=0.01)
-        named = set(zip(found.pairs["image_id"], found.pairs["other_id"], strict=True))
-        new = [(one, other) for one, other in product(range(old, 30), range(30)) if one != other]
-        expected = {(files[one], files[other]) for one, other in new if label[one] == label[other]}
+        arrived = find_arrivals(baseline, manifest(*files), now, neighbours(), threshold=0.9, margin=0.01)
+        named = set(zip(arrived.pairs["image_id"], arrived.pairs["other_id"], strict=True))
+        new = [(image, other) for image, other in product(range(old, 30), range(30)) if image != other]
+        expected = {(files[image], files[other]) for image, other in new if label[image] == label[other]}
         assert {pair for pair in named if pair[1] == pair[1]} == expected

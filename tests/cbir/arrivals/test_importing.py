@@ -144,9 +144,9 @@ def test_a_name_that_would_make_trouble_is_refused(source: Path, archive: Path, 
     assert not any(archive.iterdir())
 
 
-@pytest.mark.parametrize("there", ["Scans", "SCANS", "scans.dvc"])
-def test_a_name_that_is_taken_is_refused(source: Path, archive: Path, there: str) -> None:
-    (archive / there).mkdir(parents=True)
+@pytest.mark.parametrize("taken", ["Scans", "SCANS", "scans.dvc"])
+def test_a_name_that_is_taken_is_refused(source: Path, archive: Path, taken: str) -> None:
+    (archive / taken).mkdir(parents=True)
     with pytest.raises(UserError, match="give this one another name with --accession"):
         bring_in(source, archive, name="scans")
 

@@ -30,21 +30,23 @@ PICTURE = thumbnail(np.zeros((20, 30), np.uint8), page_side=20, sheet_side=20)
 
 
 @pytest.fixture
-def found() -> Arrivals:
+def arrived() -> Arrivals:
     after = manifest("a/1", "a/2", "a/3", "b/=x", "b/4", "b/alone", "b/c=a/2", rejected=("b/torn",))
     after.loc[after["path"] == "b/", ["path", "image_id"]] = "b/=x"
     near = neighbours(("b/4", "a/1", 0.98), ("b/=x", "a/2", 0.89))
     return arrivals(after, groups(**{"a/1": ["a/1", "b/4"]}), near)
 
 
-def page(found: Arrivals, path: Path) -> str:
-    pictures = dict.fromkeys(shown_images(found), PICTURE)
-    write_arrivals_page(path, found, OCCASION, thumbnails=pictures, captions={"a/1": "<b>a bridge</b>"})
+def page(arrived: Arrivals, path: Path) -> str:
+    pictures = dict.fromkeys(shown_images(arrived), PICTURE)
+    write_arrivals_page(path, arrived, OCCASION, thumbnails=pictures, captions={"a/1": "<b>a bridge</b>"})
     return path.read_text(encoding="utf-8")
 
 
-def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(found: Arrivals, tmp_path: Path) -> None:
-    text = page(found, tmp_path / "page.html")
+def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(
+    arrived: Arrivals, tmp_path: Path
+) -> None:
+    text = page(arrived, tmp_path / "page.html")
     titles = ["To look at", "Near-duplicates", "Exact copies", "Groups", "Without relatives", "Rejected"]
     titles += ["Left in the landing folder", "Still on their way"]
     places = [text.index(f"<h2>{title}</h2>") for title in titles]
@@ -67,11 +69,11 @@ def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_
     old = [f"a/{number}" for number in range(9)]
     near = neighbours(*(("b/new", name, 0.99 - number / 1000) for number, name in enumerate(old)))
     before, now = groups(**{"a/0": old}), groups(**{"a/0": [*old, "b/new"]})
-    found = find_arrivals(
+    arrived = find_arrivals(
         baseline_of(manifest(*old), before), manifest(*old, "b/new"), now, near, threshold=0.9, margin=0.03
     )
-    assert shown_images(found) == ["b/new", *old[:MOST_BESIDE]]
-    assert page(found, tmp_path / "page.html").count("<img") == 1 + MOST_BESIDE
+    assert shown_images(arrived) == ["b/new", *old[:MOST_BESIDE]]
+    assert page(arrived, tmp_path / "page.html").count("<img") == 1 + MOST_BESIDE
 
 
 def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -> None:
@@ -83,23 +85,28 @@ def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -
     assert "50 more new images with near-duplicates" in text
 
 
-def test_the_table_has_all_pairs_and_no_cell_that_runs(found: Arrivals, tmp_path: Path) -> None:
-    write_arrivals_csv(tmp_path / "table.csv", found)
+def test_the_table_has_all_pairs_and_no_cell_that_runs(arrived: Arrivals, tmp_path: Path) -> None:
+    write_arrivals_csv(tmp_path / "table.csv", arrived)
     with (tmp_path / "table.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(found.pairs)
+    assert len(rows) == len(arrived.pairs)
     assert {row["file"]: row["other_file"] for row in rows if row["look"]} == {"b/=x": "a/2"}
     assert [row["page"] for row in rows] == ["1"] * len(rows)
     assert not [value for row in rows for value in row.values() if value.startswith(("=", "+", "@"))]
 
 
-def test_the_summary_is_json_and_counts(found: Arrivals) -> None:
-    told = json.loads(json.dumps(as_summary(found, OCCASION, Path("reports/a.html"))))
-    assert (told["new_images"], told["near_duplicates"], told["exact_copies"], told["rejected"]) == (5, 1, 1, 1)
-    assert told["pairs"][0] == {
+def test_the_summary_is_json_and_counts(arrived: Arrivals) -> None:
+    summary = json.loads(json.dumps(as_summary(arrived, OCCASION, Path("reports/a.html"))))
+    assert (summary["new_images"], summary["near_duplicates"], summary["exact_copies"], summary["rejected"]) == (
+        5,
+        1,
+        1,
+        1,
+    )
+    assert summary["pairs"][0] == {
         "file": "b/=x", "other_file": "a/2", "similarity": 0.89, "look": True, "together": False
     }  # fmt: skip
-    assert told["left"] == [{"path": "=notes.txt", "reason": "no image"}]
+    assert summary["left"] == [{"path": "=notes.txt", "reason": "no image"}]
     sentence = "5 new images: 1 with near-duplicates, 1 exact copy, 1 rejected; 1 pair to look at"
-    assert in_a_sentence(found) == sentence
-    assert sentence in as_markdown_summary(found, OCCASION, Path("reports/a.html"))
+    assert in_a_sentence(arrived) == sentence
+    assert sentence in as_markdown_summary(arrived, OCCASION, Path("reports/a.html"))

@@ -14,9 +14,9 @@ from cbir.arrivals.survey import SourceFile, examine
 def file(tmp_path: Path) -> SourceFile:
     (tmp_path / "there").mkdir()
     (tmp_path / "a.jpg").write_bytes(b"image")
-    found = examine(tmp_path / "a.jpg", tmp_path)
-    assert isinstance(found, SourceFile)
-    return found
+    examined = examine(tmp_path / "a.jpg", tmp_path)
+    assert isinstance(examined, SourceFile)
+    return examined
 
 
 @pytest.fixture

@@ -74,7 +74,9 @@ def test_no_text_of_a_preset_becomes_markup(tmp_path: Path) -> None:
     evil = " ".join(EVIL)
     rows = [measured("a", [0.9, 0.8], description=evil, command=evil, published={evil: 0.5}), failed("b", evil)]
     plain = [measured("a", [0.9, 0.8], description="a", command="a", published={"a": 0.5}), failed("b", "a")]
-    pages = [Page(write(tmp_path / name, study(some)) / "study.html") for name, some in (("e", rows), ("p", plain))]
+    pages = [
+        Page(write(tmp_path / name, study(content)) / "study.html") for name, content in (("e", rows), ("p", plain))
+    ]
     assert [tag for tag, _ in pages[0].elements] == [tag for tag, _ in pages[1].elements]
 
 

@@ -35,9 +35,11 @@ def test_each_other_row_is_tested_against_the_best_with_holms_correction() -> No
     assert strong is not None
     assert weak is not None
     assert near is not None
-    expected = {name: compare(one, strong, resamples=300, seed=5) for name, one in (("near", near), ("weak", weak))}
+    expected = {
+        name: compare(system, strong, resamples=300, seed=5) for name, system in (("near", near), ("weak", weak))
+    }
     assert done.comparisons == expected
-    assert list(done.p_values.values()) == holm([one.p_value or 0 for one in expected.values()])
+    assert list(done.p_values.values()) == holm([comparison.p_value or 0 for comparison in expected.values()])
 
 
 def test_rows_that_failed_or_have_no_queries_leave_no_best_row() -> None:

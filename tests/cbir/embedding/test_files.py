@@ -35,11 +35,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 20, 25])
 def test_what_is_written_is_read_back(tmp_path: Path, count: int) -> None:
     written = write(tmp_path / "e", count)
-    found = read_embeddings(tmp_path / "e")
-    assert found.ids.tolist() == written.ids.tolist()
-    assert np.array_equal(found.vectors, written.vectors)
-    assert found.vectors.dtype == np.float32
-    assert found.encoder_digest == "abc"
+    loaded = read_embeddings(tmp_path / "e")
+    assert loaded.ids.tolist() == written.ids.tolist()
+    assert np.array_equal(loaded.vectors, written.vectors)
+    assert loaded.vectors.dtype == np.float32
+    assert loaded.encoder_digest == "abc"
 
 
 def test_parts_are_filled_to_part_rows(tmp_path: Path) -> None:
@@ -74,10 +74,10 @@ def test_float16_halves_the_vectors_and_they_are_read_with_length_one(tmp_path: 
     written = write(tmp_path / "e", 25, dtype="float16")
     schema = pq.read_schema(tmp_path / "e/part-00000.parquet")
     assert str(schema.field("vector").type) == "fixed_size_list<element: halffloat>[6]"
-    found = read_embeddings(tmp_path / "e").vectors
-    assert found.dtype == np.float32
-    assert np.abs(found - written.vectors).max() < 1e-3
-    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-6
+    loaded = read_embeddings(tmp_path / "e").vectors
+    assert loaded.dtype == np.float32
+    assert np.abs(loaded - written.vectors).max() < 1e-3
+    assert np.abs(np.linalg.norm(loaded, axis=1) - 1).max() < 1e-6
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -122,7 +122,7 @@ def test_a_batch_that_fails_leaves_the_earlier_embeddings(tmp_path: Path) -> Non
 
 def test_vectors_on_disk_are_the_same_and_leave_no_file(tmp_path: Path) -> None:
     written = write(tmp_path / "e", 25)
-    found = read_embeddings(tmp_path / "e", on_disk=tmp_path / "store")
-    assert isinstance(found.vectors, np.memmap)
-    assert np.array_equal(found.vectors, written.vectors)
+    loaded = read_embeddings(tmp_path / "e", on_disk=tmp_path / "store")
+    assert isinstance(loaded.vectors, np.memmap)
+    assert np.array_equal(loaded.vectors, written.vectors)
     assert list((tmp_path / "store").iterdir()) == []

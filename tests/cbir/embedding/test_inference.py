@@ -106,13 +106,13 @@ def test_every_image_gets_the_vector_that_the_encoder_gives_it(
 ) -> None:
     images = images_of(archive)
     assert embed(archive, tmp_path, images, precision=precision) == Counts(computed=COUNT, stored=0)
-    found = read_embeddings(tmp_path / "embeddings")
+    loaded = read_embeddings(tmp_path / "embeddings")
     pixels = [read_image(archive / "raw" / path, longest_side=40) for path in images["path"]]
     with threads(1):
         expected = small_encoder().embed(pixels, batch_size=BATCH, precision=precision)
-    assert found.ids.tolist() == images["image_id"].tolist()
-    assert np.array_equal(found.vectors, expected)
-    assert np.abs(np.linalg.norm(found.vectors, axis=1) - 1).max() < 1e-5
+    assert loaded.ids.tolist() == images["image_id"].tolist()
+    assert np.array_equal(loaded.vectors, expected)
+    assert np.abs(np.linalg.norm(loaded.vectors, axis=1) - 1).max() < 1e-5
 
 
 def test_what_was_embedded_is_not_computed_again(archive: Path, tmp_path: Path, passes: list[int]) -> None:
@@ -146,8 +146,8 @@ def test_new_images_cost_what_the_new_images_cost(archive: Path, tmp_path: Path,
 def test_stored_and_computed_vectors_give_the_same_bytes(archive: Path, tmp_path: Path) -> None:
     images = images_of(archive)
     embed(archive, tmp_path / "at-once", images)
-    for some in (images.iloc[[2, 3, 5, 7, 11, 13]], images.iloc[::-2].sort_values("image_id"), images):
-        embed(archive, tmp_path / "bit-by-bit", some)
+    for chosen in (images.iloc[[2, 3, 5, 7, 11, 13]], images.iloc[::-2].sort_values("image_id"), images):
+        embed(archive, tmp_path / "bit-by-bit", chosen)
     assert contents(tmp_path / "at-once") == contents(tmp_path / "bit-by-bit")
 
 
@@ -253,8 +253,8 @@ def test_a_gpu_is_given_whole_batches_in_order(archive: Path, tmp_path: Path, mo
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     embed(archive, tmp_path / "gpu", images, batch_size=16, precision="float32")
     assert sizes == [16, 5]
-    one, other = (read_embeddings(tmp_path / name / "embeddings") for name in ("processor", "gpu"))
-    assert np.allclose(one.vectors, other.vectors, atol=1e-6)
+    first, other = (read_embeddings(tmp_path / name / "embeddings") for name in ("processor", "gpu"))
+    assert np.allclose(first.vectors, other.vectors, atol=1e-6)
 
 
 def test_weights_cast_for_good_give_the_numbers_that_autocast_gives() -> None:

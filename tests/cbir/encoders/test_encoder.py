@@ -166,7 +166,7 @@ def test_the_same_encoder_is_saved_in_the_same_bytes(tmp_path: Path) -> None:
         build().save(tmp_path / name)
     files = [sorted((tmp_path / name).iterdir()) for name in ("one", "other")]
     assert [path.name for path in files[0]] == ["config.json", "model.safetensors"]
-    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*files, strict=True))
+    assert all(first.read_bytes() == other.read_bytes() for first, other in zip(*files, strict=True))
     assert encoder_digest(tmp_path / "one") == encoder_digest(tmp_path / "other")
 
 

@@ -68,8 +68,8 @@ def test_fewer_images_than_dimensions_give_fewer_components() -> None:
 
 
 def test_the_same_vectors_give_the_same_numbers() -> None:
-    one, other = (learn_whitening(vectors(40, 8), "pca").state_dict() for _ in range(2))
-    assert all(torch.equal(one[name], other[name]) for name in ("mean", "projection"))
+    first, other = (learn_whitening(vectors(40, 8), "pca").state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], other[name]) for name in ("mean", "projection"))
 
 
 def test_what_cannot_be_whitened_is_refused() -> None:

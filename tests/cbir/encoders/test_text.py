@@ -56,7 +56,7 @@ def test_vectors_and_scales_are_those_of_open_clip(backbone: str, tmp_path: Path
 def test_a_vector_does_not_depend_on_the_texts_beside_it() -> None:
     text = tower(build())
     together = text.encode(TEXTS, batch_size=2)
-    alone = np.concatenate([text.encode([one], batch_size=2) for one in TEXTS])
+    alone = np.concatenate([text.encode([words], batch_size=2) for words in TEXTS])
     assert np.array_equal(together, alone)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
 

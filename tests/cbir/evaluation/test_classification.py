@@ -28,27 +28,27 @@ def predictions(count: int, *, scenes: int, right: float) -> pd.DataFrame:
 @pytest.mark.parametrize("right", [0.0, 0.6, 1.0])
 def test_precision_recall_and_f1_are_those_of_sklearn_on_the_test_images(right: float) -> None:
     table = predictions(60, scenes=7, right=right)
-    found = with_classification(evaluation(), table, resamples=100, seed=0)
+    measured = with_classification(evaluation(), table, resamples=100, seed=0)
     test = table[table["split"] == "test"]
     expected = precision_recall_fscore_support(test["label"], test["predicted"], average="macro", zero_division=0)
-    assert [found.metrics[name] for name in NAMES] == pytest.approx(expected[:3])
+    assert [measured.metrics[name] for name in NAMES] == pytest.approx(expected[:3])
 
 
 def test_a_weight_counts_an_image_as_often_as_it_says() -> None:
     label, predicted = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1])
-    found = macro_averages(label, predicted, weight=np.array([[1, 1, 1, 1], [0, 2, 3, 0]], float))
+    measured = macro_averages(label, predicted, weight=np.array([[1, 1, 1, 1], [0, 2, 3, 0]], float))
     for row, repeated in enumerate([[0, 1, 2, 3], [1, 1, 2, 2, 2]]):
         expected = precision_recall_fscore_support(
             label[repeated], predicted[repeated], average="macro", zero_division=0
         )
-        assert [found[name][row] for name in NAMES] == pytest.approx(expected[:3])
+        assert [measured[name][row] for name in NAMES] == pytest.approx(expected[:3])
 
 
 def test_each_has_an_interval_around_it() -> None:
-    found = with_classification(evaluation(), predictions(60, scenes=3, right=0.7), resamples=200, seed=0)
+    measured = with_classification(evaluation(), predictions(60, scenes=3, right=0.7), resamples=200, seed=0)
     for name in NAMES:
-        low, high = found.intervals[name]
-        assert low < (found.metrics[name] or 0) < high
+        low, high = measured.intervals[name]
+        assert low < (measured.metrics[name] or 0) < high
 
 
 def test_without_predictions_they_are_null() -> None:

@@ -38,9 +38,9 @@ RELEVANT = np.array([3, 12])
     ],
 )
 def test_each_metric_gives_what_is_counted_by_hand(name: str, first: float, second: float | None) -> None:
-    found = metrics.per_query(HITS, RELEVANT)[name]
-    assert found[0] == pytest.approx(first)
-    assert second is None or found[1] == pytest.approx(second)
+    values = metrics.per_query(HITS, RELEVANT)[name]
+    assert values[0] == pytest.approx(first)
+    assert second is None or values[1] == pytest.approx(second)
 
 
 def test_a_perfect_list_has_a_map_of_one_however_many_images_are_right() -> None:
@@ -69,19 +69,19 @@ ranked = st.lists(st.booleans(), min_size=1, max_size=15).flatmap(
 @given(ranked, st.sampled_from([1, 5, 10]))
 def test_the_vectorised_metrics_equal_naive_loops(query: tuple[list[bool], int], k: int) -> None:
     hits, relevant = query
-    found, total, gain = 0, 0.0, 0.0
+    count, total, gain = 0, 0.0, 0.0
     for rank, right in enumerate(hits[:k], 1):
         if right:
-            found += 1
-            total += found / rank
+            count += 1
+            total += count / rank
             gain += 1 / math.log2(rank + 1)
     best = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, relevant) + 1))
-    precision, recall = found / k, found / relevant
+    precision, recall = count / k, count / relevant
     values = metrics.per_query(np.array([hits]), np.array([relevant]))
-    assert values[f"hit_rate@{k}"][0] == (found > 0)
+    assert values[f"hit_rate@{k}"][0] == (count > 0)
     assert values[f"precision@{k}"][0] == pytest.approx(precision)
     assert values[f"recall@{k}"][0] == pytest.approx(recall)
-    assert values[f"f1@{k}"][0] == pytest.approx(2 * precision * recall / (precision + recall) if found else 0)
+    assert values[f"f1@{k}"][0] == pytest.approx(2 * precision * recall / (precision + recall) if count else 0)
     assert values[f"map@{k}"][0] == pytest.approx(total / min(k, relevant))
     assert values[f"map@{k}_by_relevant"][0] == pytest.approx(total / relevant)
     assert values[f"ndcg@{k}"][0] == pytest.approx(gain / best)
@@ -128,8 +128,8 @@ def test_pairs_of_equal_similarity_are_accepted_together() -> None:
 
 def test_recall_at_p90_is_the_highest_recall_that_keeps_the_precision() -> None:
     true = [1] * 9 + [0] + [0, 1]
-    found = curve(list(np.linspace(0.9, 0.1, 12)), true, 20)
-    assert metrics.recall_at_precision(found, 0.9) == pytest.approx(9 / 20)
+    drawn = curve(list(np.linspace(0.9, 0.1, 12)), true, 20)
+    assert metrics.recall_at_precision(drawn, 0.9) == pytest.approx(9 / 20)
     assert metrics.recall_at_precision(curve([0.9], [0], 3), 0.9) == 0
 
 
@@ -156,7 +156,7 @@ def test_a_weight_counts_like_so_many_copies_of_a_pair(pairs: list[tuple[int, bo
     copies = [(score, true) for score, true, weight in pairs for _ in range(weight)]
     scores, true, weight = zip(*pairs, strict=True)
     weighted = curve(list(scores), list(map(int, true)), 30, weight=np.array([weight, weight], float))
-    plain = curve([score for score, _ in copies], [int(one) for _, one in copies], 30)
+    plain = curve([score for score, _ in copies], [int(label) for _, label in copies], 30)
     assert metrics.micro_ap(weighted) == pytest.approx(np.repeat(metrics.micro_ap(plain), 2))
     assert metrics.recall_at_precision(weighted, 0.9) == pytest.approx(
         np.repeat(metrics.recall_at_precision(plain, 0.9), 2)

@@ -75,8 +75,8 @@ def test_shorter_lists_of_the_index_end_in_minus_one() -> None:
 def test_a_part_of_the_queries_keeps_its_lists() -> None:
     made = scattered(groups=9)
     task = made.task()
-    some = listed(task, task.queries(), made.neighbours).of(task.queries("test"))
-    np.testing.assert_array_equal(some.neighbours, listed(task, task.queries("test"), made.neighbours).neighbours)
+    tested = listed(task, task.queries(), made.neighbours).of(task.queries("test"))
+    np.testing.assert_array_equal(tested.neighbours, listed(task, task.queries("test"), made.neighbours).neighbours)
 
 
 @given(st.integers(0, 1000), st.integers(1, 14), st.integers(1, 5))
@@ -101,6 +101,6 @@ def test_without_embeddings_the_lists_serve_as_they_are_less_what_is_not_in_the_
     lists = ranked_lists(task, task.queries(), made.neighbours, None)
     for row, query in enumerate(task.queries()):
         near = made.neighbours[made.neighbours["query_id"] == made.ids[query]]["neighbour_id"]
-        kept = [made.ids.tolist().index(one) for one in near if one in set(made.ids[task.gallery])]
+        kept = [made.ids.tolist().index(image_id) for image_id in near if image_id in set(made.ids[task.gallery])]
         assert lists.neighbours[row, : len(kept)].tolist() == kept
         assert (lists.neighbours[row, len(kept) :] == -1).all()

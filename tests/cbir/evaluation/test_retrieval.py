@@ -40,12 +40,12 @@ def test_a_query_with_a_group_of_its_own_changes_no_ranked_metric() -> None:
 
 
 def test_all_queries_are_every_labelled_image_and_leave_the_threshold_and_its_reading_alone() -> None:
-    some, every = evaluate(HARD), evaluate(HARD, queries="all")
+    tested, every = evaluate(HARD), evaluate(HARD, queries="all")
     assert len(every.lists.queries) == 90
     for name in ("threshold", "threshold_precision", "threshold_recall", "threshold_f1"):
-        assert every.metrics[name] == some.metrics[name]
-        assert every.intervals[name] == some.intervals[name]
-    assert every.metrics["map@10"] != some.metrics["map@10"]
+        assert every.metrics[name] == tested.metrics[name]
+        assert every.intervals[name] == tested.intervals[name]
+    assert every.metrics["map@10"] != tested.metrics["map@10"]
 
 
 def test_the_threshold_depends_on_the_validation_groups_alone() -> None:

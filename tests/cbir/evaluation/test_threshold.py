@@ -82,8 +82,8 @@ def test_resamples_choose_as_each_alone_would() -> None:
 
 def test_the_published_rules_turn_distances_into_cosines() -> None:
     distance = np.array([0.2, 0.4, 0.6, 1.2])
-    found = published(1 - distance**2 / 2)
-    assert found["mean"] == pytest.approx(1 - 0.6**2 / 2)
-    assert found["median"] == pytest.approx(1 - 0.5**2 / 2)
-    assert found["percentile25"] == pytest.approx(1 - 0.35**2 / 2)
+    thresholds = published(1 - distance**2 / 2)
+    assert thresholds["mean"] == pytest.approx(1 - 0.6**2 / 2)
+    assert thresholds["median"] == pytest.approx(1 - 0.5**2 / 2)
+    assert thresholds["percentile25"] == pytest.approx(1 - 0.35**2 / 2)
     assert published(np.zeros(0)) == {}

@@ -35,9 +35,9 @@ def test_frames_are_green_for_right_and_red_for_wrong(tmp_path: Path) -> None:
 
 
 def test_a_sheet_grows_by_its_rows_and_has_room_for_the_missed_ones(tmp_path: Path) -> None:
-    one, two = draw(tmp_path / "one.png", ROW), draw(tmp_path / "two.png", ROW, Row(ROW.query, ROW.neighbours))
-    assert two.height > one.height + 128
-    assert two.width == one.width >= 5 * 138
+    first, two = draw(tmp_path / "one.png", ROW), draw(tmp_path / "two.png", ROW, Row(ROW.query, ROW.neighbours))
+    assert two.height > first.height + 128
+    assert two.width == first.width >= 5 * 138
 
 
 def test_the_same_sheet_gives_the_same_bytes_and_no_metadata(tmp_path: Path) -> None:

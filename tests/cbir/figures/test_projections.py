@@ -103,7 +103,7 @@ def test_points_that_were_laid_out_before_come_from_the_store(tmp_path: Path, mo
 def test_as_the_archive_grows_new_distractors_alone_displace_others() -> None:
     task = ARCHIVE.task()
     few = replace(task, gallery=np.setdiff1d(task.gallery, [36, 38]))
-    before, after = (set(sample(one, images=32, seed=0).tolist()) for one in (few, task))
+    before, after = (set(sample(source, images=32, seed=0).tolist()) for source in (few, task))
     assert len(before) == len(after) == 32
     assert after - before <= {36, 38}
 

@@ -92,27 +92,27 @@ def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
 
 def test_short_neighbour_lists_do_not_tear_a_large_group() -> None:
     random = np.random.default_rng(0)
-    one = np.eye(32)[0] + 0.02 * random.standard_normal((120, 32))
+    near = np.eye(32)[0] + 0.02 * random.standard_normal((120, 32))
     other = np.eye(32)[1] + 0.02 * random.standard_normal((120, 32))
-    given = embeddings(np.concatenate([one, other]))
-    found = find_clusters(neighbours(given, k=10), given, threshold=0.9)
-    assert as_sets(found) == {frozenset(range(120)), frozenset(range(120, 240))}
+    given = embeddings(np.concatenate([near, other]))
+    clusters = find_clusters(neighbours(given, k=10), given, threshold=0.9)
+    assert as_sets(clusters) == {frozenset(range(120)), frozenset(range(120, 240))}
 
 
 def test_a_chain_of_weak_links_is_not_one_group() -> None:
     given = angles(*range(0, 200, 20))  # each neighbour at cosine 0.94, the ends at -1
-    found = find_clusters(neighbours(given), given, threshold=0.9)
-    assert len(found) > 1
-    for cluster in found:
+    clusters = find_clusters(neighbours(given), given, threshold=0.9)
+    assert len(clusters) > 1
+    for cluster in clusters:
         cosines = given.vectors[cluster] @ given.vectors[cluster].T
         assert cosines.min() > 0.75
 
 
 def test_one_bridge_does_not_join_two_groups() -> None:
     given = angles(0, 1, 2, 3, 15, 27, 28, 29, 30)  # 15 is within cos 0.96 of both sides, whose cosine is 0.88
-    found = as_sets(find_clusters(neighbours(given), given, threshold=0.96))
-    assert not any({0, 8} <= cluster for cluster in found)
-    assert {len(cluster) for cluster in found} == {4, 5}
+    clusters = as_sets(find_clusters(neighbours(given), given, threshold=0.96))
+    assert not any({0, 8} <= cluster for cluster in clusters)
+    assert {len(cluster) for cluster in clusters} == {4, 5}
 
 
 def test_a_similarity_that_the_index_rounded_is_computed_again() -> None:

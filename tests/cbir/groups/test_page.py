@@ -161,9 +161,9 @@ def test_a_page_without_groups_says_so(tmp_path: Path, groups: int, sentence: st
 
 
 def test_the_same_groups_give_the_same_bytes_without_a_path_of_this_machine(tmp_path: Path) -> None:
-    one, other = write(tmp_path / "one", evil_rows()), write(tmp_path / "other", evil_rows())
-    assert one == other
-    assert str(tmp_path) not in one
+    first, other = write(tmp_path / "one", evil_rows()), write(tmp_path / "other", evil_rows())
+    assert first == other
+    assert str(tmp_path) not in first
 
 
 def test_2000_groups_make_a_page_of_bounded_size_in_seconds(tmp_path: Path) -> None:

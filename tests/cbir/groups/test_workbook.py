@@ -97,8 +97,8 @@ def test_a_caption_longer_than_a_cell_is_cut(tmp_path: Path) -> None:
 
 
 def test_the_same_groups_give_the_same_bytes(tmp_path: Path) -> None:
-    one, other = (write(tmp_path / name, evil_rows()).read_bytes() for name in ("1.xlsx", "2.xlsx"))
-    assert one == other
+    first, other = (write(tmp_path / name, evil_rows()).read_bytes() for name in ("1.xlsx", "2.xlsx"))
+    assert first == other
 
 
 def test_without_groups_the_workbook_opens(tmp_path: Path) -> None:

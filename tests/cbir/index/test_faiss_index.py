@@ -58,7 +58,7 @@ def test_approximate_kinds_find_the_near_ones_with_true_cosines(kind: Kind, leas
     embeddings = archive()
     expected_rows, _ = naive(embeddings.vectors, 5)
     rows, similarity = found(embeddings, kind=kind, k=5)
-    hits = [len(set(one) & set(other)) / 5 for one, other in zip(rows, expected_rows, strict=True)]
+    hits = [len(set(row) & set(other)) / 5 for row, other in zip(rows, expected_rows, strict=True)]
     assert np.mean(hits) >= least
     true = np.vecdot(embeddings.vectors[:, None], embeddings.vectors[rows])
     assert np.array_equal(similarity, true)
@@ -159,10 +159,10 @@ def test_a_saved_index_searches_as_before(tmp_path: Path, kind: Kind) -> None:
     embeddings = archive()
     built = build_index(embeddings, kind=kind)
     save_index(built, tmp_path / "index")
-    there = load_index(tmp_path / "index")
-    assert there.ids.tolist() == built.ids.tolist()
-    assert (there.kind, there.encoder_digest, there.parameters) == (kind, "abc", built.parameters)
-    before, after = (one.faiss.search(embeddings.vectors[:50], 10) for one in (built, there))
+    loaded = load_index(tmp_path / "index")
+    assert loaded.ids.tolist() == built.ids.tolist()
+    assert (loaded.kind, loaded.encoder_digest, loaded.parameters) == (kind, "abc", built.parameters)
+    before, after = (searched.faiss.search(embeddings.vectors[:50], 10) for searched in (built, loaded))
     assert np.array_equal(before[1], after[1])
 
 
@@ -191,9 +191,9 @@ def test_an_index_on_disk_gives_the_neighbours_of_one_in_memory_wherever_its_fol
         file.chmod(0o444)  # as DVC leaves it where it links to its cache
     inside = build_index(embeddings, kind=kind, k=5)
     for index in (written, load_index(tmp_path / "elsewhere")):
-        expected, found = (one.faiss.search(embeddings.vectors, 20) for one in (inside, index))
-        assert np.array_equal(found[1], expected[1])
-        assert np.array_equal(found[0], expected[0])
+        expected, actual = (searched.faiss.search(embeddings.vectors, 20) for searched in (inside, index))
+        assert np.array_equal(actual[1], expected[1])
+        assert np.array_equal(actual[0], expected[0])
     for name, index in (("memory", inside), ("disk", written)):
         write_neighbours(tmp_path / f"{name}.parquet", index, embeddings, k=5)
     assert (tmp_path / "disk.parquet").read_bytes() == (tmp_path / "memory.parquet").read_bytes()
@@ -251,7 +251,7 @@ def test_neighbours_do_not_depend_on_the_blocks_they_are_found_in(
     monkeypatch.setattr(module, "_QUERIES", 64)
     monkeypatch.setattr(nearest_module, "_GATHERED", 100)
     blocks = found(embeddings)
-    assert all(np.array_equal(one, other) for one, other in zip(one_block, blocks, strict=True))
+    assert all(np.array_equal(first, other) for first, other in zip(one_block, blocks, strict=True))
 
 
 def test_similarity_is_the_same_in_both_directions() -> None:
@@ -259,7 +259,7 @@ def test_similarity_is_the_same_in_both_directions() -> None:
     pairs = {(a, b): s for a, line in enumerate(rows) for b, s in zip(line, similarity[a], strict=True)}
     both = [(pairs[a, b], pairs[b, a]) for a, b in itertools.islice(pairs, 2000) if (b, a) in pairs]
     assert len(both) > 500
-    assert all(one == other for one, other in both)
+    assert all(first == other for first, other in both)
 
 
 def test_the_only_image_of_an_archive_has_no_neighbours(tmp_path: Path) -> None:

@@ -43,24 +43,24 @@ def test_any_course_of_additions_and_removals_gives_the_lists_of_a_search_from_s
     tmp_path: Path, tied: bool, seed: int
 ) -> None:
     chance = np.random.default_rng(seed)
-    there = draw(chance, 3, tied=tied)
+    present = draw(chance, 3, tied=tied)
     for turn in range(12):
-        there |= draw(chance, int(chance.integers(0, 12 if turn != 5 else 90)), tied=tied)
-        for name in list(there)[: int(chance.integers(0, 3))]:
-            if len(there) > 2:
-                del there[name]
-        same(embeddings(there), tmp_path / "memory", tmp_path / f"scratch {turn}")
+        present |= draw(chance, int(chance.integers(0, 12 if turn != 5 else 90)), tied=tied)
+        for name in list(present)[: int(chance.integers(0, 3))]:
+            if len(present) > 2:
+                del present[name]
+        same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {turn}")
 
 
 def test_only_what_is_new_is_searched_and_what_lost_a_neighbour(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     chance = np.random.default_rng(0)
-    there = draw(chance, 300, tied=False)
-    lists(embeddings(there), tmp_path)
-    there |= draw(chance, 3, tied=False)
+    present = draw(chance, 300, tied=False)
+    lists(embeddings(present), tmp_path)
+    present |= draw(chance, 3, tied=False)
     with caplog.at_level("INFO"):
-        lists(embeddings(there), tmp_path)
+        lists(embeddings(present), tmp_path)
     searched = int(caplog.messages[-1].split()[0])
     assert 3 <= searched <= 20
     assert caplog.messages[-1].endswith("are extended by 3")
@@ -69,23 +69,23 @@ def test_only_what_is_new_is_searched_and_what_lost_a_neighbour(
 def test_another_k_another_vector_and_another_version_are_not_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = draw(np.random.default_rng(0), 40, tied=False)
-    lists(embeddings(there), tmp_path / "memory")
-    same(embeddings(there), tmp_path / "memory", tmp_path / "a", k=7)
-    there[min(there)] = -there[min(there)]
-    same(embeddings(there), tmp_path / "memory", tmp_path / "b")
+    present = draw(np.random.default_rng(0), 40, tied=False)
+    lists(embeddings(present), tmp_path / "memory")
+    same(embeddings(present), tmp_path / "memory", tmp_path / "a", k=7)
+    present[min(present)] = -present[min(present)]
+    same(embeddings(present), tmp_path / "memory", tmp_path / "b")
     monkeypatch.setattr(extension, "VERSION", 99)
-    lists(embeddings(there), tmp_path / "memory")
+    lists(embeddings(present), tmp_path / "memory")
     assert len(list((tmp_path / "memory").iterdir())) == 3
 
 
 def test_damaged_lists_are_made_anew(tmp_path: Path) -> None:
-    there = draw(np.random.default_rng(0), 40, tied=False)
-    lists(embeddings(there), tmp_path / "memory")
+    present = draw(np.random.default_rng(0), 40, tied=False)
+    lists(embeddings(present), tmp_path / "memory")
     (file,) = (tmp_path / "memory").iterdir()
     for content in (b"", b"nothing", file.read_bytes()[:2000]):
         file.write_bytes(content)
-        same(embeddings(there), tmp_path / "memory", tmp_path / f"scratch {len(content)}")
+        same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {len(content)}")
 
 
 def test_one_image_has_no_neighbours(tmp_path: Path) -> None:

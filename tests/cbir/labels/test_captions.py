@@ -39,9 +39,12 @@ def test_a_csv_gives_each_image_its_first_description(tmp_path: Path, encoding: 
         "ÉTÉ;showing;L'été",
         "press/b.jpg;x;EMPTY",
     ]
-    found = find(csv_file(tmp_path, *lines, encoding=encoding))
-    assert found.texts == {image_id_of("acc/press/a.jpg"): "Une tranchée;à Verdun", image_id_of("acc/été.tif"): "L'été"}
-    assert (found.read, found.notes) == (3, ())
+    captions = find(csv_file(tmp_path, *lines, encoding=encoding))
+    assert captions.texts == {
+        image_id_of("acc/press/a.jpg"): "Une tranchée;à Verdun",
+        image_id_of("acc/été.tif"): "L'été",
+    }
+    assert (captions.read, captions.notes) == (3, ())
 
 
 def test_only_rows_of_the_prompt_are_taken(tmp_path: Path) -> None:
@@ -62,8 +65,8 @@ def test_a_prompt_that_is_nowhere_is_refused_with_the_commonest(tmp_path: Path) 
 
 
 def test_names_of_captions_that_match_nothing_are_reported_once(tmp_path: Path) -> None:
-    found = find(csv_file(tmp_path, "a;p;one", "press/bb.jpg;p;two", "press/bb.jpg;q;three"))
-    assert [(note.row, note.name, note.problem) for note in found.notes] == [(2, "press/bb.jpg", "no such file")]
+    captions = find(csv_file(tmp_path, "a;p;one", "press/bb.jpg;p;two", "press/bb.jpg;q;three"))
+    assert [(note.row, note.name, note.problem) for note in captions.notes] == [(2, "press/bb.jpg", "no such file")]
 
 
 def test_a_csv_without_three_columns_is_refused(tmp_path: Path) -> None:
@@ -81,12 +84,12 @@ def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Pa
     sheet(tmp_path / "captions" / "Album 2.xlsx", ["LEGEND", "Num page"], ["un", "001"])
     (tmp_path / "captions" / "~$Album 2.xlsx").write_text("Excel keeps such a file of an open one")
     (tmp_path / "captions" / "read me.txt").write_text("x")
-    found = find(tmp_path / "captions", ALBUMS)
-    assert found.texts == {image_id_of("acc/Album 1/p001.jpg"): "one", image_id_of("acc/Album 2/x/p001.jpg"): "un"}
-    assert [(note.file, note.row, note.name, note.problem) for note in found.notes] == [
+    captions = find(tmp_path / "captions", ALBUMS)
+    assert captions.texts == {image_id_of("acc/Album 1/p001.jpg"): "one", image_id_of("acc/Album 2/x/p001.jpg"): "un"}
+    assert [(note.file, note.row, note.name, note.problem) for note in captions.notes] == [
         ("album_1.xlsx", 4, "photo 3", "no such file")
     ]
-    assert found.read == 3
+    assert captions.read == 3
     check_captions(tmp_path / "captions")
 
 
@@ -97,10 +100,10 @@ def test_one_sheet_alone_is_read_too(tmp_path: Path) -> None:
 
 def test_a_number_of_several_files_or_of_a_rejected_one_is_reported(tmp_path: Path) -> None:
     archive = manifest("a/Album/1.jpg", "b/Album/01.jpg", rejected={"a/Album/2.jpg": "cut off"})
-    found = find(sheet(tmp_path / "Album.xlsx", ["legende", "Num photo"], ["one", 1], ["two", 2]), archive)
-    assert found.texts == {}
-    assert [note.problem for note in found.notes] == ["several files", "file rejected (corrupt: cut off)"]
-    assert found.notes[0].candidates == ("a/Album/1.jpg", "b/Album/01.jpg")
+    captions = find(sheet(tmp_path / "Album.xlsx", ["legende", "Num photo"], ["one", 1], ["two", 2]), archive)
+    assert captions.texts == {}
+    assert [note.problem for note in captions.notes] == ["several files", "file rejected (corrupt: cut off)"]
+    assert captions.notes[0].candidates == ("a/Album/1.jpg", "b/Album/01.jpg")
 
 
 def test_a_folder_without_sheets_is_refused(tmp_path: Path) -> None:

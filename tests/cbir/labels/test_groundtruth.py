@@ -28,12 +28,12 @@ A, B, C, D, E, F = (image_id_of(f"acc/{letter}.jpg") for letter in "abcdef")
 def reading(*groups: str, apart: Sequence[str] = (), faults: Sequence[Fault] = (), layout: str = "column") -> Reading:
     """Groups of names, divided by commas, one name a row."""
     row = 0
-    found = []
+    read = []
     for group in groups:
-        found.append(tuple(Mention(row := row + 1, name) for name in group.split(",")))
+        read.append(tuple(Mention(row := row + 1, name) for name in group.split(",")))
         row += layout == "column"
     pairs = [tuple(Mention(row + 1, name) for name in pair.split(",")) for pair in apart]
-    return Reading(layout, tuple(found), tuple(pairs), tuple(faults))  # type: ignore[arg-type]
+    return Reading(layout, tuple(read), tuple(pairs), tuple(faults))  # type: ignore[arg-type]
 
 
 def resolve(given: Reading) -> tuple[set[frozenset[str]], list[Note]]:
@@ -201,7 +201,7 @@ def test_by_image_the_first_of_a_scene_trains_and_the_others_follow_their_own_ha
     firsts = {image_id_of("x/covid/000.jpg"), *label(table, groups=groups)["group_id"].dropna()}
     assert set(split[list(firsts)]) == {"train"}
     others = split.dropna().drop(list(firsts))
-    assert others.to_dict() == {one: split_of(one, train=0.6, val=0.2, seed=0) for one in others.index}
+    assert others.to_dict() == {group: split_of(group, train=0.6, val=0.2, seed=0) for group in others.index}
     assert set(others) == {"train", "val", "test"}
     assert split[[image_id_of(f"x/{number}.jpg") for number in range(60, 90)]].isna().all()
 
@@ -209,7 +209,7 @@ def test_by_image_the_first_of_a_scene_trains_and_the_others_follow_their_own_ha
 def test_by_image_a_split_stays_as_its_group_grows() -> None:
     table = manifest(*(f"a/{number:02}.jpg" for number in range(20)))
     grown = pd.concat([table, manifest(*(f"b/{number:02}.jpg" for number in range(20)))])
-    old, new = (sorted(one["image_id"]) for one in (table, grown))
+    old, new = (sorted(labelled["image_id"]) for labelled in (table, grown))
     before, after = by_image(table, groups=[old]), by_image(grown, groups=[new])
     assert after[old].to_dict() == before.to_dict()
 

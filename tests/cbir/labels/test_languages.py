@@ -45,16 +45,21 @@ def test_what_is_too_short_or_a_name_is_left_open(text: str) -> None:
 
 
 def test_another_process_gives_the_same_answers() -> None:
-    texts = [text for some in CAPTIONS.values() for text in some] + ["Mercado de flores", "Der Kaiser an der Front"]
+    texts = [text for captions in CAPTIONS.values() for text in captions] + [
+        "Mercado de flores",
+        "Der Kaiser an der Front",
+    ]
     code = f"from cbir.labels.languages import detect_languages; print(sorted(detect_languages({texts!r}).items()))"
-    told = subprocess.run([sys.executable, "-X", "utf8", "-c", code], capture_output=True, check=True, encoding="utf-8")
-    assert told.stdout.strip() == repr(sorted(detect_languages(texts).items()))
+    answer = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
+    assert answer.stdout.strip() == repr(sorted(detect_languages(texts).items()))
 
 
 def test_the_captions_of_the_sample_are_told_in_four_languages(sample_archive: Sample) -> None:
     with sample_archive.captions.open(encoding="utf-8", newline="") as file:
         written = {prompt: code for code, prompt in PROMPTS.items()}
         captions = {text: written[prompt] for _, prompt, text, *_ in csv.reader(file, delimiter=";") if text != "EMPTY"}
-    told = detect_languages(captions)
-    assert set(told.values()) == {"fr", "en", "it", "ar"}
-    assert sum(told.get(text) == language for text, language in captions.items()) >= 0.9 * len(captions)
+    languages = detect_languages(captions)
+    assert set(languages.values()) == {"fr", "en", "it", "ar"}
+    assert sum(languages.get(text) == language for text, language in captions.items()) >= 0.9 * len(captions)

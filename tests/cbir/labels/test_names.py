@@ -83,10 +83,10 @@ def test_names_that_differ_on_disk_only_by_unicode_form_are_kept_apart() -> None
 
 
 def test_several_images_of_one_name_are_ambiguous_and_named() -> None:
-    found = NameIndex(manifest("a/1.jpg", "b/1.jpg")).match("1")
-    assert found.problem is Problem.AMBIGUOUS
-    assert found.image_id is None
-    assert found.candidates == ("a/1.jpg", "b/1.jpg")
+    matched = NameIndex(manifest("a/1.jpg", "b/1.jpg")).match("1")
+    assert matched.problem is Problem.AMBIGUOUS
+    assert matched.image_id is None
+    assert matched.candidates == ("a/1.jpg", "b/1.jpg")
 
 
 def test_copies_of_one_image_are_not_ambiguous() -> None:
@@ -140,8 +140,8 @@ def test_the_nearest_names_come_best_first_and_not_at_all_when_nothing_is_like_i
 
 
 def test_a_rejected_file_is_named_with_its_reason() -> None:
-    found = NameIndex(manifest(rejected={"a/1.jpg": "cut off"})).match("1")
-    assert (found.problem, found.reason, found.candidates) == (Problem.REJECTED, "corrupt: cut off", ("a/1.jpg",))
+    matched = NameIndex(manifest(rejected={"a/1.jpg": "cut off"})).match("1")
+    assert (matched.problem, matched.reason, matched.candidates) == (Problem.REJECTED, "corrupt: cut off", ("a/1.jpg",))
 
 
 def test_a_sound_file_goes_before_a_rejected_one_of_that_name() -> None:
@@ -185,6 +185,6 @@ def test_thousands_of_names_are_matched_in_seconds() -> None:
     paths = [f"a/{number % 100}/Échos du général {number:06}.tif" for number in range(20_000)]
     index = NameIndex(manifest(*paths))
     started = time.perf_counter()
-    found = [index.match(f"ECHOS_DU_GENERAL {number:06}") for number in range(0, 20_000, 10)]
+    matched = [index.match(f"ECHOS_DU_GENERAL {number:06}") for number in range(0, 20_000, 10)]
     assert time.perf_counter() - started < 10
-    assert [match.image_id for match in found] == [image_id_of(path) for path in paths[::10]]
+    assert [match.image_id for match in matched] == [image_id_of(path) for path in paths[::10]]

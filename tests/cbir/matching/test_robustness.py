@@ -23,10 +23,10 @@ def measured(groups: dict[str, str]) -> pd.DataFrame:
     archive = pd.DataFrame({"image_id": [*NUMBERS, "8", "9"], "path": "p", "page": 0})
     truth = pd.DataFrame({"image_id": list(groups), "group_id": list(groups.values())}, dtype=object)
     asked = archive[archive["image_id"].isin(["0", "1", "9"])].reset_index(drop=True)
-    found = measure_local(asked, archive, Photographs(), truth, seed=0)
-    assert found.gallery == 8
-    assert found.similarity.shape == (3, 5)
-    return pd.DataFrame(found.rank, index=asked["image_id"], columns=list(KINDS))
+    measured = measure_local(asked, archive, Photographs(), truth, seed=0)
+    assert measured.gallery == 8
+    assert measured.similarity.shape == (3, 5)
+    return pd.DataFrame(measured.rank, index=asked["image_id"], columns=list(KINDS))
 
 
 def test_most_copies_of_a_photograph_come_back_first_and_none_of_a_blank_page() -> None:

@@ -75,9 +75,9 @@ def test_most_reprints_of_newspapers_are_found_at_rank_1() -> None:
     assert right.sum() >= 8
 
 
-@pytest.mark.parametrize(("one", "other"), [(0, 3), (3, 11), (11, 0)])
-def test_unrelated_pictures_have_no_features_that_agree(one: int, other: int) -> None:
-    assert agreeing(extract(picture(one)), extract(picture(other))) == 0
+@pytest.mark.parametrize(("first", "other"), [(0, 3), (3, 11), (11, 0)])
+def test_unrelated_pictures_have_no_features_that_agree(first: int, other: int) -> None:
+    assert agreeing(extract(picture(first)), extract(picture(other))) == 0
 
 
 def test_a_query_without_a_copy_lists_nothing_and_its_columns_stay() -> None:
@@ -124,17 +124,17 @@ def test_an_empty_gallery_finds_nothing() -> None:
 
 
 def test_the_inner_product_of_rootsift_is_the_hellinger_kernel() -> None:
-    some = extract(picture(0)).descriptors[:20]
-    shares = some / some.sum(axis=1, keepdims=True)
-    naive = [[sum(np.sqrt(a * b) for a, b in zip(one, other, strict=True)) for other in shares] for one in shares]
-    np.testing.assert_allclose(root_sift(some) @ root_sift(some).T, naive, rtol=1e-4)
+    few = extract(picture(0)).descriptors[:20]
+    shares = few / few.sum(axis=1, keepdims=True)
+    naive = [[sum(np.sqrt(a * b) for a, b in zip(share, other, strict=True)) for other in shares] for share in shares]
+    np.testing.assert_allclose(root_sift(few) @ root_sift(few).T, naive, rtol=1e-4)
 
 
 @given(st.integers(0, 500), st.integers(0, 500))
-def test_similarity_rises_with_the_features_that_agree_and_stays_below_1(one: int, other: int) -> None:
-    low, high = similarity(np.array([min(one, other), max(one, other)]))
+def test_similarity_rises_with_the_features_that_agree_and_stays_below_1(first: int, other: int) -> None:
+    low, high = similarity(np.array([min(first, other), max(first, other)]))
     assert 0 <= low <= high < 1
-    assert (low < high) == (one != other)
+    assert (low < high) == (first != other)
 
 
 def test_the_same_images_give_the_same_table() -> None:

@@ -28,9 +28,9 @@ class Pictures:
 
 def test_a_copy_depends_on_its_image_kind_and_seed_alone() -> None:
     source = Pictures()
-    one = Copies(source, seed=3).read(f"{7:032x}/crop", "a/7.jpg", 2)
+    copy = Copies(source, seed=3).read(f"{7:032x}/crop", "a/7.jpg", 2)
     assert source.asked == [(f"{7:032x}", "a/7.jpg", 2)]
-    np.testing.assert_array_equal(one, altered(source.read(f"{7:032x}", "", 0), "crop", key=f"3/{7:032x}"))
+    np.testing.assert_array_equal(copy, altered(source.read(f"{7:032x}", "", 0), "crop", key=f"3/{7:032x}"))
 
 
 def images(count: int) -> pd.DataFrame:
@@ -51,11 +51,11 @@ def vectors(encoder: Path, count: int = 4, *, store: str = "store", seed: int = 
 
 
 def test_each_copy_has_the_vector_that_the_encoder_gives_it(encoder: Path) -> None:
-    found = vectors(encoder)
+    embedded = vectors(encoder)
     read = Copies(Pictures(), seed=0).read
     pixels = [read(f"{n:032x}/{kind}", "", 0) for n in range(4) for kind in KINDS]
     expected = build_encoder(backbone="timm/test_resnet", image_size=32, seed=0).embed(pixels, precision="float32")
-    np.testing.assert_allclose(found.reshape(20, -1), expected, atol=1e-5)
+    np.testing.assert_allclose(embedded.reshape(20, -1), expected, atol=1e-5)
 
 
 def test_only_copies_of_new_images_are_embedded_and_without_any_the_encoder_is_not_loaded(

@@ -20,13 +20,13 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def naive(vectors: np.ndarray, label: np.ndarray, queries: np.ndarray, copies: np.ndarray) -> np.ndarray:
     """Ranks by a loop over everything that a copy has to pass."""
-    found = np.zeros(copies.shape[:2], int)
+    ahead = np.zeros(copies.shape[:2], int)
     for q, query in enumerate(queries):
         for k in range(copies.shape[1]):
             others = [vectors[i] for i in range(len(vectors)) if label[i] != label[query]]
             others += [c for p, o in enumerate(queries) if label[o] != label[query] for c in copies[p]]
-            found[q, k] = 1 + sum(vectors[query] @ other >= vectors[query] @ copies[q, k] for other in others)
-    return found
+            ahead[q, k] = 1 + sum(vectors[query] @ other >= vectors[query] @ copies[q, k] for other in others)
+    return ahead
 
 
 @pytest.mark.parametrize("block", [1 << 24, 50])
@@ -73,10 +73,10 @@ def test_a_choice_of_more_than_there_are_takes_all_sorted() -> None:
 
 def test_files_are_taken_by_their_path_once_each_whatever_their_accents_are_made_of() -> None:
     files = manifest("a/é.jpg", "b/2.jpg", pages={"c/3.tif": 2}, copies={"a/copy.jpg": "b/2.jpg"})
-    found = take(files, ["a/e\u0301.jpg", "b/2.jpg", "a/copy.jpg", "c/3.tif"])
-    assert sorted(found["image_id"]) == sorted([image_id_of("a/é.jpg"), image_id_of("b/2.jpg"), image_id_of("c/3.tif")])
-    assert found["image_id"].is_monotonic_increasing
-    assert set(found["page"]) == {0}
+    taken = take(files, ["a/e\u0301.jpg", "b/2.jpg", "a/copy.jpg", "c/3.tif"])
+    assert sorted(taken["image_id"]) == sorted([image_id_of("a/é.jpg"), image_id_of("b/2.jpg"), image_id_of("c/3.tif")])
+    assert taken["image_id"].is_monotonic_increasing
+    assert set(taken["page"]) == {0}
 
 
 def test_a_file_that_is_not_there_is_named_with_the_nearest() -> None:
@@ -97,14 +97,14 @@ def measured(*, seed: int = 0) -> Robustness:
 
 
 def test_every_kind_of_each_image_has_a_rank_and_a_similarity() -> None:
-    found = measured()
-    assert found.rank.shape == found.similarity.shape == (4, len(KINDS))
+    result = measured()
+    assert result.rank.shape == result.similarity.shape == (4, len(KINDS))
     # The archive without the image, in a group of two for the first, and the copies of the other images.
-    assert (found.rank >= 1).all()
-    assert (found.rank[0] <= 1 + 10 + 15).all()
-    assert (found.rank[1:] <= 1 + 11 + 15).all()
-    assert (np.abs(found.similarity) <= 1).all()
-    assert len(set(found.unit)) == 4
+    assert (result.rank >= 1).all()
+    assert (result.rank[0] <= 1 + 10 + 15).all()
+    assert (result.rank[1:] <= 1 + 11 + 15).all()
+    assert (np.abs(result.similarity) <= 1).all()
+    assert len(set(result.unit)) == 4
 
 
 def result(rank: np.ndarray, units: np.ndarray) -> Robustness:

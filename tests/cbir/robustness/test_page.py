@@ -29,8 +29,8 @@ def read(row: int, kind: str) -> np.ndarray:
     return np.full((40, 60), 20 + 40 * row + 5 * ["", *KINDS].index(kind), np.uint8)
 
 
-def write(path: Path, some: Robustness) -> str:
-    write_page(path, some, document(some, seed=0), read=read)
+def write(path: Path, measured: Robustness) -> str:
+    write_page(path, measured, document(measured, seed=0), read=read)
     return path.read_text(encoding="utf-8")
 
 
@@ -53,7 +53,9 @@ def test_the_page_has_figures_by_kind_and_each_image_beside_its_copies_with_thei
 def test_pictures_are_inside_the_page(tmp_path: Path) -> None:
     pictures = re.findall(r'src="data:image/webp;base64,([^"]+)"', write(tmp_path / "x.html", found()))
     assert len(pictures) == 3 * 6
-    tones = [np.asarray(Image.open(io.BytesIO(base64.b64decode(one))).convert("L")).mean() for one in pictures[:6]]
+    tones = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L")).mean() for picture in pictures[:6]
+    ]
     assert tones == pytest.approx([60, 65, 70, 75, 80, 85], abs=2)
 
 

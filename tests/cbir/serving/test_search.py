@@ -34,7 +34,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = folder / f"raw/{number}.png"
         Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((90, 60)).save(file)
         ids[image_ids(file)[0]] = encoder.embed([read_image(file, longest_side=64)], precision="float32")[0]
-    batch = sorted(ids), np.array([ids[one] for one in sorted(ids)])
+    batch = sorted(ids), np.array([ids[image_id] for image_id in sorted(ids)])
     digest = encoder_digest(folder / "encoder")
     facts = {"dimension": encoder.dimension, "encoder_digest": digest, "precision": "float32"}
     write_embeddings(folder / "embeddings", [batch], **facts)
@@ -155,7 +155,7 @@ def test_an_index_on_disk_is_searched(archive: Path, tmp_path: Path) -> None:
     hits = []
     for on_disk in (False, True):
         write_index(tmp_path / "index", embeddings, kind="ivfpq", on_disk=on_disk, **options)
-        there = Searcher.open(archive / "encoder", tmp_path / "index", archive / "embeddings", longest_side=64)
-        hits.append(there.search(archive / "raw/1.png", k=5))
+        searcher = Searcher.open(archive / "encoder", tmp_path / "index", archive / "embeddings", longest_side=64)
+        hits.append(searcher.search(archive / "raw/1.png", k=5))
     assert hits[0] == hits[1]
     assert hits[0][0].same_file

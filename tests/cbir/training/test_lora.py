@@ -74,7 +74,7 @@ def test_the_merged_towers_give_the_same_embeddings_within_1e5(tmp_path: Path, m
         assert not torch.allclose(unmerged, before, atol=1e-3)
         assert torch.allclose(tower(given), unmerged, atol=1e-5)
     assert encoder.state_dict().keys() == plain.state_dict().keys()
-    assert [type(one) for one in encoder.modules()] == [type(one) for one in plain.modules()]
+    assert [type(module) for module in encoder.modules()] == [type(module) for module in plain.modules()]
 
 
 def test_a_tower_without_blocks_is_refused() -> None:

@@ -33,7 +33,7 @@ def test_cosine_rises_shortly_and_falls_to_nothing() -> None:
     parts = course(10, epochs=10)
     assert parts[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
     assert parts[5] == 1.0
-    assert all(one > other for one, other in pairwise(parts[5:]))
+    assert all(rate > other for rate, other in pairwise(parts[5:]))
     assert parts[-1] < 0.001
 
 
@@ -84,16 +84,16 @@ def test_heads_have_their_own_rate_and_vectors_do_not_decay() -> None:
     settings = train_settings(learning_rate=0.1, head_learning_rate=0.5, weight_decay=0.01)
     optimizer = build_optimizer(ENCODER, head, settings)
     set_rates(optimizer, 0.5)
-    found = {id(one): group for group in optimizer.param_groups for one in group["params"]}
-    assert (found[id(head.weight)]["lr"], found[id(head.weight)]["weight_decay"]) == (0.25, 0.01)
-    assert (found[id(head.bias)]["lr"], found[id(head.bias)]["weight_decay"]) == (0.25, 0.0)
+    group_of = {id(parameter): group for group in optimizer.param_groups for parameter in group["params"]}
+    assert (group_of[id(head.weight)]["lr"], group_of[id(head.weight)]["weight_decay"]) == (0.25, 0.01)
+    assert (group_of[id(head.bias)]["lr"], group_of[id(head.bias)]["weight_decay"]) == (0.25, 0.0)
     for weight in ENCODER.parameters():
-        assert found[id(weight)]["lr"] == 0.05
-        assert found[id(weight)]["weight_decay"] == (0.01 if weight.ndim > 1 else 0.0)
+        assert group_of[id(weight)]["lr"] == 0.05
+        assert group_of[id(weight)]["weight_decay"] == (0.01 if weight.ndim > 1 else 0.0)
 
 
 def test_what_is_frozen_is_left_out() -> None:
     head = nn.Linear(2, 2)
     head.weight.requires_grad_(False)
     optimizer = build_optimizer(ENCODER, head, train_settings())
-    assert not any(one is head.weight for group in optimizer.param_groups for one in group["params"])
+    assert not any(parameter is head.weight for group in optimizer.param_groups for parameter in group["params"])

@@ -55,8 +55,8 @@ def run(archive: tuple[pd.DataFrame, ReducedImages], folder: Path, **changes: An
     return encoder, trained
 
 
-def same(one: Encoder, other: Encoder) -> bool:
-    states = one.state_dict(), other.state_dict()
+def same(first: Encoder, other: Encoder) -> bool:
+    states = first.state_dict(), other.state_dict()
     return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 

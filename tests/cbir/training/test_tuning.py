@@ -26,28 +26,28 @@ def test_full_trains_everything() -> None:
 
 
 def test_last_blocks_train_with_the_norm_and_the_projection_behind_them() -> None:
-    found = trained(build(), tune="last_blocks", image_blocks=1, text_blocks=2)
-    image = {name.removeprefix("backbone.model.") for name in found if name.startswith("backbone.model.")}
+    tuned = trained(build(), tune="last_blocks", image_blocks=1, text_blocks=2)
+    image = {name.removeprefix("backbone.model.") for name in tuned if name.startswith("backbone.model.")}
     blocks = {name for name in image if name.startswith("transformer.resblocks.")}
     assert {name.split(".")[2] for name in blocks} == {"1"}
     assert image - blocks == {"ln_post.weight", "ln_post.bias", "proj"}
-    text = {name.removeprefix("text.model.") for name in found if name.startswith("text.model.")}
+    text = {name.removeprefix("text.model.") for name in tuned if name.startswith("text.model.")}
     blocks = {name for name in text if name.startswith("transformer.resblocks.")}
     assert {name.split(".")[2] for name in blocks} == {"0", "1"}
     assert text - blocks == {"ln_final.weight", "ln_final.bias", "text_projection"}
-    assert found - {f"backbone.model.{name}" for name in image} - {f"text.model.{name}" for name in text} == {
+    assert tuned - {f"backbone.model.{name}" for name in image} - {f"text.model.{name}" for name in text} == {
         "text.logit_scale"
     }
 
 
 def test_of_a_tower_that_trains_no_block_nothing_is_trained() -> None:
-    found = trained(build(), tune="last_blocks", image_blocks=1, text_blocks=0)
-    assert {name for name in found if name.startswith("text.")} == {"text.logit_scale"}
+    tuned = trained(build(), tune="last_blocks", image_blocks=1, text_blocks=0)
+    assert {name for name in tuned if name.startswith("text.")} == {"text.logit_scale"}
 
 
 def test_last_blocks_of_a_multilingual_tower_are_its_last_layers(tmp_path: Path) -> None:
-    found = trained(build(multilingual_options(tmp_path)), tune="last_blocks", text_blocks=1)
-    text = {name.removeprefix("text.model.") for name in found if name.startswith("text.model.")}
+    tuned = trained(build(multilingual_options(tmp_path)), tune="last_blocks", text_blocks=1)
+    text = {name.removeprefix("text.model.") for name in tuned if name.startswith("text.model.")}
     layers = {name for name in text if name.startswith("transformer.encoder.layer.")}
     assert {name.split(".")[3] for name in layers} == {"1"}
     assert {name.partition(".")[0] for name in text - layers} == {"proj"}
@@ -55,17 +55,17 @@ def test_last_blocks_of_a_multilingual_tower_are_its_last_layers(tmp_path: Path)
 
 def test_heads_train_alone_over_frozen_towers() -> None:
     encoder = build()
-    found = trained(encoder, tune="heads", head_width=20)
+    tuned = trained(encoder, tune="heads", head_width=20)
     layers = {f"{head}.{at}.{kind}" for head in ("head", "text.head") for at in (0, 3) for kind in ("weight", "bias")}
-    assert found == layers | {"text.logit_scale"}
+    assert tuned == layers | {"text.logit_scale"}
     assert (encoder.dimension, encoder.config.head.width) == (20, 20)
 
 
 def test_lora_trains_adapters_alone_and_leaves_none() -> None:
     encoder = build()
-    found = trained(encoder, tune="lora")
-    assert all("lora_" in name or name == "text.logit_scale" for name in found)
-    assert len(found) == 1 + 2 * 2 * 3 * 2  # towers, blocks, layers, A and B
+    tuned = trained(encoder, tune="lora")
+    assert all("lora_" in name or name == "text.logit_scale" for name in tuned)
+    assert len(tuned) == 1 + 2 * 2 * 3 * 2  # towers, blocks, layers, A and B
     finish_towers(encoder, encoder.text)
     assert not any("lora_" in name for name in encoder.state_dict())
     assert all(weight.requires_grad for weight in encoder.parameters())

@@ -141,8 +141,8 @@ def _held_flow(workspace: Workspace) -> Iterator[tuple["subprocess.Popen[str]", 
 
 
 def _workers(flow: "subprocess.Popen[str]") -> list[psutil.Process]:
-    found = psutil.Process(flow.pid).children(recursive=True)
-    return [one for one in found if "spawn_main" in " ".join(one.cmdline())]
+    children = psutil.Process(flow.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def _wait(condition: Callable[[], bool], flow: "subprocess.Popen[str]", seconds: float = 240) -> None:

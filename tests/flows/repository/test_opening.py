@@ -33,8 +33,8 @@ def test_when_the_disk_is_full_dvc_lock_stays_as_it_was(monkeypatch: pytest.Monk
 
 def test_a_repository_that_another_thread_has_locked_is_waited_for() -> None:
     order: list[str] = []
-    with open_repository(Path()) as one, open_repository(Path()) as other:
-        one.lock.lock()
+    with open_repository(Path()) as first, open_repository(Path()) as other:
+        first.lock.lock()
 
         def take() -> None:
             other.lock.lock()
@@ -45,6 +45,6 @@ def test_a_repository_that_another_thread_has_locked_is_waited_for() -> None:
         thread.start()
         time.sleep(0.2)
         order.append("released")
-        one.lock.unlock()
+        first.lock.unlock()
         thread.join(30)
     assert order == ["released", "taken"]

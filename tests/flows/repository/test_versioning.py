@@ -122,16 +122,16 @@ def test_edits_that_decide_a_result_are_named_and_keep_a_run_from_being_committe
     workspace.replace("params.yaml", "factor: 2", "factor: 4")
     workspace.replace("toy/third.py", "import time", "import time  # edited")
     (workspace.folder / "notes.txt").write_text("decides nothing")
-    found = edited(workspace.folder)
-    assert found == ["params.yaml", "toy/third.py"]
+    edits = edited(workspace.folder)
+    assert edits == ["params.yaml", "toy/third.py"]
     head = _git(workspace, "rev-parse", "HEAD")
-    assert commit("landed", root=workspace.folder, edits=found).reason == (
+    assert commit("landed", root=workspace.folder, edits=edits).reason == (
         "not committed, because a checkout would not be up to date without what is edited in "
         "params.yaml, toy/third.py; commit that first"
     )
     assert _git(workspace, "rev-parse", "HEAD") == head
     workspace.command("git", "checkout", "-q", "--", "toy/third.py")
-    assert "edited in params.yaml; commit that first" in commit("landed", root=workspace.folder, edits=found[:1]).reason
+    assert "edited in params.yaml; commit that first" in commit("landed", root=workspace.folder, edits=edits[:1]).reason
 
 
 def test_a_module_that_git_does_not_know_counts_as_an_edit(workspace: Workspace) -> None:

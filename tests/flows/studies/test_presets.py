@@ -160,8 +160,8 @@ def test_values_that_the_shell_or_hydra_would_read_otherwise_arrive_as_they_are(
         json.dumps({"a": {"empty": 1, "null": 1, "number": 1, "words": 1, "map": {"q": 1}}})
     )
     apply_overrides(tmp_path / "params.yaml", shlex.split(experiment_command(values))[4::2])
-    found = _read((tmp_path / "params.yaml").read_text())["a"]
-    assert {f"a.{key}": value for key, value in found.items()} == values
+    written = _read((tmp_path / "params.yaml").read_text())["a"]
+    assert {f"a.{key}": value for key, value in written.items()} == values
 
 
 @pytest.mark.heavy

@@ -55,5 +55,7 @@ def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_
     assert run.data.tags["stages"] == "index, clean"
     assert run.info.status == "FINISHED"
     assert run.data.metrics["seconds/clean"] == 2.0
-    assert [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs] == [("data/raw", "0123.dir")]
+    assert [(entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs] == [
+        ("data/raw", "0123.dir")
+    ]
     assert client.get_run(runs[5]).data.tags["failed.group"] == "no space"

@@ -88,7 +88,7 @@ def test_the_key_of_the_translations_is_nowhere_in_mlflow(recorded: Recorded) ->
 
 def test_a_run_names_the_data_that_it_read_with_dvcs_hashes(recorded: Recorded) -> None:
     inputs = recorded.client.get_run(recorded.first).inputs.dataset_inputs
-    read = {(one.dataset.name, one.dataset.digest, one.tags[0].value) for one in inputs}
+    read = {(entry.dataset.name, entry.dataset.digest, entry.tags[0].value) for entry in inputs}
     assert read == {
         ("data/raw/first", "3" * 32 + ".dir", "clean"),
         ("data/manifest.parquet", "1" * 32, "groundtruth"),
@@ -136,7 +136,7 @@ def test_the_figures_of_robustness_have_names_of_their_own(recorded: Recorded) -
 
 def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> None:
     losses = recorded.client.get_metric_history(recorded.first, "train/loss")
-    assert [(one.step, one.value) for one in losses] == [(0, 3.0), (1, 2.0)]
+    assert [(point.step, point.value) for point in losses] == [(0, 3.0), (1, 2.0)]
     assert len(recorded.client.get_metric_history(recorded.first, "val/loss")) == 1
 
 

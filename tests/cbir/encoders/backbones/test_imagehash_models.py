@@ -28,7 +28,7 @@ def test_the_cosine_of_two_images_is_their_hamming_distance(name: str, greyscale
     vectors = encoder.embed(images)
     squares = [encoder.preprocess(image).squeeze() for image in images]
     hashes = [getattr(imagehash, name)(Image.fromarray(square)) for square in squares]
-    expected = [[1 - 2 * (one - other) / 64 for other in hashes] for one in hashes]
+    expected = [[1 - 2 * (first - other) / 64 for other in hashes] for first in hashes]
     assert encoder.dimension == 64
     assert np.allclose(vectors @ vectors.T, expected, atol=1e-6)
     assert np.ptp(expected) > 0.5

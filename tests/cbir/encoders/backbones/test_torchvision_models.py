@@ -77,8 +77,8 @@ def test_pretrained_takes_the_weights_of_the_tag(monkeypatch: pytest.MonkeyPatch
         loaded = build(f"torchvision/{name}", weights="pretrained").model.state_dict()
         assert all(torch.equal(loaded[name], state[name]) for name in loaded)
     weights = models.MobileNet_V2_Weights
-    assert [one["url"] for one in asked] == [weights.DEFAULT.url, weights.IMAGENET1K_V1.url]
-    assert all(one["weights_only"] is True for one in asked)
+    assert [call["url"] for call in asked] == [weights.DEFAULT.url, weights.IMAGENET1K_V1.url]
+    assert all(call["weights_only"] is True for call in asked)
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

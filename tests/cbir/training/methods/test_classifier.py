@@ -35,7 +35,7 @@ def archive(folder: Path, *, of: str = "class") -> tuple[pd.DataFrame, ReducedIm
 def naive(rows: torch.Tensor, labels: list[int], weights: list[float]) -> float:
     total = 0.0
     for row, label in zip(rows.double(), labels, strict=True):
-        total -= weights[label] * float(torch.log(torch.exp(row[label]) / sum(torch.exp(one) for one in row)))
+        total -= weights[label] * float(torch.log(torch.exp(row[label]) / sum(torch.exp(logit) for logit in row)))
     return total / sum(weights[label] for label in labels)
 
 
@@ -50,8 +50,8 @@ def test_the_loss_is_that_of_a_naive_loop(tmp_path: Path, balance: Any) -> None:
     batch["label"] = torch.tensor([0, 1, 2, 2, 1, 2])
     with torch.no_grad():
         rows = objective.head(encoder.features(batch["images"]))
-        found = objective.loss(encoder, batch, generator=torch.Generator())
-    assert found.item() == pytest.approx(naive(rows, batch["label"].tolist(), weights), rel=1e-5)
+        loss = objective.loss(encoder, batch, generator=torch.Generator())
+    assert loss.item() == pytest.approx(naive(rows, batch["label"].tolist(), weights), rel=1e-5)
 
 
 def test_a_scene_is_the_class_where_there_is_one_else_the_group() -> None:

@@ -45,9 +45,9 @@ def test_the_softmax_loss_is_that_of_a_naive_loop() -> None:
     logits = (SCALE * images @ texts.T).double().numpy()
     terms = []
     for rows in (logits, logits.T):
-        for one in range(6):
-            others = [other for other in range(6) if not SAME[one, other]]
-            terms.append(-rows[one, one] + np.log(sum(np.exp(rows[one, other]) for other in others)))
+        for row in range(6):
+            others = [other for other in range(6) if not SAME[row, other]]
+            terms.append(-rows[row, row] + np.log(sum(np.exp(rows[row, other]) for other in others)))
     assert MaskedClipLoss(SAME)(images, texts, SCALE).item() == pytest.approx(np.mean(terms), rel=1e-5)
 
 
@@ -55,11 +55,11 @@ def test_the_sigmoid_loss_is_that_of_a_naive_loop() -> None:
     images, texts = vectors()
     logits = (SCALE * images @ texts.T + BIAS).double().numpy()
     total = 0.0
-    for one in range(6):
+    for row in range(6):
         for other in range(6):
-            if not SAME[one, other]:
-                sign = 1 if one == other else -1
-                total -= np.log(1 / (1 + np.exp(-sign * logits[one, other])))
+            if not SAME[row, other]:
+                sign = 1 if row == other else -1
+                total -= np.log(1 / (1 + np.exp(-sign * logits[row, other])))
     assert MaskedSigLipLoss(SAME)(images, texts, SCALE, BIAS).item() == pytest.approx(total / 6, rel=1e-5)
 
 
@@ -201,8 +201,8 @@ def test_a_killed_training_goes_on_and_ends_the_same(tmp_path: Path, tune: Any) 
     with pytest.raises(KilledError):
         train(lesson, tmp_path, progress=killer, **course)
     resumed, again = train(lesson, tmp_path, **course)
-    one, other = expected.state_dict(), resumed.state_dict()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    first, other = expected.state_dict(), resumed.state_dict()
+    assert all(torch.equal(first[name], other[name]) for name in first)
     assert again.history.equals(whole.history)
 
 

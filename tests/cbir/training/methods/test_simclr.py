@@ -36,9 +36,9 @@ def test_the_loss_is_that_of_a_naive_loop() -> None:
     with torch.no_grad():
         rows = functional.normalize(objective.head(encoder.features(views))).double().numpy()
     terms = []
-    for one in range(12):
-        mate = (one + 6) % 12
-        powers = {other: np.exp(rows[one] @ rows[other] / 0.3) for other in range(12) if other != one}
+    for row in range(12):
+        mate = (row + 6) % 12
+        powers = {other: np.exp(rows[row] @ rows[other] / 0.3) for other in range(12) if other != row}
         terms.append(-np.log(powers[mate] / sum(powers.values())))
     assert loss(encoder, objective) == pytest.approx(np.mean(terms), rel=1e-4)
 
@@ -75,5 +75,5 @@ def test_it_can_overfit_each_view_finds_its_own_image(tmp_path: Path, monkeypatc
 def found(encoder: Encoder, images: torch.Tensor) -> float:
     """Part of the images that a new view of theirs is most similar to."""
     views = noisy(images, torch.Generator().manual_seed(9))
-    gallery, queries = (functional.normalize(encoder.features(some)) for some in (images, views))
+    gallery, queries = (functional.normalize(encoder.features(batch)) for batch in (images, views))
     return ((queries @ gallery.T).argmax(dim=1) == torch.arange(len(images))).float().mean().item()
