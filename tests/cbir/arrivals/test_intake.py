@@ -1,13 +1,11 @@
 """cbir.arrivals.intake: takes in each file once; whatever is cut off, a plain rerun loses no file and doubles none."""
 
 import errno
-import hashlib
 import os
-import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,53 +15,11 @@ from typing import Any
 
 import pytest
 
-from cbir.archive.listing import list_archive
 from cbir.arrivals import intake, staging
 from cbir.arrivals.intake import Intake, accession_name, take_in
-from cbir.arrivals.landing import Look, look
+from cbir.arrivals.landing import Look
 from cbir.errors import UserError
-
-NOW = datetime(2026, 11, 25, 5, 10, tzinfo=UTC)
-NAME = "20261125T051000Z"
-FILES = {
-    "a.jpg": b"first",
-    "box/b 1.TIF": b"second",
-    "box/deep/été.png": b"first",  # an exact copy
-    "box/deep/c.jpg": b"third",
-}
-MARKERS = {"box/.done": b"", "a.jpg.done": b""}
-
-
-class Place:
-    """A landing folder beside an archive."""
-
-    def __init__(self, root: Path, *, landing: Path | None = None) -> None:
-        self.landing, self.archive = landing or root / "landing", root / "raw"
-        self.archive.mkdir(parents=True)
-        self.land({})
-
-    def land(self, files: dict[str, bytes]) -> None:
-        self.landing.mkdir(exist_ok=True)
-        for name, content in files.items():
-            (self.landing / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.landing / name).write_bytes(content)
-
-    def look(self) -> Look:
-        return look(self.landing, settle=0, wait=lambda _: None)
-
-    def take_in(self, seen: Look | None = None, **options: Any) -> Intake:
-        return take_in(seen or self.look(), self.landing, self.archive, **{"now": NOW, **options})
-
-    def contents(self) -> Counter[str]:
-        """How often each content is there, wherever that is; markers aside."""
-        paths = [path for folder in (self.landing, self.archive) for path in folder.rglob("*") if path.is_file()]
-        return Counter(
-            hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if not path.name.endswith(".done")
-        )
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.support.landing import FILES, MARKERS, NAME, NOW, Place, digest, refuse_renames, tree
 
 
 @pytest.fixture
@@ -71,18 +27,6 @@ def place(tmp_path: Path) -> Place:
     made = Place(tmp_path)
     made.land(FILES)
     return made
-
-
-def refuse_renames(monkeypatch: pytest.MonkeyPatch, landing: Path) -> None:
-    """Make the landing folder look as if it were on another disk."""
-    rename = os.rename
-
-    def other_disk(source: Any, target: Any, **options: Any) -> None:
-        if Path(source).is_relative_to(landing):
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-        rename(source, target, **options)
-
-    monkeypatch.setattr(os, "rename", other_disk)
 
 
 @pytest.fixture(params=["renamed", "copied"])
@@ -166,13 +110,7 @@ def test_a_second_landing_of_the_same_paths_is_an_accession_of_its_own(either: P
     either.take_in()
     either.land(FILES)
     assert [arrival.name for arrival in either.take_in().arrivals] == ["20261125T051001Z"]
-    assert either.contents() == Counter(
-        {key: 2 * count for key, count in Counter(map(_digest, FILES.values())).items()}
-    )
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    assert either.contents() == Counter({key: 2 * count for key, count in Counter(map(digest, FILES.values())).items()})
 
 
 def test_markers_go_with_what_they_spoke_for(either: Place) -> None:
@@ -317,100 +255,3 @@ def test_landing_and_archive_may_not_lie_one_in_the_other(place: Place, tmp_path
         take_in(Look(), place.landing, place.landing / "raw", now=NOW)
     with pytest.raises(UserError, match="name two folders apart"):
         take_in(Look(), tmp_path, place.archive, now=NOW)
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: after it nothing more reaches the disk, no cleaning up either."""
-
-
-@contextmanager
-def killed_at(number: int, place: Place, *, copied: bool) -> Iterator[None]:
-    """Let the process die before its call of this number that changes files; the block ends well without so many."""
-    left = [number]
-
-    def mortal(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            if left[0] <= 0:
-                raise Killed
-            left[0] -= 1
-            return function(*arguments, **options)
-
-        return call
-
-    chunks = staging._chunks
-
-    def mortal_chunks(source: Any) -> Iterator[bytes]:
-        for chunk in chunks(source):
-            for half in (chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]):
-                yield mortal(lambda half=half: half)()
-
-    with pytest.MonkeyPatch.context() as patch:
-        if copied:
-            refuse_renames(patch, place.landing)
-        for name in ("rename", "replace", "unlink", "mkdir", "rmdir", "fsync", "utime"):
-            patch.setattr(os, name, mortal(getattr(os, name)))
-        patch.setattr(staging, "_chunks", mortal_chunks)
-        yield
-
-
-def _survives(place: Place, number: int, *, copied: bool) -> bool:
-    seen = place.look()
-    try:
-        with killed_at(number, place, copied=copied):
-            place.take_in(seen)
-    except Killed:
-        return False
-    return True
-
-
-@pytest.mark.parametrize("copied", [False, True])
-def test_killed_at_any_moment_a_plain_rerun_loses_no_file_and_doubles_none(tmp_path: Path, copied: bool) -> None:
-    for number in range(200):
-        place = Place(tmp_path / str(number))
-        place.land({**FILES, **MARKERS})
-        before = place.contents()
-        ended = _survives(place, number, copied=copied)
-        visible = [path.name for path in place.archive.iterdir() if not path.name.startswith(".")]
-        assert visible in ([], [NAME])  # an accession is seen whole or not at all
-        assert {entry.accession for entry in list_archive(place.archive).entries} == set(visible)
-        assert all(path.match(".*.tmp") for path in place.archive.glob(".*"))  # which .dvcignore names
-        assert not visible or tree(place.archive / NAME) == FILES
-        assert place.take_in(now=NOW + timedelta(hours=1)).left == ()
-        assert place.contents() == before
-        assert tree(place.landing) == {}
-        assert not list(place.archive.rglob(".*"))
-        if ended:
-            break
-    assert number > 10
-    assert ended
-
-
-@pytest.mark.parametrize("copied", [False, True])
-def test_killed_again_and_again_while_more_lands_no_file_is_lost_or_doubled(tmp_path: Path, copied: bool) -> None:
-    chance = random.Random(7)
-    for number in range(25):
-        place = Place(tmp_path / str(number))
-        landed: Counter[str] = Counter()
-        for round_ in range(4):
-            names = [f"box/{chance.randrange(9)}.jpg" for _ in range(3)]
-            more = {name: b"%d" % round_ for name in names if not (place.landing / name).exists()}
-            landed.update(map(_digest, more.values()))
-            place.land({**more, "box/.done": b""} if chance.random() < 0.5 else more)
-            _survives(place, chance.randrange(40), copied=copied)
-        place.take_in()
-        assert place.contents() == landed
-        assert tree(place.landing) == {}
-
-
-def test_a_name_that_was_taken_by_hand_since_gives_way(place: Place) -> None:
-    assert not _survives(place, 4, copied=False)
-    assert [path.name for path in place.archive.iterdir()] == [f".{NAME}.landing.tmp"]
-    place.land({})
-    (place.archive / NAME).mkdir()
-    (place.archive / NAME / "kept.jpg").write_bytes(b"kept")
-    made = place.take_in()
-    assert [(arrival.name, arrival.recovered) for arrival in made.arrivals] == [
-        ("20261125T051001Z", True),
-        ("20261125T051002Z", False),
-    ]
-    assert tree(place.archive / NAME) == {"kept.jpg": b"kept"}
