@@ -109,7 +109,8 @@ def _look(paths: Paths, half: Path) -> Look:
     return look(paths.landing, settle=1, wait=go_on_copying)
 
 
-@pytest.mark.parametrize(("landings", "pairs"), [(5, 20), pytest.param(30, 40, marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize(("landings", "pairs"), [(5, 20), (30, 40)])
 def test_after_each_landing_all_is_as_from_scratch_and_the_report_names_every_pair(
     month: Paths, landings: int, pairs: int
 ) -> None:

@@ -201,6 +201,7 @@ def test_clip_without_captions_says_in_one_sentence_what_to_set(paths: Paths) ->
         train(paths, **grouped(train, settings(method="clip", **clip)))
 
 
+@pytest.mark.heavy
 def test_two_processes_train_together_and_one_of_them_writes(paths: Paths) -> None:
     done = train_as_process(paths, devices=2)
     assert done.returncode == 0, done.stderr
@@ -216,6 +217,7 @@ def test_two_processes_train_together_and_one_of_them_writes(paths: Paths) -> No
     assert files(paths.encoder) == first
 
 
+@pytest.mark.heavy
 def test_a_mistake_of_two_processes_is_one_sentence(paths: Paths) -> None:
     done = train_as_process(paths, devices=2, learning_rate=1e30)
     assert done.returncode == 2

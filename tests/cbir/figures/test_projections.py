@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportW
 ARCHIVE = scattered(groups=9, distractors=12, noise=0.3)
 
 
-@pytest.mark.parametrize("method", [tsne, umap])
+@pytest.mark.parametrize("method", [tsne, pytest.param(umap, marks=pytest.mark.heavy)])
 def test_members_of_a_group_lie_nearer_to_each_other_than_to_the_rest(method) -> None:
     members = ARCHIVE.vectors[:27].astype(float)
     plane = method(members, seed=0)
@@ -27,6 +27,7 @@ def test_members_of_a_group_lie_nearer_to_each_other_than_to_the_rest(method) ->
     assert distance[own].mean() < 0.5 * distance[~own].mean()
 
 
+@pytest.mark.heavy
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -35,6 +36,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("count", "drawn"), [(4, False), (5, True)])
 def test_very_few_images_are_drawn_from_five_on(tmp_path: Path, count: int, drawn: bool) -> None:
     few = archive(np.random.default_rng(0).normal(size=(count, 8)), groups=["a", "a", *[None] * (count - 2)])
@@ -42,18 +44,21 @@ def test_very_few_images_are_drawn_from_five_on(tmp_path: Path, count: int, draw
     assert [(tmp_path / name).exists() for name in ("tsne.png", "umap.png")] == [drawn, drawn]
 
 
+@pytest.mark.heavy
 def test_images_that_are_all_alike_have_no_projection(tmp_path: Path) -> None:
     alike = archive(np.ones((8, 3)), groups=["a"] * 8)
     projections(tmp_path, alike.task(), alike.vectors, images=100, seed=0)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.heavy
 def test_classes_are_drawn_with_their_names(tmp_path: Path) -> None:
     classes = archive(np.random.default_rng(0).normal(size=(30, 8)), groups=[None] * 30, classes=["x", "y", None] * 10)
     projections(tmp_path, classes.task(), classes.vectors, images=100, seed=0)
     assert (tmp_path / "tsne.png").exists()
 
 
+@pytest.mark.heavy
 def test_the_name_of_a_class_is_drawn_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: list[str] = ["$\\frac$", "_hidden", "new\nline\u202e"]
     legend: list[str] = []
@@ -70,6 +75,7 @@ def test_the_name_of_a_class_is_drawn_as_it_is(tmp_path: Path, monkeypatch: pyte
     assert {"$\\frac$", " _hidden", "new\ufffdline\ufffd"} <= set(legend)
 
 
+@pytest.mark.heavy
 def test_the_sample_takes_whole_groups_before_distractors() -> None:
     task = ARCHIVE.task()
     chosen = sample(task, images=10, seed=0)
@@ -79,12 +85,14 @@ def test_the_sample_takes_whole_groups_before_distractors() -> None:
     assert sample(task, images=500, seed=0).size == 39
 
 
+@pytest.mark.heavy
 def test_the_sample_never_exceeds_the_limit_though_one_group_does() -> None:
     large = archive(np.eye(12), groups=["a"] * 12)
     assert sample(large.task(), images=7, seed=0).size == 7
     assert sample(large.task(), images=0, seed=0).size == 0
 
 
+@pytest.mark.heavy
 def test_points_that_were_laid_out_before_come_from_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = Store(tmp_path / "places.sqlite")
 
@@ -114,6 +122,7 @@ def test_distractors_come_from_the_background_alone() -> None:
     assert chosen.tolist() == [*range(27), 35, 36, 37, 38]
 
 
+@pytest.mark.heavy
 def test_more_groups_than_looks_are_all_drawn(tmp_path: Path) -> None:
     many = scattered(groups=40, distractors=5, noise=0.3)
     projections(tmp_path, many.task(), many.vectors, images=500, seed=0)

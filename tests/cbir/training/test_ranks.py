@@ -73,6 +73,7 @@ def _of_one(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.heavy
 def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path: Path) -> None:
     multiprocessing.spawn(_of_one, args=(str(tmp_path),), nprocs=2)
     whole = _gradient(slice(0, 8))

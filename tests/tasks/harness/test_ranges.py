@@ -40,6 +40,7 @@ SECTIONS: dict[str, Any] = {
 PART, COSINE = "it is a part of the pairs", "it is a cosine similarity"
 RULES = [
     ("clean.max_pixels", 0, "at least 1, is 0"),
+    ("clean.max_bytes", 0, "at least 1, is 0"),
     ("clean.min_side", -1, "at least 0, is -1"),
     ("clean.blank_deviation", -0.5, "at least 0, is -0.5"),
     ("clean.timeout", 0, "above 0, is 0"),

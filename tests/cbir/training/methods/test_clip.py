@@ -126,6 +126,7 @@ def test_the_sigmoid_loss_brings_the_bias_that_the_model_lacks(tmp_path: Path) -
     assert not list(Clip(siglip, images, train_settings(contrast="siglip", **QUICK)).parameters())
 
 
+@pytest.mark.heavy
 def test_it_can_overfit_64_pairs_each_image_finds_its_caption(tmp_path: Path) -> None:
     images, reduced = archive(tmp_path, count=64)
     images["split"] = None
