@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from cbir.sample.archive import Sample, make_sample
 
@@ -16,6 +17,8 @@ def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def pytest_configure() -> None:
     """Ctrl-C reaches the programs that tests start; a shell that runs tests in its background has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("cbir", deadline=None)  # of one example: on a busy machine the first takes long
+    settings.load_profile("cbir")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
@@ -137,7 +137,6 @@ def test_without_a_pair_every_curve_metric_is_zero() -> None:
     assert metrics.micro_ap(curve([], [], 2)) == metrics.recall_at_precision(curve([], [], 2), 0.9) == 0
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=30).filter(
         lambda p: any(t for _, t in p)

@@ -46,7 +46,7 @@ def test_pairs_are_sorted_by_falling_similarity() -> None:
     assert (np.diff(pairs.similarity) <= 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_pairs_and_their_total_equal_a_naive_count(seed: int) -> None:
     made = scattered(groups=6, distractors=4, noise=2.0, seed=seed, k=5)

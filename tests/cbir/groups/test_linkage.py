@@ -71,7 +71,7 @@ def as_sets(clusters: Sequence[np.ndarray]) -> Clusters:
     return {frozenset(cluster.tolist()) for cluster in clusters}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), images=st.integers(2, 25), threshold=st.floats(0.3, 0.99))
 def test_the_clusters_are_those_of_naive_average_linkage(seed: int, images: int, threshold: float) -> None:
     given = scenes(seed, scenes=5, images=images)
