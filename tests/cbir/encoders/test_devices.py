@@ -59,6 +59,7 @@ def test_within_autocast_products_are_computed_in_that_type(dtype: torch.dtype) 
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone gives memory back so eagerly")
+@pytest.mark.heavy
 def test_kept_memory_is_not_fetched_from_the_system_again() -> None:
     code = """
 import resource, numpy as np

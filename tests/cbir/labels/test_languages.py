@@ -44,6 +44,7 @@ def test_what_is_too_short_or_a_name_is_left_open(text: str) -> None:
     assert detect_languages([text]) == {}
 
 
+@pytest.mark.heavy
 def test_another_process_gives_the_same_answers() -> None:
     texts = [text for captions in CAPTIONS.values() for text in captions] + [
         "Mercado de flores",

@@ -89,6 +89,7 @@ def test_a_configured_author_is_kept(workspace: Workspace) -> None:
     assert _git(workspace, "log", "-1", "--format=%an %cn %ae") == ["Ada Ada ada@example.org"]
 
 
+@pytest.mark.heavy
 def test_a_checkout_elsewhere_is_up_to_date_after_a_pull(workspace: Workspace, tmp_path: Path) -> None:
     workspace.dvc("remote", "add", "-q", "-d", "there", str(tmp_path / "remote"))
     workspace.commit("a remote")

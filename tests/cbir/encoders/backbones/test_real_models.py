@@ -82,7 +82,7 @@ def _tidy() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.backbone, marks=[] if case is CASES[0] else pytest.mark.heavy) for case in CASES],
+    [pytest.param(case, id=case.backbone, marks=pytest.mark.heavy) for case in CASES],
 )
 def test_a_checkpoint_of_the_library_gives_the_librarys_vectors_also_after_saving(case: Case, tmp_path: Path) -> None:
     torch.manual_seed(7)
