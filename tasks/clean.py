@@ -20,7 +20,7 @@ def clean(
     rules: Rules,
     labour: Labour,
 ) -> None:
-    """Writes the manifest of the archive, its counts and what was rejected, and fill the store of reduced images."""
+    """Writes the manifest of the archive, its counts and what was rejected, and fills the store of reduced images."""
     rows = clean_archive(paths.raw, paths.store, rules=rules, labour=labour, progress=tqdm)
     report = paths.reports / "cleaning.csv"
     write_manifest(paths.manifest, rows)

@@ -59,7 +59,7 @@ def projections(
 
 
 def sample(task: RetrievalTask, *, images: int, seed: int, background: Bools | None = None) -> Positions:
-    """Positions of the images to show, rising: whole groups as long as they fit, then distractors of the gallery.
+    """Chooses positions of images, rising: whole groups as long as they fit, then distractors of the gallery.
 
     Distractors are chosen by the hash of each, so that most of the choice stays as the archive grows.
     """

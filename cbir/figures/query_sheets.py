@@ -107,7 +107,7 @@ def _missed(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> t
 
 
 def _ordered(rows: Positions, *keys: NDArray[np.generic]) -> Positions:
-    """Rows by the last key, then by the ones before it."""
+    """Sorts rows by the last key, then by the ones before it."""
     return rows[np.lexsort([key[rows] for key in keys])]
 
 

@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=8)
 def _parsed(text: str) -> Any:
-    """Returns a run asks for the same few files again and again."""
+    """Parses YAML, each text once: a run asks for the same few files again and again."""
     return YAML(typ="safe").load(text)
 
 
@@ -197,7 +197,7 @@ def schema(function: Callable[..., None]) -> dict[str, Any]:
 
 
 def grouped(function: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:
-    """Values of params as the keyword arguments of a stage's function: those of a data class become one."""
+    """Returns values of params as the keyword arguments of a stage's function: those of a data class become one."""
     keywords: dict[str, Any] = {}
     for name, kind in _keywords(function).items():
         if isinstance(kind, type) and is_dataclass(kind):
@@ -225,7 +225,7 @@ def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Pa
 
 
 def outputs(stage: str, root: Path = HERE, *, kinds: Sequence[str] = OUTPUTS) -> list[Path]:
-    """Files and folders that dvc.yaml says a stage writes: its outs, metrics and plots, or only some of these kinds."""
+    """Lists the files and folders that a stage writes, by dvc.yaml: outs, metrics and plots, or some of these kinds."""
     params = read_yaml(root / PARAMS)
     return [_interpolated(path, params) for path in written(read_yaml(root / GRAPH)["stages"][stage], kinds)]
 

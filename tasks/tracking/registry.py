@@ -21,7 +21,7 @@ from tasks.tracking.facts import metric_name
 from tasks.tracking.models import ACCESSIONS_ARTIFACT, PARAMS_ARTIFACT, register_encoder
 
 if TYPE_CHECKING:
-    from tasks.tracking.runs import MlflowClient
+    from mlflow import MlflowClient
 
 CHAMPION = "champion"
 IN_SERVICE = "in_service"  # the tag of the registered model with the version that was in service at the last look
@@ -60,7 +60,7 @@ def answer(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def keep_reports(registry: Registry, run: str, reports: Sequence[str]) -> str:
-    """Puts files on the MLflow run of a pipeline run, then do as :func:`sync`; where no encoder is on disk, nothing.
+    """Puts files on the MLflow run of a pipeline run, then does as :func:`sync`; where no encoder is on disk, nothing.
 
     Args:
         registry: to ask.
