@@ -12,8 +12,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from cbir.spreadsheet import write_csv
 from flows.pipeline.artifacts import rejected_files
 from tests.support.archive import assign
 from tests.support.browser import Browser, browser
+from tests.support.web import QuietHandler, listening
 from tests.support.workspace import Workspace
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
@@ -108,13 +107,17 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def elsewhere() -> Iterator[int]:
     """The port of a web server with an empty page."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path_factory.mktemp("elsewhere")))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+
+    class EmptyPage(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+
+    with listening(EmptyPage) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def ask(address: str, path: str, content: Any = None, **headers: str) -> Any:

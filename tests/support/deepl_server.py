@@ -5,11 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import deepl.http_client
 import pytest
+
+from tests.support.web import QuietHandler, listening
 
 KEY = "0f3a-secret-7c:fx"
 
@@ -46,18 +48,11 @@ def english(text: str) -> str:
 def serving() -> Iterator[DeepL]:
     """The server, until the block ends."""
     state = DeepL()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(_handler(state)) as state.url:
+        try:
+            yield state
+        finally:
+            state.ended.set()
 
 
 def use(state: DeepL, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +65,7 @@ def use(state: DeepL, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _handler(state: DeepL) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             state.sizes.append(len(data))
@@ -102,8 +97,5 @@ def _handler(state: DeepL) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
 
     return Handler

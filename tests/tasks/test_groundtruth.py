@@ -3,7 +3,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +15,7 @@ from cbir.labels.files import GROUNDTRUTH
 from tasks.harness.settings import Paths
 from tests.support.groundtruth import FILES, run, workspace
 from tests.support.manifests import image_id_of, manifest
+from tests.support.workbooks import write_workbook
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def paths(tmp_path: Path) -> Paths:
 
 def write_groups(paths: Paths) -> str:
     """The `column` layout, with faults."""
-    book = openpyxl.Workbook()
-    for name in ["ETE_1", "b", "", "e", "d", "", "torn", "soldats", "", "c.tif"]:
-        book.active.append(["", "", "", name])
-    book.save(paths.reference / "gt.xlsx")
+    write_workbook(
+        paths.reference / "gt.xlsx",
+        *(["", "", "", name] for name in ["ETE_1", "b", "", "e", "d", "", "torn", "soldats", "", "c.tif"]),
+    )
     return "gt.xlsx"
 
 
@@ -142,10 +142,10 @@ def test_a_file_that_the_ground_truth_awaited_leaves_training_byte_for_byte_when
 
 
 def test_a_group_that_training_has_seen_is_not_tested_on_when_later_images_join_it_with_another(paths: Paths) -> None:
-    book = openpyxl.Workbook()
-    for name in ["ETE_1", "b", "", "e", "d", "", "ETE_1", "new", "", "d", "new"]:
-        book.active.append(["", "", "", name])
-    book.save(paths.reference / "gt.xlsx")
+    write_workbook(
+        paths.reference / "gt.xlsx",
+        *(["", "", "", name] for name in ["ETE_1", "b", "", "e", "d", "", "ETE_1", "new", "", "d", "new"]),
+    )
     settings = {"accessions": ["one", "two"], "file": "gt.xlsx"}
     splits = set()
     for seed in range(12):

@@ -5,11 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
 
-import openpyxl
 import pytest
 
 from cbir.arrivals.importing import bring_in, bring_reference
 from cbir.errors import UserError
+from tests.support.workbooks import write_workbook
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 T = TypeVar("T")
@@ -158,8 +158,8 @@ def test_a_source_that_is_no_folder_of_images_is_refused(source: Path, archive: 
     for folder, what in [
         (tmp_path / "nowhere", "is not there"),
         (source / "été.jpg", "is not a folder"),
-        (tmp_path / "texts", "no image: 1"),
-        (tmp_path / "void", "nothing at all"),
+        (tmp_path / "texts", r"^no images in .*texts \(1 skipped: no image\)"),
+        (tmp_path / "void", "it is empty"),
         (tmp_path, "holds the archive"),
         (tmp_path / "data", "holds the archive"),
     ]:
@@ -190,21 +190,12 @@ def test_a_file_that_cannot_be_copied_is_named(source: Path, archive: Path, monk
     assert not (archive / "a").exists()
 
 
-def workbook(path: Path, *rows: list[object]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path)
-    return path
-
-
 def test_reference_files_get_their_own_name_among_the_reference_files(tmp_path: Path) -> None:
     reference = tmp_path / "data" / "reference"
-    groundtruth = workbook(tmp_path / "gt.xlsx", ["a", "b"])
+    groundtruth = write_workbook(tmp_path / "gt.xlsx", ["a", "b"])
     captions = tmp_path / "captions.csv"
     captions.write_text("a;b;c\n")
-    workbook(tmp_path / "sheets" / "Album.xlsx", ["legende", "Num photo"], ["text", 1])
+    write_workbook(tmp_path / "sheets" / "Album.xlsx", ["legende", "Num photo"], ["text", 1])
     (tmp_path / "sheets" / "other.txt").write_text("x")
     assert bring_reference(groundtruth, reference, kind="groundtruth") == reference / "gt.xlsx"
     assert bring_reference(captions, reference, kind="captions") == reference / "captions.csv"
@@ -217,16 +208,16 @@ def test_reference_files_get_their_own_name_among_the_reference_files(tmp_path: 
 
 def test_another_reference_file_of_that_name_is_never_replaced(tmp_path: Path) -> None:
     reference = tmp_path / "reference"
-    bring_reference(workbook(tmp_path / "gt.xlsx", ["a", "b"]), reference, kind="groundtruth")
+    bring_reference(write_workbook(tmp_path / "gt.xlsx", ["a", "b"]), reference, kind="groundtruth")
     before = tree(reference)
     with pytest.raises(UserError, match="is there already with other content"):
-        bring_reference(workbook(tmp_path / "other" / "gt.xlsx", ["a", "c"]), reference, kind="groundtruth")
+        bring_reference(write_workbook(tmp_path / "other" / "gt.xlsx", ["a", "c"]), reference, kind="groundtruth")
     assert tree(reference) == before
 
 
 def test_a_reference_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gt.xlsx").write_text("no workbook")
-    sheet = workbook(tmp_path / "Album.xlsx", ["a", "b"], [1, 2])
+    sheet = write_workbook(tmp_path / "Album.xlsx", ["a", "b"], [1, 2])
     for file, kind, what in [
         (tmp_path / "gt.xlsx", "groundtruth", "is not an Excel workbook"),
         (tmp_path / "nowhere.csv", "groundtruth", "--groundtruth .* is not there"),

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
 
@@ -8,6 +7,7 @@ from cbir.errors import UserError
 from cbir.labels.caption_sheets import Entry, find_images, read_entries
 from cbir.labels.names import NameIndex
 from tests.support.manifests import image_id_of, manifest
+from tests.support.workbooks import write_workbook
 
 
 def found(archive: pd.DataFrame, *numbers: tuple[str, str], folder: str = "Album") -> list[str | None]:
@@ -21,18 +21,10 @@ def ids(*paths: str) -> list[str]:
     return [image_id_of(path) for path in paths]
 
 
-def write(path: Path, *rows: list[object]) -> Path:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path)
-    return path
-
-
 @pytest.mark.parametrize("caption", ["legende", "Légendes", "Legend", "LÉGENDE ", "le\u0301gende (fr)"])
 @pytest.mark.parametrize("photo", ["Num photo", "num_photo", "N° Photo", "Photos"])
 def test_headings_are_found_in_every_spelling(tmp_path: Path, caption: str, photo: str) -> None:
-    path = write(
+    path = write_workbook(
         tmp_path / "Album.xlsx", ["Album of 1915"], [], ["Num Page", caption, photo], [4, "text", 12], [5, None, 13]
     )
     assert read_entries(path) == [Entry(4, "12", "4", "text")]
@@ -41,7 +33,7 @@ def test_headings_are_found_in_every_spelling(tmp_path: Path, caption: str, phot
 @pytest.mark.parametrize("headings", [["legende", "date"], ["Num photo", "Num page"], ["a", "b"]])
 def test_a_sheet_without_captions_or_numbers_is_refused(tmp_path: Path, headings: list[object]) -> None:
     with pytest.raises(UserError, match="must have a column of captions"):
-        read_entries(write(tmp_path / "Album.xlsx", headings, [1, 2]))
+        read_entries(write_workbook(tmp_path / "Album.xlsx", headings, [1, 2]))
 
 
 def test_the_last_number_of_the_name_counts_and_leading_zeros_do_not() -> None:

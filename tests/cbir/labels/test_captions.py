@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
 
@@ -8,6 +7,7 @@ from cbir.errors import UserError
 from cbir.labels.captions import Captions, check_captions, find_captions
 from cbir.labels.names import NameIndex
 from tests.support.manifests import image_id_of, manifest
+from tests.support.workbooks import write_workbook
 
 ARCHIVE = manifest("acc/press/a.jpg", "acc/press/b.jpg", "acc/été.tif", copies={"acc/copy.jpg": "acc/press/a.jpg"})
 
@@ -19,15 +19,6 @@ def find(source: Path, archive: pd.DataFrame = ARCHIVE, prompt: str = "") -> Cap
 def csv_file(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
     path = folder / "captions.csv"
     path.write_bytes("\n".join(lines).encode(encoding))
-    return path
-
-
-def sheet(path: Path, *rows: list[object]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path)
     return path
 
 
@@ -80,8 +71,10 @@ ALBUMS = manifest("acc/Album 1/p001.jpg", "acc/Album 1/p002.jpg", "acc/Album 2/x
 
 
 def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Path) -> None:
-    sheet(tmp_path / "captions" / "album_1.xlsx", ["Num photo", "Légendes"], [1, "one"], [2, "EMPTY"], [3, "three"])
-    sheet(tmp_path / "captions" / "Album 2.xlsx", ["LEGEND", "Num page"], ["un", "001"])
+    write_workbook(
+        tmp_path / "captions" / "album_1.xlsx", ["Num photo", "Légendes"], [1, "one"], [2, "EMPTY"], [3, "three"]
+    )
+    write_workbook(tmp_path / "captions" / "Album 2.xlsx", ["LEGEND", "Num page"], ["un", "001"])
     (tmp_path / "captions" / "~$Album 2.xlsx").write_text("Excel keeps such a file of an open one")
     (tmp_path / "captions" / "read me.txt").write_text("x")
     captions = find(tmp_path / "captions", ALBUMS)
@@ -94,13 +87,13 @@ def test_each_sheet_of_a_folder_is_about_the_sub_folder_of_its_name(tmp_path: Pa
 
 
 def test_one_sheet_alone_is_read_too(tmp_path: Path) -> None:
-    source = sheet(tmp_path / "Album 1.xlsx", ["legende", "Num photo"], ["one", 1], ["again", "1"])
+    source = write_workbook(tmp_path / "Album 1.xlsx", ["legende", "Num photo"], ["one", 1], ["again", "1"])
     assert find(source, ALBUMS).texts == {image_id_of("acc/Album 1/p001.jpg"): "one"}
 
 
 def test_a_number_of_several_files_or_of_a_rejected_one_is_reported(tmp_path: Path) -> None:
     archive = manifest("a/Album/1.jpg", "b/Album/01.jpg", rejected={"a/Album/2.jpg": "cut off"})
-    captions = find(sheet(tmp_path / "Album.xlsx", ["legende", "Num photo"], ["one", 1], ["two", 2]), archive)
+    captions = find(write_workbook(tmp_path / "Album.xlsx", ["legende", "Num photo"], ["one", 1], ["two", 2]), archive)
     assert captions.texts == {}
     assert [note.problem for note in captions.notes] == ["several files", "file rejected (corrupt: cut off)"]
     assert captions.notes[0].candidates == ("a/Album/1.jpg", "b/Album/01.jpg")

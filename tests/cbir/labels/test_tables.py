@@ -2,21 +2,11 @@ import datetime
 import zipfile
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from cbir.errors import UserError
 from cbir.labels.tables import Row, read_table
-
-
-def workbook(path: Path, *rows: list[object], before: int = 0) -> Path:
-    book = openpyxl.Workbook()
-    for _ in range(before):
-        book.create_sheet(index=0)
-    for row in rows:
-        book.worksheets[before].append(row)
-    book.save(path)
-    return path
+from tests.support.workbooks import write_workbook
 
 
 def text(path: Path, content: str, encoding: str = "utf-8") -> Path:
@@ -25,7 +15,7 @@ def text(path: Path, content: str, encoding: str = "utf-8") -> Path:
 
 
 def test_an_excel_row_keeps_its_number_and_blank_rows_stay(tmp_path: Path) -> None:
-    rows = read_table(workbook(tmp_path / "t.xlsx", [None, "a"], [], ["b "], [None]))
+    rows = read_table(write_workbook(tmp_path / "t.xlsx", [None, "a"], [], ["b "], [None]))
     assert [(row.cell(0), row.cell(1)) for row in rows] == [("", "a"), ("", ""), ("b", "")]
     assert [row.number for row in rows] == [1, 2, 3]
     assert [row.is_blank for row in rows] == [False, True, False]
@@ -33,11 +23,11 @@ def test_an_excel_row_keeps_its_number_and_blank_rows_stay(tmp_path: Path) -> No
 
 def test_excel_numbers_and_days_read_as_they_were_typed(tmp_path: Path) -> None:
     values = [12.0, 12.5, 7, datetime.datetime(1914, 8, 3), True]
-    assert read_table(workbook(tmp_path / "t.xlsx", values))[0].cells == ("12", "12.5", "7", "1914-08-03", "True")
+    assert read_table(write_workbook(tmp_path / "t.xlsx", values))[0].cells == ("12", "12.5", "7", "1914-08-03", "True")
 
 
 def test_the_first_sheet_with_text_is_read(tmp_path: Path) -> None:
-    assert read_table(workbook(tmp_path / "t.xlsx", ["a"], before=2))[0].cells == ("a",)
+    assert read_table(write_workbook(tmp_path / "t.xlsx", ["a"], before=2))[0].cells == ("a",)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-32"])
@@ -105,7 +95,7 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cbir.labels.tables._LARGEST", 50_000)
-    path = workbook(tmp_path / "t.xlsx", *[["a" * 90]] * 2000)
+    path = write_workbook(tmp_path / "t.xlsx", *[["a" * 90]] * 2000)
     assert path.stat().st_size < 50_000
     with pytest.raises(UserError, match="unpacks to"):
         read_table(path)

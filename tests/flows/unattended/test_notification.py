@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.unattended.notification import notify
+from tests.support.web import QuietHandler, listening
 
 SUMMARY = {"landed": 3, "name": "été", "at": Path("data/raw"), "score": float("nan")}
 ARRIVED = {"landed": 3, "name": "été", "at": "data/raw", "score": None}
@@ -33,7 +34,7 @@ class Server:
 
 
 def _handler(state: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             self.path = self.path.removeprefix("http://elsewhere.test")
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -55,9 +56,6 @@ def _handler(state: Server) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Location", "file:///etc/hostname")
                 self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
     return Handler
 
 
@@ -67,19 +65,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     state = Server()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    http.daemon_threads = True
-    http.handle_error = lambda *_: None  # type: ignore[method-assign]
-    state.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.ended.set()
-        http.shutdown()
-        thread.join()
-        http.server_close()
+    with listening(_handler(state)) as state.url:
+        try:
+            yield state
+        finally:
+            state.ended.set()
 
 
 def _notify(*, command: str = "", webhook: str = "", timeout: float = 30) -> list[str]:

@@ -4,19 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import open_clip
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cbir.encoders.backbones.build import build_towers
 from cbir.encoders.backbones.towers import Towers
-from cbir.encoders.preprocess import Preprocessing
 from cbir.errors import UserError
-from tests.support.clip import TEXT, TINY, VISION, multilingual_options, photographs
+from tests.support.backbones import assert_prepares_as, offline
+from tests.support.clip import TEXT, TINY, VISION, multilingual_options
 
 NAME = "open_clip/ViT-B-32"
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -199,10 +197,7 @@ def test_images_are_prepared_as_open_clip_does_in_its_evaluation(name: str, tag:
     chosen = {key: said[key] for key in ("mean", "std", "interpolation", "resize_mode")}
     transform = open_clip.image_transform(size, is_train=False, **chosen)
     assert own.size == size
-    for image in photographs():
-        square = Preprocessing(own.size, "model", False, own.scaling(own.size))(image)
-        expected = transform(Image.fromarray(image)).permute(1, 2, 0).numpy() * own.std + own.mean
-        assert np.abs(square / 255 - expected).max() < 1 / 255
+    assert_prepares_as(own, transform)
 
 
 def test_an_unknown_name_tag_or_option_is_refused_with_the_nearest() -> None:
@@ -238,18 +233,14 @@ def test_pretrained_takes_the_weights_of_its_tag(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(_: Any) -> str:
-        raise FileNotFoundError("no route to host")
-
     monkeypatch.setattr("open_clip.download_pretrained", offline)
-    with pytest.raises(UserError, match=r"open_clip/ViT-B-32:openai could not be had \(no route to host\); connect"):
+    with pytest.raises(
+        UserError, match=r"open_clip/ViT-B-32:openai could not be downloaded \(no route to host\); connect"
+    ):
         build(f"{NAME}:openai", weights="pretrained")
 
 
 def test_a_text_tower_that_cannot_be_had_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> Any:
-        raise OSError("no route to host")
-
     monkeypatch.setattr("open_clip.hf_model.AutoConfig.from_pretrained", offline)
     with pytest.raises(UserError, match=r"needs the configuration and the tokenizer of xlm-roberta-base, .*no route"):
         build("open_clip/xlm-roberta-base-ViT-B-32", {"vision_cfg": VISION})

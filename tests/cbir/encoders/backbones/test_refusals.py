@@ -33,4 +33,4 @@ def test_an_error_of_many_lines_becomes_a_part_of_a_sentence() -> None:
     assert one_line(ValueError("no\n  route\tto host")) == "no route to host"
     assert len(one_line(ValueError("long " * 100))) == 300
     assert one_line(ValueError()) == "ValueError"
-    assert "could not be had (no route)" in str(no_download("timm/any", OSError("no route")))
+    assert "could not be downloaded (no route)" in str(no_download("timm/any", OSError("no route")))

@@ -3,27 +3,23 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import timm
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
-from cbir.encoders.backbones.build import build_towers
 from cbir.encoders.backbones.towers import Backbone
-from cbir.encoders.preprocess import Preprocessing
 from cbir.errors import UserError
-from tests.support.clip import photographs
+from tests.support.backbones import assert_prepares_as, build_image_tower, offline
 
 SMALL = "timm/test_resnet"
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
-def build(backbone: str = SMALL, *, native: bool = False, weights: Any = "none", **options: Any) -> Backbone:
-    return build_towers(backbone, options, native=native, weights=str(weights)).image.eval()
+def build(backbone: str = SMALL, **options: Any) -> Backbone:
+    return build_image_tower(backbone, **options)
 
 
 def saved(folder: Path, state: dict[str, Tensor]) -> Path:
@@ -128,11 +124,10 @@ def test_pretrained_takes_the_weights_of_timm(tmp_path: Path) -> None:
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> Any:
-        raise OSError("no route to host")
-
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
-    with pytest.raises(UserError, match=r"could not be had \(no route to host\); connect once, or set weights to"):
+    with pytest.raises(
+        UserError, match=r"could not be downloaded \(no route to host\); connect once, or set weights to"
+    ):
         build(weights="pretrained")
 
 
@@ -150,7 +145,4 @@ def test_images_are_prepared_as_timm_does_in_its_evaluation(name: str, options: 
     own = build(f"timm/{name}", **options).preparation
     size = {"img_size": options["img_size"]} if "img_size" in options else {}
     transform = create_transform(**resolve_data_config(size, model=timm.create_model(name, **options)))
-    for image in photographs():
-        square = Preprocessing(own.size, "model", False, own.scaling(own.size))(image)
-        expected = transform(Image.fromarray(image)).permute(1, 2, 0).numpy() * own.std + own.mean
-        assert np.abs(square / 255 - expected).max() < 1 / 255
+    assert_prepares_as(own, transform)

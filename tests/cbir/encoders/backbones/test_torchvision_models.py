@@ -3,25 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torchvision import models
 
-from cbir.encoders.backbones.build import build_towers
 from cbir.encoders.backbones.towers import Backbone
-from cbir.encoders.preprocess import Preprocessing
 from cbir.errors import UserError
-from tests.support.clip import photographs
+from tests.support.backbones import assert_prepares_as, build_image_tower, offline
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 SMALL = "torchvision/shufflenet_v2_x0_5"
 
 
-def build(backbone: str = SMALL, *, native: bool = False, weights: Any = "none", **options: Any) -> Backbone:
-    return build_towers(backbone, options, native=native, weights=str(weights)).image.eval()
+def build(backbone: str = SMALL, **options: Any) -> Backbone:
+    return build_image_tower(backbone, **options)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +78,10 @@ def test_pretrained_takes_the_weights_of_the_tag(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> Any:
-        raise OSError("no route to host")
-
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(UserError, match=r"could not be had \(no route to host\); connect once, or set weights to"):
+    with pytest.raises(
+        UserError, match=r"could not be downloaded \(no route to host\); connect once, or set weights to"
+    ):
         build(weights="pretrained")
 
 
@@ -102,10 +97,7 @@ def test_a_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 def test_images_are_prepared_as_torchvision_does_in_its_evaluation(name: str, weights: Any) -> None:
     own = build(f"torchvision/{name}").preparation
     transform = weights.transforms()
-    for image in photographs():
-        square = Preprocessing(own.size, "model", False, own.scaling(own.size))(image)
-        expected = transform(Image.fromarray(image)).permute(1, 2, 0).numpy() * own.std + own.mean
-        assert np.abs(square / 255 - expected).max() < 1 / 255
+    assert_prepares_as(own, transform)
 
 
 def test_a_network_that_converts_its_input_is_given_what_it_converts_to() -> None:
