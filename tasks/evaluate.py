@@ -127,9 +127,8 @@ def _tell_threshold(document: dict[str, Any], evaluation: Evaluation) -> None:
         log.warning("threshold %.3f is evaluate.default_threshold: no validation pair to learn it from", learned.value)
         return
     if learned.kept is False:
-        log.warning(
-            "no threshold keeps the precision that was asked for on the validation pairs; the most precise is taken"
-        )
+        message = "no threshold reaches evaluate.target_precision on the validation pairs; using the best one, %.2f"
+        log.warning(message, learned.reading.precision)
     figures = ", ".join(_with_interval(document, f"threshold_{name}") for name in ("precision", "recall", "f1"))
     log.info("threshold %.3f, learned on %d validation pairs; on test: %s", learned.value, learned.pairs, figures)
 

@@ -59,7 +59,7 @@ class Arrivals:
 
     @property
     def doubtful(self) -> int:
-        """Counts the pairs that want a look."""
+        """Counts the pairs that need review."""
         return int(self.pairs["look"].sum())
 
 

@@ -63,8 +63,8 @@ def bring_in(
     files, skipped = survey(source)
     if not files:
         reasons = Counter(skip.reason for skip in skipped)
-        what = ", ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items())) or "nothing at all"
-        raise UserError(f"{source} holds no image to bring in ({what}); name the folder that has them")
+        what = ", ".join(f"{count} skipped: {reason}" for reason, count in sorted(reasons.items())) or "it is empty"
+        raise UserError(f"no images in {source} ({what}); name the folder that has them")
     origin = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
     temporary = archive / f".{name}.{origin}.tmp"  # the origin: what another folder of that name left is of no use
     missing = _prepare(temporary, files)

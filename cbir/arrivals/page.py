@@ -18,13 +18,13 @@ MOST_BESIDE = 5  # images beside a new one
 MOST_TOLD = 200  # pairs in a summary
 NEAR = ("near-duplicate", "possible")
 CHANGED = {
-    "merged": "Groups that became one",
-    "split": "Groups that fell apart",
+    "merged": "Groups merged",
+    "split": "Groups split",
     "new": "New groups",
     "grew": "Groups that grew",
     "shrank": "Groups that shrank",
     "renamed": "Groups with a new first member",
-    "dissolved": "Groups that are none any more",
+    "dissolved": "Groups dissolved",
 }
 
 
@@ -92,7 +92,7 @@ _KEY = ["file", "page"]
 
 
 def _related(arrivals: Arrivals) -> pd.DataFrame:
-    """Selects the pairs that the page shows with pictures: all of each new image, those first that want a look."""
+    """Selects the pairs that the page shows with pictures: all of each new image, those first that need review."""
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)]
     firsts = rows[_KEY].drop_duplicates().head(MOST_SHOWN)
     return firsts.merge(rows, on=_KEY)

@@ -34,7 +34,7 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
     if learned["rule"] == "default":
         return "The default: there is no ground truth to learn it from, so look through the groups with care."
     rules = {
-        "f1": "Learned: the best balance (F1) between pairs that are right and pairs that are found",
+        "f1": "Learned: the best balance (F1) of precision and recall",
         "precision": f"Learned: the lowest that keeps a precision of {_percent(learned.get('target_precision'))}",
     }
     sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
@@ -43,11 +43,15 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
         sentence = f"No threshold kept a precision of {target}; this is the most precise one"
     if learned.get("precision") is None or learned.get("recall") is None:
         return f"{sentence}."
-    right, recalled = _percent(learned["precision"]), _percent(learned["recall"])
+    right, recalled = _in_words(learned["precision"]), _in_words(learned["recall"])
     return (
-        f"{sentence}. On the validation groups {right} of the pairs above it are right, "
-        f"and {recalled} of the right pairs are found."
+        f"{sentence}. On the validation groups {right} proposed pairs are right, and {recalled} true pairs are found."
     )
+
+
+def _in_words(share: float) -> str:
+    """Words a share as people say it: about 1 in 5, 96 in 100."""
+    return f"about 1 in {1 / share:.0f}" if 0 < share <= 0.4 else f"{100 * share:.0f} in 100"
 
 
 def _percent(share: float | None) -> str:

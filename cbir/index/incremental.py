@@ -52,9 +52,8 @@ def extended(embeddings: Embeddings, *, k: int, memory: Path, progress: Progress
     file = memory / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.npz"
     lists = _Lists(keys, np.empty((len(keys), count), np.int32), np.empty((len(keys), count), np.float32))
     todo, added = _take_over(lists, _read(file), vectors)
-    log.info(
-        "%d of %d images are searched, the lists of the others are extended by %d", len(todo), len(keys), len(added)
-    )
+    kept = len(keys) - len(todo)
+    log.info("neighbours searched for %d images; %d kept lists updated with %d new images", len(todo), kept, len(added))
     _search(lists, todo, vectors, progress)
     _write(file, lists)
     for start in range(0, len(keys), _QUERIES):

@@ -192,10 +192,8 @@ def _bring_up_to_date(
 def _refusal(stage: PipelineStage) -> str:
     """Says why a stage that is held would have to run."""
     names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
-    return (
-        f"{stage.name} would have to run, for {', '.join([*names[:3], *(['…'] if len(names) > 3 else [])])} changed, "
-        "and nothing may be trained here: `cbir run` trains"
-    )
+    changed = ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
+    return f"{stage.name} is out of date, for {changed} changed, and only `cbir run` and `cbir retrain` train"
 
 
 def _what(dep: Any) -> str:

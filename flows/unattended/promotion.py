@@ -101,7 +101,7 @@ def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequ
 def _why_not(root: Path, failure: str) -> str:
     """Returns why the stage train of a workspace could not be restored."""
     train = HELD[0]
-    if not failure.startswith(f"{TRIAL}: {train} would have to run"):
+    if not failure.startswith(f"{TRIAL}: {train} is out of date"):
         return failure
     differing = differing_files(train, root=root)
     if differing is None:

@@ -20,11 +20,11 @@ def require_workspace() -> Paths:
     """Returns the paths of the workspace, which is the working directory.
 
     Raises:
-        UserError: the working directory is no workspace.
+        UserError: it is none.
     """
     for name in ("dvc.yaml", "params.yaml", ".dvc"):
         if not Path(name).exists():
-            raise UserError(f"{Path.cwd()} is no workspace, {name} is missing: run cbir in the project's folder")
+            raise UserError(f"{Path.cwd()} is not a cbir workspace (no {name} in it): run cbir in the folder of one")
     return load_paths(read_yaml(PARAMS))
 
 
@@ -82,22 +82,26 @@ def present(name: str, params: dict[str, Any]) -> Any:
     Raises:
         UserError: there is none of this name; with the nearest.
     """
-    names = {
-        f"{section}.{key}": value
-        for section, entries in params.items()
-        if isinstance(entries, dict)
-        for key, value in entries.items()
-    }
-    if name not in names:
-        raise UserError(f"{name} is no parameter of params.yaml; {renamed(name) or nearest(name, names)}")
-    return names[name]
+    values = _by_name(params)
+    if name not in values:
+        raise UserError(f"params.yaml has no {name}; {renamed(name) or nearest(name, values)}")
+    return values[name]
+
+
+def _by_name(params: dict[str, Any]) -> dict[str, Any]:
+    sections = [(section, entries) for section, entries in params.items() if isinstance(entries, dict)]
+    return {f"{section}.{key}": value for section, entries in sections for key, value in entries.items()}
 
 
 def _parse(assignment: str, params: dict[str, Any]) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     name = name.strip()
-    if not (equals and "." in name):
-        raise UserError(f"{assignment!r} is no setting: write section.key=value, such as train.epochs=5")
+    if not equals:
+        raise UserError(f"{assignment!r} lacks its value; write section.key=value, such as train.epochs=5")
+    if "." not in name:
+        known = [f"{full}={text}" for full in _by_name(params) if full.endswith(f".{name}")]
+        hint = f"did you mean {' or '.join(known)}?" if known else "write section.key=value, such as train.epochs=5"
+        raise UserError(f"{assignment!r} lacks its section; {hint}")
     before = present(name, params)
     try:
         value = YAML(typ="safe").load(text)

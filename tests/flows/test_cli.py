@@ -29,7 +29,7 @@ def test_outside_a_workspace_a_command_says_where_to_go(command: list[str], tmp_
     cbir = Path(sys.executable).with_name("cbir")
     done = subprocess.run([cbir, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {tmp_path} is no workspace, dvc.yaml is missing")
+    assert done.stderr.startswith(f"error: {tmp_path} is not a cbir workspace (no dvc.yaml in it)")
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 

@@ -149,4 +149,4 @@ def test_a_promise_that_cannot_be_kept_is_told(caplog: pytest.LogCaptureFixture)
     made = archive(away, groups=["a", "a", None, None], splits=["val", "val", None, None])
     evaluate(workspace(made), **grouped(evaluate, OPTIONS | {"threshold_rule": "precision"}))
     assert json.loads(Path("reports/threshold.json").read_text())["target_kept"] is False
-    assert "no threshold keeps the precision" in caplog.text
+    assert "no threshold reaches evaluate.target_precision" in caplog.text

@@ -161,7 +161,7 @@ def _having_files(backbone: str, tower: Mapping[str, Any]) -> Iterator[None]:
         names = {tower[name] for name in ("hf_model_name", "hf_tokenizer_name") if tower.get(name)}
         raise UserError(
             f"the text tower of {backbone} needs the configuration and the tokenizer of {' and '.join(sorted(names))}, "
-            f"which could not be had ({one_line(error)}); connect once, or name a folder that has them as "
+            f"which could not be downloaded ({one_line(error)}); connect once, or name a folder that has them as "
             "hf_model_name and hf_tokenizer_name in text_cfg of backbone_options, or do without texts: pooling gem"
         ) from error
 

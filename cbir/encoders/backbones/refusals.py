@@ -22,7 +22,7 @@ def unknown_tag(name: str, tag: str, known: Iterable[str]) -> UserError:
 def no_download(backbone: str, error: Exception) -> UserError:
     """Weights that are elsewhere, and no way there."""
     return UserError(
-        f"the pretrained weights of {backbone} could not be had ({one_line(error)}); "
+        f"the pretrained weights of {backbone} could not be downloaded ({one_line(error)}); "
         "connect once, or set weights to a .safetensors file or to none"
     )
 

@@ -54,7 +54,7 @@ def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(
     assert "&lt;b&gt;a bridge&lt;/b&gt;" in text
     assert "<b>a bridge" not in text
     assert "0.890" in text
-    assert "founds the group <code>a/1</code>" in text
+    assert "starts the group <code>a/1</code>" in text
     assert "http" not in text.replace("http-equiv", "")
 
 

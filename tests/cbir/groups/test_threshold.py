@@ -25,7 +25,9 @@ def test_a_learned_threshold_that_is_not_there_names_the_command_that_makes_it(t
 
 def test_the_threshold_is_explained_with_what_it_promises() -> None:
     learned = {"rule": "f1", "target_precision": None, "target_kept": None, "precision": 0.964, "recall": 0.9}
-    assert "96.4 % of the pairs above it are right, and 90.0 %" in explain_threshold(learned)
+    assert "96 in 100 proposed pairs are right, and 90 in 100 true pairs are found" in explain_threshold(learned)
+    poor = {**learned, "precision": 0.205, "recall": 0.25}
+    assert "about 1 in 5 proposed pairs are right, and about 1 in 4 true pairs are found" in explain_threshold(poor)
     promised = {**learned, "rule": "precision", "target_precision": 0.95, "target_kept": True}
     assert "keeps a precision of 95.0 %" in explain_threshold(promised)
     assert "No threshold kept a precision of 95.0 %" in explain_threshold({**promised, "target_kept": False})

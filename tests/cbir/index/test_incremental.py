@@ -61,9 +61,9 @@ def test_only_what_is_new_is_searched_and_what_lost_a_neighbour(
     present |= draw(chance, 3, tied=False)
     with caplog.at_level("INFO"):
         lists(embeddings(present), tmp_path)
-    searched = int(caplog.messages[-1].split()[0])
+    searched = int(caplog.messages[-1].removeprefix("neighbours searched for ").split()[0])
     assert 3 <= searched <= 20
-    assert caplog.messages[-1].endswith("are extended by 3")
+    assert caplog.messages[-1].endswith("kept lists updated with 3 new images")
 
 
 def test_another_k_another_vector_and_another_version_are_not_taken_over(

@@ -94,7 +94,7 @@ def test_settings_that_no_preset_names_and_comments_stay(workspace: Path) -> Non
 
 
 MISTAKES = {
-    "params: {train: {epoch: 5}}": "params: train.epoch is no parameter of params.yaml; did you mean train.epochs?",
+    "params: {train: {epoch: 5}}": "params: params.yaml has no train.epoch; did you mean train.epochs?",
     "parms: {}": "parms is no part of a preset; its parts are description, published, params, quick, stage",
     "params: [train]": "params must hold sections of settings as params.yaml does, is ['train']",
     "params: {paths: {raw: x}}": "params: paths.raw is not for a preset to change; it may change none of paths, ",

@@ -146,7 +146,7 @@ def test_only_one_study_runs_at_a_time(workspace: Workspace) -> None:
         ),
         (
             ["--set", "second.facto=1"],
-            "error: second.facto is no parameter of params.yaml; did you mean second.factor?",
+            "error: params.yaml has no second.facto; did you mean second.factor?",
         ),
     ],
 )

@@ -38,13 +38,14 @@ def test_lists_texts_and_flags_are_read_as_yaml(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("assignment", "sentence"),
     [
-        ("train.epochs", "'train.epochs' is no setting: write section.key=value, such as train.epochs=5"),
-        ("train.epoch=5", "train.epoch is no parameter of params.yaml; did you mean train.epochs?"),
+        ("train.epochs", "'train.epochs' lacks its value; write section.key=value, such as train.epochs=5"),
+        ("epochs=5", "'epochs=5' lacks its section; did you mean train.epochs=5?"),
+        ("train.epoch=5", "params.yaml has no train.epoch; did you mean train.epochs?"),
         (
             "train.accessions=[a]",
-            "train.accessions is no parameter of params.yaml; its name is groundtruth.accessions now",
+            "params.yaml has no train.accessions; its name is groundtruth.accessions now",
         ),
-        ("nothing=5", "'nothing=5' is no setting: write section.key=value, such as train.epochs=5"),
+        ("nothing=5", "'nothing=5' lacks its section; write section.key=value, such as train.epochs=5"),
         ("train.epochs=many", "train.epochs must be a whole number, is 'many'"),
         ("train.epochs=1.5", "train.epochs must be a whole number, is '1.5'"),
         ("train.frozen=1", "train.frozen must be true or false, is '1'"),
@@ -60,7 +61,7 @@ def test_a_wrong_assignment_changes_nothing(workspace: Path, assignment: str, se
 
 
 def test_a_folder_without_a_pipeline_is_no_workspace(workspace: Path) -> None:
-    with pytest.raises(UserError, match=r"is no workspace, dvc.yaml is missing: run cbir in the project's folder"):
+    with pytest.raises(UserError, match=r"is not a cbir workspace \(no dvc.yaml in it\): run cbir in the folder"):
         require_workspace()
 
 
