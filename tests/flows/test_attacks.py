@@ -218,6 +218,7 @@ def test_the_pages_work_at_every_address_of_this_machine(servers: dict[str, tupl
                 for path in shows[name]:
                     tab.open(start + path)
                     tab.wait_for(f"document.body.innerText.includes({json.dumps(words[which])})")
+                    assert tab.run("location.origin") == start
 
 
 def test_the_name_of_a_file_is_text_in_prefects_pages_and_runs_nothing(

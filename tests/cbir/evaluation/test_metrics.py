@@ -59,6 +59,18 @@ def test_the_names_are_those_of_the_contract() -> None:
 def test_a_query_with_an_empty_list_scores_zero_everywhere() -> None:
     values = metrics.per_query(np.zeros((1, 0), dtype=bool), np.array([2]))
     assert all(value.tolist() == [0.0] for value in values.values())
+    assert metrics.first_rank(np.zeros((1, 0), dtype=bool)).dtype == np.int64
+
+
+def test_a_right_image_at_rank_six_counts_among_ten_and_not_among_five() -> None:
+    values = metrics.per_query(np.eye(8, dtype=bool)[5:6], np.array([2]))
+    assert [values[name][0] for name in ("top1", "top5", "hit_rate@5", "hit_rate@10", "recall@10")] == [0, 0, 0, 1, 0.5]
+
+
+def test_queries_without_a_right_neighbour_have_a_reciprocal_rank_of_zero() -> None:
+    hits = np.zeros((500, 3), dtype=bool)
+    hits[::2, 2] = True
+    assert metrics.reciprocal_rank(hits).tolist() == [1 / 3, 0] * 250
 
 
 ranked = st.lists(st.booleans(), min_size=1, max_size=15).flatmap(
@@ -126,11 +138,21 @@ def test_pairs_of_equal_similarity_are_accepted_together() -> None:
     assert metrics.micro_ap(first) == metrics.micro_ap(second) == pytest.approx((1 + 2 / 3) / 2)
 
 
+def test_precision_recall_and_f1_are_those_of_the_pairs_accepted_at_each_threshold() -> None:
+    drawn = curve([0.9, 0.8, 0.8, 0.6], [1, 1, 0, 0], 4)
+    assert drawn.similarity.tolist() == [0.9, 0.8, 0.6]
+    assert drawn.precision.tolist() == [1, 2 / 3, 2 / 4]
+    assert drawn.recall.tolist() == [1 / 4, 2 / 4, 2 / 4]
+    assert drawn.f1.tolist() == [2 / (1 + 4), 4 / (3 + 4), 4 / (4 + 4)]
+
+
 def test_recall_at_p90_is_the_highest_recall_that_keeps_the_precision() -> None:
     true = [1] * 9 + [0] + [0, 1]
     drawn = curve(list(np.linspace(0.9, 0.1, 12)), true, 20)
     assert metrics.recall_at_precision(drawn, 0.9) == pytest.approx(9 / 20)
     assert metrics.recall_at_precision(curve([0.9], [0], 3), 0.9) == 0
+    exactly = curve(list(np.linspace(0.9, 0.1, 10)), [1] * 8 + [0, 1], 20)  # 9 of 10 is a precision of 0.9
+    assert metrics.recall_at_precision(exactly, 0.9) == pytest.approx(9 / 20)
 
 
 def test_without_a_pair_every_curve_metric_is_zero() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval, metrics_document, query_table
-from cbir.evaluation.threshold import threshold_document
+from cbir.evaluation.threshold import published, threshold_document
 from tests.support.retrievals import Archive, archive, scattered
 
 
@@ -125,6 +125,11 @@ def test_the_document_has_flat_names_and_the_published_rules() -> None:
     assert set(document["ci95"]) == {name for name, value in document.items() if isinstance(value, float)}
     assert set(document["published_thresholds"]) == {"mean", "median", "percentile25"}
     assert set(document["published_thresholds"]["mean"]) == {"threshold", "precision", "recall", "f1"}
+
+
+def test_the_published_rules_look_at_the_ten_nearest_neighbours_of_every_image() -> None:
+    nearest = HARD.neighbours.loc[HARD.neighbours["rank"] <= 10, "similarity"].to_numpy(float)
+    assert {name: value for name, (value, _) in evaluate(HARD).published.items()} == published(nearest)
 
 
 def test_the_threshold_document_says_what_it_was_learned_on() -> None:

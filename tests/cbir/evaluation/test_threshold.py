@@ -5,7 +5,7 @@ import pytest
 
 from cbir.evaluation import threshold
 from cbir.evaluation.pairs import Pairs
-from cbir.evaluation.threshold import Reading, learn, published, read
+from cbir.evaluation.threshold import Reading, learn, published, read, threshold_document
 
 
 def made(similarity: list[float], true: list[int], *, total: float) -> Pairs:
@@ -35,6 +35,8 @@ def test_f1_takes_the_best_f1_half_way_to_the_next_pair() -> None:
 def test_precision_takes_the_lowest_threshold_that_keeps_the_promise() -> None:
     learned = learn(PAIRS, rule="precision", target_precision=0.7, default=0.9)
     assert learned.value == pytest.approx(0.6)  # 3 of 4, though 2 of 3 above it are too few
+    exact = learn(PAIRS, rule="precision", target_precision=3 / 4, default=0.9)
+    assert (exact.value, exact.kept) == (pytest.approx(0.6), True)
     strict = learn(PAIRS, rule="precision", target_precision=0.95, default=0.9)
     assert strict.value == pytest.approx(0.85)
     assert strict.kept is True
@@ -53,9 +55,14 @@ def test_where_no_true_pair_is_found_the_threshold_is_the_default(pairs: Pairs) 
 
 
 def test_the_last_pair_of_all_is_accepted_where_all_are_true() -> None:
-    learned = learn(made([0.9, 0.8], [1, 1], total=2), rule="f1", target_precision=0.95, default=0.9)
-    assert learned.value == pytest.approx(0.8)
+    learned = learn(made([0.9, 0.8, 0.6], [1, 1, 1], total=3), rule="f1", target_precision=0.95, default=0.9)
+    assert learned.value == pytest.approx(0.6)
     assert learned.reading.recall == 1
+
+
+def test_the_only_true_pair_is_accepted_where_it_is_the_last() -> None:
+    learned = learn(made([0.9, 0.8, 0.7], [0, 0, 1], total=1), rule="f1", target_precision=0.95, default=0.9)
+    assert learned.value == pytest.approx(0.7)
 
 
 def test_a_true_pair_in_no_list_lowers_recall() -> None:
@@ -70,12 +77,13 @@ def test_without_true_pairs_nothing_is_read() -> None:
     assert read(made([0.9], [0], total=0), 0.5) == Reading()
 
 
-def test_resamples_choose_as_each_alone_would() -> None:
+@pytest.mark.parametrize("rule", ["f1", "precision"])
+def test_resamples_choose_as_each_alone_would(rule: str) -> None:
     pairs = made([0.95, 0.9, 0.8, 0.7], [1, 0, 1, 0], total=2)
     rng = np.random.default_rng(0)
     weight = rng.integers(0, 3, size=(50, 4)).astype(float)
-    together = threshold.choose(pairs.resampled(weight), rule="f1", target_precision=0.9)
-    alone = [threshold.choose(pairs.resampled(row[None]), rule="f1", target_precision=0.9)[0] for row in weight]
+    together = threshold.choose(pairs.resampled(weight), rule=rule, target_precision=0.9)
+    alone = [threshold.choose(pairs.resampled(row[None]), rule=rule, target_precision=0.9)[0] for row in weight]
     np.testing.assert_array_equal(together, alone)
     assert np.isnan(together[weight[:, [0, 2]].sum(axis=1) == 0]).all()
 
@@ -87,3 +95,11 @@ def test_the_published_rules_turn_distances_into_cosines() -> None:
     assert thresholds["median"] == pytest.approx(1 - 0.5**2 / 2)
     assert thresholds["percentile25"] == pytest.approx(1 - 0.35**2 / 2)
     assert published(np.zeros(0)) == {}
+
+
+def test_the_document_has_the_threshold_its_rule_and_what_it_was_learned_on() -> None:
+    learned = learn(PAIRS, rule="f1", target_precision=0.95, default=0.9)
+    assert threshold_document(learned, target_precision=0.95).items() >= {
+        "threshold": learned.value, "rule": "f1", "target_precision": None, "target_kept": None,
+        "learned_on_pairs": 6, "true_pairs": 4, "precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4,
+    }.items()  # fmt: skip

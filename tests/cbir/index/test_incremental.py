@@ -22,7 +22,7 @@ def lists(made: Embeddings, memory: Path, *, k: int = 5) -> tuple[list[list[str]
     return made.ids[near].tolist(), np.concatenate([block.similarity for block in blocks])
 
 
-def same(made: Embeddings, memory: Path, scratch: Path, *, k: int = 5) -> None:
+def assert_same(made: Embeddings, memory: Path, scratch: Path, *, k: int = 5) -> None:
     ours, theirs = lists(made, memory, k=k), lists(made, scratch, k=k)
     assert ours[0] == theirs[0]
     assert np.array_equal(ours[1], theirs[1])
@@ -49,7 +49,7 @@ def test_any_course_of_additions_and_removals_gives_the_lists_of_a_search_from_s
         for name in list(present)[: int(chance.integers(0, 3))]:
             if len(present) > 2:
                 del present[name]
-        same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {turn}")
+        assert_same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {turn}")
 
 
 def test_only_what_is_new_is_searched_and_what_lost_a_neighbour(
@@ -71,9 +71,9 @@ def test_another_k_another_vector_and_another_version_are_not_taken_over(
 ) -> None:
     present = draw(np.random.default_rng(0), 40, tied=False)
     lists(embeddings(present), tmp_path / "memory")
-    same(embeddings(present), tmp_path / "memory", tmp_path / "a", k=7)
+    assert_same(embeddings(present), tmp_path / "memory", tmp_path / "a", k=7)
     present[min(present)] = -present[min(present)]
-    same(embeddings(present), tmp_path / "memory", tmp_path / "b")
+    assert_same(embeddings(present), tmp_path / "memory", tmp_path / "b")
     monkeypatch.setattr(extension, "VERSION", 99)
     lists(embeddings(present), tmp_path / "memory")
     assert len(list((tmp_path / "memory").iterdir())) == 3
@@ -85,7 +85,7 @@ def test_damaged_lists_are_made_anew(tmp_path: Path) -> None:
     (file,) = (tmp_path / "memory").iterdir()
     for content in (b"", b"nothing", file.read_bytes()[:2000]):
         file.write_bytes(content)
-        same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {len(content)}")
+        assert_same(embeddings(present), tmp_path / "memory", tmp_path / f"scratch {len(content)}")
 
 
 def test_one_image_has_no_neighbours(tmp_path: Path) -> None:

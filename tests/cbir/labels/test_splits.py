@@ -45,12 +45,20 @@ def test_a_split_may_have_everything(train: float, val: float, only: str) -> Non
     assert {split_of(image_id, train=train, val=val, seed=0) for image_id in IMAGE_IDS} == {only}
 
 
-@pytest.mark.parametrize(("train", "val"), [(-0.1, 0.2), (0.2, 1.1), (0.6, 0.5)])
-def test_parts_that_are_none_are_refused(train: float, val: float) -> None:
-    with pytest.raises(UserError, match=r"groundtruth\."):
+@pytest.mark.parametrize(
+    ("train", "val", "sentence"),
+    [
+        (-0.1, 0.2, "groundtruth.train must be between 0 and 1, is -0.1: it is a part of the groups"),
+        (0.2, 1.1, "groundtruth.val must be between 0 and 1, is 1.1: it is a part of the groups"),
+        (0.6, 0.5, "groundtruth.train (0.6) and groundtruth.val (0.5) must be 1 at most together; test is the rest"),
+    ],
+)
+def test_parts_that_are_none_are_refused(train: float, val: float, sentence: str) -> None:
+    with pytest.raises(UserError) as refused:
         check_fractions(train=train, val=val)
+    assert str(refused.value) == sentence
 
 
-def test_parts_that_make_a_whole_are_allowed() -> None:
-    check_fractions(train=0.7, val=0.3)
-    check_fractions(train=0.6, val=0.1)
+@pytest.mark.parametrize(("train", "val"), [(0.7, 0.3), (0.6, 0.1), (1, 0), (0, 1), (0, 0)])
+def test_parts_that_make_a_whole_at_most_are_allowed(train: float, val: float) -> None:
+    check_fractions(train=train, val=val)  # raises UserError where they are not

@@ -205,7 +205,10 @@ def test_without_workers_no_run_loads_what_only_they_need() -> None:
 
 def test_a_params_file_without_the_section_means_the_stage_alone(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("embed: {}\n")
-    embed_in_shards(tmp_path, lambda *_: pytest.fail("a worker was started"), Running())
+    lines: list[str] = []
+    embed_in_shards(tmp_path, lambda _, line: lines.append(line), Running())
+    assert lines == []
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_a_section_that_lacks_a_value_is_refused_in_one_sentence(tmp_path: Path) -> None:

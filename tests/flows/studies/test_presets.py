@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from cbir.errors import UserError
 from flows.studies.presets import DEFAULT, experiment_command, load_preset, preset_values, quick_values
-from flows.workspace.settings import set_params, with_values
+from flows.workspace.settings import present, set_params, with_values
 from tests.support.default_preset import default_preset
 from tests.support.study_runs import with_presets
 from tests.support.toy import Workspace
@@ -70,8 +70,9 @@ def test_every_system_of_the_table_is_shipped() -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_preset_fits_params_yaml(shipped: str, name: str) -> None:
     preset = load_preset(name)
-    with_values(shipped, preset_values(preset))
-    with_values(shipped, quick_values(preset))
+    for values in (preset_values(preset), quick_values(preset)):
+        params = _read(with_values(shipped, values)[0])
+        assert {name: present(name, params) for name in values} == values
 
 
 def test_the_default_preset_is_params_yaml_as_it_is_shipped(shipped: str) -> None:

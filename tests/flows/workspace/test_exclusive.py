@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace.exclusive import BusyError, hold_workspace
+from flows.workspace.exclusive import HOLDER, BusyError, hold_workspace
 
 HOLD = """
 import sys, time
@@ -59,4 +59,4 @@ def test_a_killed_run_leaves_no_lock() -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
         with hold_workspace("cbir run", wait=False):
-            pass
+            assert HOLDER.read_text().startswith(f"cbir run (process {os.getpid()} on ")
