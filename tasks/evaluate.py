@@ -16,7 +16,7 @@ from cbir.evaluation.classification import with_classification
 from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.evaluation.relevance import RetrievalTask
 from cbir.evaluation.retrieval import Evaluation
-from cbir.evaluation.threshold import threshold_document
+from cbir.evaluation.threshold import Threshold, threshold_document
 from cbir.figures.contact_sheets import draw_sheet
 from cbir.figures.plots import loss_curves, precision_recall, similarity_histogram
 from cbir.figures.projections import projections
@@ -126,11 +126,19 @@ def _tell_threshold(document: dict[str, Any], evaluation: Evaluation) -> None:
     if learned.rule == "default":
         log.warning("threshold %.3f is evaluate.default_threshold: no validation pair to learn it from", learned.value)
         return
-    if learned.kept is False:
+    if learned.rule == "promise":
+        log.log(logging.INFO if learned.kept else logging.WARNING, "%s", _promise(learned))
+    elif learned.kept is False:
         message = "no threshold reaches evaluate.target_precision on the validation pairs; using the best one, %.2f"
         log.warning(message, learned.reading.precision)
     figures = ", ".join(_with_interval(document, f"threshold_{name}") for name in ("precision", "recall", "f1"))
     log.info("threshold %.3f, learned on %d validation pairs; on test: %s", learned.value, learned.pairs, figures)
+
+
+def _promise(learned: Threshold) -> str:
+    if learned.kept:
+        return f"the precision is promised with 95 % confidence, by {learned.groups} validation groups"
+    return f"nothing can be promised: {learned.reason}; using the most precise threshold on val"
 
 
 def _with_interval(document: dict[str, Any], name: str) -> str:

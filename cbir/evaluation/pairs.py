@@ -24,6 +24,7 @@ class Pairs:
         first_share, second_share: (P,), 1, 1/2, or 0 for what is no query.
         queries: (Q,), positions, rising.
         total_share: (Q,), each query's share of all true pairs there are, found or not; their sum is T.
+        label: (n,), the group (or class) of every image by position, -1 for a distractor.
     """
 
     first: Positions
@@ -34,6 +35,7 @@ class Pairs:
     second_share: Floats
     queries: Positions
     total_share: Floats
+    label: Positions
 
     @property
     def total(self) -> float:
@@ -90,6 +92,7 @@ def neighbour_pairs(task: RetrievalTask, lists: RankedLists) -> Pairs:
         second_share=is_query[second] / owners,
         queries=lists.queries,
         total_share=_total_share(task, lists.queries, is_query),
+        label=task.label,
     )
 
 

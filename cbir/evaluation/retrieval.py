@@ -79,7 +79,10 @@ def evaluate_retrieval(
     pairs, val, test = (
         neighbour_pairs(task, ranked) for ranked in (asked, *(lists.of(task.queries(s)) for s in ("val", "test")))
     )
-    learned = threshold.learn(val, rule=rule, target_precision=target_precision, default=default_threshold)
+    whole = len(task.gallery) == len(task.ids)
+    learned = threshold.learn(
+        val, rule=rule, target_precision=target_precision, default=default_threshold, whole=whole, seed=seed
+    )
     reading = threshold.read(test, learned.value)
     values = metrics.per_query(hits(task, asked), task.relevant(asked.queries))
     several = {"resamples": resamples, "seed": seed}
@@ -191,7 +194,7 @@ def _threshold_interval(
     task: RetrievalTask, val: Pairs, learned: Threshold, *, target_precision: float, resamples: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     rule = learned.rule
-    if rule == "default":
+    if rule in ("default", "promise"):  # a promise has its own confidence
         return {}
 
     def statistics(weight: Floats) -> dict[str, Floats]:

@@ -1,6 +1,4 @@
-"""Learns the cosine similarity from which two images count as the same picture on validation pairs, and reads it on
-test pairs.
-"""
+"""Learns the score from which two images count as the same picture on validation pairs, and reads it on test pairs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -9,8 +7,9 @@ import numpy as np
 
 from cbir.evaluation.metrics import Floats, PairCurve
 from cbir.evaluation.pairs import Pairs
+from cbir.evaluation.promise import CONFIDENCE, find_promise
 
-Rule = Literal["f1", "precision"]
+Rule = Literal["promise", "f1", "precision"]
 
 PUBLISHED_NEIGHBOURS = 10  # the published rules look at the 10 nearest neighbours of every image
 
@@ -32,13 +31,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The cosine similarity from which pairs are accepted, and how it was learned.
+    """The score from which pairs are accepted, and how it was learned.
 
     Attributes:
-        rule: ``f1``, ``precision``, or ``default`` where there was nothing to learn from.
-        kept: whether the promised precision was reached on the validation pairs; None for the other rules.
+        rule: ``promise``, ``f1``, ``precision``, or ``default`` where there was nothing to learn from.
+        kept: for ``promise``, whether the precision can be promised; for ``precision``, whether the validation pairs
+            reach it; None for the other rules.
         pairs, true_pairs: number of validation pairs that it was learned on, and number of true ones.
         reading: precision, recall and F1 on those.
+        groups: number of validation groups that a promise rests on, or would.
+        reason: why nothing can be promised, in words that go on after "Nothing can be promised: "; else empty.
     """
 
     value: float
@@ -47,37 +49,63 @@ class Threshold:
     pairs: int = 0
     true_pairs: int = 0
     reading: Reading = Reading()
+    groups: int = 0
+    reason: str = ""
 
 
-def learn(pairs: Pairs, *, rule: Rule, target_precision: float, default: float) -> Threshold:
+def learn(
+    pairs: Pairs, *, rule: Rule, target_precision: float, default: float, whole: bool = True, seed: int = 0
+) -> Threshold:
     """Learns the threshold on the pairs of the validation queries.
 
-    ``f1`` takes the best F1. ``precision`` takes the lowest threshold whose precision is at least ``target_precision``;
-    where none is, the one with the best precision. The threshold lies half-way between the last pair that is accepted
-    and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no validation pair is
-    true and listed: nothing is ever learned on the test groups.
+    ``promise`` takes the lowest threshold whose precision on new groups is at least ``target_precision`` with 95 %
+    confidence; where none is, the lowest of those with the best precision on val, and the reason. ``f1`` takes the best
+    F1. ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which about
+    every second time new groups miss; where none is, as above. The threshold lies half-way between the last pair that
+    is accepted and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no
+    validation pair is true and listed: nothing is ever learned on the test groups.
+
+    Args:
+        whole: whether the queries were searched for in the whole archive, without which nothing can be promised.
+        seed: of the bootstrap behind a promise.
     """
     curve = pairs.curve()
     if not curve.true.any():
-        return Threshold(default, "default")
+        return Threshold(default, "default", reason="there is no validation pair to learn from")
+    if rule == "promise":
+        return _promised(pairs, target_precision=target_precision, whole=whole, seed=seed)
     value = float(choose(curve, rule=rule, target_precision=target_precision))
     reading = read(pairs, value)
     kept = None if rule == "f1" else reading.precision is not None and reading.precision >= target_precision
     return Threshold(value, rule, kept, len(pairs.similarity), round(pairs.total), reading)
 
 
+def _promised(pairs: Pairs, *, target_precision: float, whole: bool, seed: int) -> Threshold:
+    promise, curve = find_promise(pairs, precision=target_precision, whole=whole, seed=seed), pairs.curve()
+    if promise.last is None:
+        value = float(choose(curve, rule="precision", target_precision=1.0))
+    else:
+        value = float(_half_way(curve)[np.searchsorted(-curve.similarity, -promise.last)])
+    facts = (len(pairs.similarity), round(pairs.total), read(pairs, value), promise.groups, promise.reason)
+    return Threshold(value, "promise", promise.last is not None, *facts)
+
+
 def choose(curve: PairCurve, *, rule: str, target_precision: float) -> Floats:
-    """Returns the thresholds (…) of curves (…, m) by one of the rules of :func:`learn`, NaN where nothing true is
-    found.
+    """Returns the thresholds (…) of curves (…, m) by rule ``f1`` or ``precision`` of :func:`learn`, NaN where nothing
+    true is found.
     """
     if rule == "f1":
         index = curve.f1.argmax(axis=-1)
     else:
         goal = np.minimum(curve.precision.max(axis=-1, keepdims=True), target_precision)
         index = len(curve.similarity) - 1 - (curve.precision >= goal)[..., ::-1].argmax(axis=-1)
+    return np.where(curve.true[..., -1] > 0, _half_way(curve)[index], np.nan)
+
+
+def _half_way(curve: PairCurve) -> Floats:
+    """Returns the thresholds (m,) that accept as the curve's do, each half-way down to the next."""
     below = np.r_[curve.similarity[1:], curve.similarity[-1]]
-    values = ((curve.similarity + below) / 2)[index]
-    return np.where(curve.true[..., -1] > 0, values, np.nan)
+    return (curve.similarity + below) / 2
 
 
 def read(pairs: Pairs, threshold: float) -> Reading:
@@ -109,8 +137,11 @@ def threshold_document(learned: Threshold, *, target_precision: float) -> dict[s
     return {
         "threshold": learned.value,
         "rule": learned.rule,
-        "target_precision": target_precision if learned.rule == "precision" else None,
+        "target_precision": target_precision if learned.rule in ("precision", "promise") else None,
         "target_kept": learned.kept,
+        "confidence": CONFIDENCE if learned.rule == "promise" and learned.kept else None,
+        "groups": learned.groups,
+        "not_promised": learned.reason or None,
         "learned_on_pairs": learned.pairs,
         "true_pairs": learned.true_pairs,
         **asdict(learned.reading),

@@ -58,7 +58,12 @@ _KINDS = {
 }
 _LARGE = 500  # images of a class; its pairs are counted by the square
 _PUBLISHED = {"mean": "mean distance", "median": "median distance", "percentile25": "25th percentile"}
-_RULES = {"f1": "best F1 on val", "precision": "promised precision on val", "default": "default, not learned"}
+_RULES = {
+    "promise": "promised",
+    "f1": "best F1 on val",
+    "precision": "target precision on val",
+    "default": "default, not learned",
+}
 
 
 @contextmanager
@@ -229,7 +234,8 @@ def _histogram(path: Path, shares: dict[str, Floats], edges: Floats, threshold: 
             colour, style, fill = _KINDS[label.partition(":")[0]]
             axes.stairs(share, edges, fill=True, color=colour, alpha=fill)
             axes.stairs(share, edges, color=colour, linewidth=2, linestyle=style, label=label)
-        label = f"threshold: {threshold.value:.3f} ({_RULES[threshold.rule]})"
+        rule = "no promise" if threshold.rule == "promise" and not threshold.kept else _RULES[threshold.rule]
+        label = f"threshold: {threshold.value:.3f} ({rule})"
         axes.axvline(threshold.value, color=DARK, linestyle="--", label=label)
         axes.set(xlabel="Cosine similarity", ylabel="Part of the pairs of its kind (%)")
         axes.set(xlim=(edges[0], 1.0), ylim=(0, None))

@@ -34,11 +34,15 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
     if learned["rule"] == "default":
         return "The default: there is no ground truth to learn it from, so look through the groups with care."
     rules = {
+        "promise": f"Promised, with 95 % confidence: {_in_words(learned.get('target_precision'))} pairs that images of "
+        f"groups like the {learned.get('groups')} validation groups form are right",
         "f1": "Learned: the best balance (F1) of precision and recall",
         "precision": f"Learned: the lowest that keeps a precision of {_percent(learned.get('target_precision'))}",
     }
     sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
-    if learned.get("target_kept") is False:
+    if learned.get("not_promised"):
+        sentence = f"Nothing can be promised: {learned['not_promised']}. This is the most precise threshold on them"
+    elif learned.get("target_kept") is False:
         target = _percent(learned.get("target_precision"))
         sentence = f"No threshold kept a precision of {target}; this is the most precise one"
     if learned.get("precision") is None or learned.get("recall") is None:
@@ -49,8 +53,10 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
     )
 
 
-def _in_words(share: float) -> str:
+def _in_words(share: float | None) -> str:
     """Words a share as people say it: about 1 in 5, 96 in 100."""
+    if share is None:
+        return "an unknown share of"
     return f"about 1 in {1 / share:.0f}" if 0 < share <= 0.4 else f"{100 * share:.0f} in 100"
 
 

@@ -54,7 +54,7 @@ def workspace(made: Archive, *, history: bool = True) -> Paths:
     write_parquet(paths.encoder / "predictions.parquet", PREDICTIONS.empty_table())
     images = ReducedImages(paths.store, paths.raw, longest_side=64)
     for position, image_id in enumerate(made.ids[1:], 1):
-        images.put(image_id, np.full((48, 64), position, np.uint8))
+        images.put(image_id, np.full((48, 64), position % 256, np.uint8))
     return paths
 
 
@@ -150,3 +150,22 @@ def test_a_promise_that_cannot_be_kept_is_told(caplog: pytest.LogCaptureFixture)
     evaluate(workspace(made), **grouped(evaluate, OPTIONS | {"threshold_rule": "precision"}))
     assert json.loads(Path("reports/threshold.json").read_text())["target_kept"] is False
     assert "no threshold reaches evaluate.target_precision" in caplog.text
+
+
+def test_where_nothing_can_be_promised_threshold_json_and_the_log_say_why(caplog: pytest.LogCaptureFixture) -> None:
+    evaluate(workspace(HARD), **grouped(evaluate, OPTIONS | {"threshold_rule": "promise"}))
+    threshold = json.loads(Path("reports/threshold.json").read_text())
+    assert (threshold["rule"], threshold["target_kept"], threshold["groups"]) == ("promise", False, 10)
+    reason = "10 validation groups are too few, it takes at least 59 with every pair right"
+    assert threshold["not_promised"] == reason
+    assert f"nothing can be promised: {reason}" in caplog.text
+
+
+def test_enough_groups_that_are_easy_have_a_promise(caplog: pytest.LogCaptureFixture) -> None:
+    easy = scattered(groups=300, distractors=100, noise=0.2, seed=1)
+    with caplog.at_level(logging.INFO):
+        evaluate(workspace(easy), **grouped(evaluate, OPTIONS | {"threshold_rule": "promise"}))
+    threshold = json.loads(Path("reports/threshold.json").read_text())
+    assert (threshold["target_kept"], threshold["confidence"], threshold["not_promised"]) == (True, 0.95, None)
+    assert threshold["precision"] >= 0.95
+    assert "promised with 95 % confidence, by 100 validation groups" in caplog.text

@@ -16,8 +16,9 @@ def made(similarity: list[float], true: list[int], *, total: float) -> Pairs:
     total_share = np.zeros(max(count, 1))
     total_share[0] = total
     queries = np.arange(max(count, 1))
+    label = np.arange(200)  # a group a query
     return Pairs(
-        places, places + 100, np.array(similarity), np.array(true, bool), share, 0 * share, queries, total_share
+        places, places + 100, np.array(similarity), np.array(true, bool), share, 0 * share, queries, total_share, label
     )
 
 

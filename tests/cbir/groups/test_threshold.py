@@ -32,3 +32,14 @@ def test_the_threshold_is_explained_with_what_it_promises() -> None:
     assert "keeps a precision of 95.0 %" in explain_threshold(promised)
     assert "No threshold kept a precision of 95.0 %" in explain_threshold({**promised, "target_kept": False})
     assert "no ground truth" in explain_threshold({"rule": "default"})
+
+
+def test_a_promise_says_for_whom_it_holds_and_a_missing_one_why() -> None:
+    learned = {"rule": "promise", "target_precision": 0.95, "target_kept": True, "groups": 212, "not_promised": None}
+    figures = {"precision": 0.98, "recall": 0.9}
+    sentence = explain_threshold({**learned, **figures})
+    assert sentence.startswith("Promised, with 95 % confidence: 95 in 100 pairs that images of groups like the 212 ")
+    reason = "14 validation groups are too few, it takes at least 59 with every pair right"
+    sentence = explain_threshold({**learned, **figures, "target_kept": False, "not_promised": reason})
+    assert sentence.startswith(f"Nothing can be promised: {reason}. This is the most precise threshold on them.")
+    assert "98 in 100 proposed pairs are right" in sentence
