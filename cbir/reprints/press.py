@@ -64,6 +64,22 @@ class Press:
     noise: Range = (0.0, 0.06)  # standard deviation
     tint: Range = (0.0, 0.3)  # how yellow the paper is, where the image has colours
 
+    # what ruins a picture, none of it unless it is asked for
+    negative: float = 0.0  # black and white exchanged
+    dodging: Range = (0.0, 0.0)  # stops by which parts of a second print from the same negative are exposed otherwise
+    painted: float = 0.0  # places painted over by a retoucher
+    painted_part: Range = (0.01, 0.08)  # of the image's area, each
+    bleed: float = 0.0  # the page's other side shines through
+    bleed_depth: Range = (0.1, 0.3)  # part of the light that its ink takes
+    fold: float = 0.0  # lines across the page
+    fold_breadth: Range = (0.003, 0.012)  # of the image's longer side
+    fold_depth: Range = (-0.5, 0.5)  # of the tone: below 0 a dark line, above a bright one
+    gutter: float = 0.0  # bound in a book, dark towards the left or right
+    gutter_depth: Range = (0.4, 0.9)  # of the darkness at the edge
+    gutter_reach: Range = (0.03, 0.12)  # of the width, where a third of it is left
+    jpeg: float = 0.0  # stored as JPEG after all else
+    quality: Range = (15.0, 60.0)
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
@@ -84,6 +100,18 @@ class Press:
 
 PRESS: Final = Press()
 """For training: all that reprinting does, but for the screens and page layouts of the two sets below."""
+
+HARD_PRESS: Final = Press(
+    crop=(0.1, 1.0),
+    negative=0.05,
+    dodging=(0.0, 0.7),
+    painted=0.15,
+    bleed=0.15,
+    fold=0.15,
+    gutter=0.1,
+    jpeg=0.3,
+)
+"""For training from weights that know pictures already: also what ruins a picture, down to a tenth of its area."""
 
 MILD: Final = Press(
     crop=(0.75, 1.0),

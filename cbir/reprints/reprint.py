@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cbir.reprints.affine import affine, compose, rotation, sampling_grid
+from cbir.reprints.damage import compress, damage_page, damage_picture
 from cbir.reprints.draws import Draws
 from cbir.reprints.page import Page, compose_page, draw_page
 from cbir.reprints.press import MILD, PRESS, SEVERE_UNSEEN, Press
@@ -36,10 +37,10 @@ def reprint(images: Tensor, press: Press, *, generator: torch.Generator) -> Tens
     grid = sampling_grid(_image_to_original(press, draws, page), height=height, width=width)
     grey = luminance(images.float())[:, None]
     tone = F.grid_sample(grey, grid, padding_mode="reflection", align_corners=False)[:, 0]
-    tone = _expose(tone, press, draws)
+    tone = _expose(damage_picture(tone, press, draws), press, draws)
     tone = _screen(tone, press, draws, tilt=page.tilt)
-    tone = compose_page(tone, page)
-    tone = _print(tone, press, draws)
+    tone = damage_page(compose_page(tone, page), press, draws)
+    tone = compress(_print(tone, press, draws), press, draws)
     if images.shape[1] == 1:
         return tone[:, None].to(images.dtype)
     tint = draws.between(press.tint)[:, None] * torch.tensor(_YELLOW, device=images.device)

@@ -10,10 +10,11 @@ from torch.nn import functional
 from cbir.errors import UserError
 from cbir.reprints.affine import affine, compose, rotation, sampling_grid
 from cbir.reprints.draws import Draws, Range
-from cbir.reprints.press import PRESS_SIZE
-from cbir.reprints.reprint import PRESS, blur, luminance, reprint
+from cbir.reprints.press import HARD_PRESS, PRESS, PRESS_SIZE, Press
+from cbir.reprints.reprint import blur, luminance, reprint
 
-Augmentation = Literal["press", "simclr", "mild", "crops", "none"]
+Augmentation = Literal["press", "hard_press", "simclr", "mild", "crops", "none"]
+_PRESSES: dict[str, Press] = {"press": PRESS, "hard_press": HARD_PRESS}
 View = Callable[[Tensor, torch.Generator], Tensor]  # images (B, C, S, S) in 0..1 to others of the same shape
 
 
@@ -22,11 +23,11 @@ def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.
     compares.
 
     Args:
-        augmentation: ``press``, what reprinting does; ``simclr``, as published; ``mild``; ``crops``, of ``simclr`` the
-            crops and flips alone; ``none``, the images as they are.
-        image_size: px, for the lengths of ``press``.
-        clean: part of the views that ``press`` leaves as they are: a network that starts from nothing learns from such
-            pairs first.
+        augmentation: ``press``, what reprinting does; ``hard_press``, the same and what ruins a picture; ``simclr``, as
+            published; ``mild``; ``crops``, of ``simclr`` the crops and flips alone; ``none``, the images as they are.
+        image_size: px, for the lengths of both presses.
+        clean: part of the views that a press leaves as they are: a network that starts from nothing learns from such
+            pairs first, and one that sees none forgets plain copies.
 
     Raises:
         UserError: there is no such augmentation.
@@ -41,8 +42,8 @@ def build_view(augmentation: Augmentation, *, image_size: int, clean: float = 0.
 
 
 def _view_of(augmentation: Augmentation, *, image_size: int, clean: float) -> View:
-    if augmentation == "press":
-        press = PRESS.scaled(image_size / PRESS_SIZE)
+    if augmentation in _PRESSES:
+        press = _PRESSES[augmentation].scaled(image_size / PRESS_SIZE)
 
         def press_view(images: Tensor, generator: torch.Generator) -> Tensor:
             reprinted = reprint(images, press, generator=generator)
@@ -54,7 +55,7 @@ def _view_of(augmentation: Augmentation, *, image_size: int, clean: float) -> Vi
         return press_view
     views: dict[str, View] = {"simclr": simclr_view, "mild": mild_view, "crops": crops_view, "none": _as_it_is}
     if augmentation not in views:
-        raise UserError(f"augmentation must be one of press, {', '.join(views)}, is {augmentation!r}")
+        raise UserError(f"augmentation must be one of {', '.join((*_PRESSES, *views))}, is {augmentation!r}")
     return views[augmentation]
 
 
