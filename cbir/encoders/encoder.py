@@ -40,6 +40,7 @@ __all__ = [
     "choose_precision",
     "load_encoder",
     "to_images",
+    "unwhiten",
     "whiten",
 ]
 
@@ -263,6 +264,14 @@ def whiten(encoder: Encoder, vectors: np.ndarray, kind: WhiteningKind) -> None:
     projection = getattr(encoder.whitening, "projection", None)
     dimension = encoder.dimension if projection is None else len(projection)
     encoder.config = replace(encoder.config, whitening=kind, dimension=dimension)
+
+
+def unwhiten(encoder: Encoder) -> None:
+    """Takes an encoder's whitening away: training changes the vectors that it was learned on."""
+    mean = dict(encoder.whitening.named_buffers()).get("mean")
+    pooled = encoder.dimension if mean is None else len(mean)
+    encoder.whitening = nn.Identity()
+    encoder.config = replace(encoder.config, whitening="none", dimension=pooled)
 
 
 def to_images(batch: Tensor) -> Tensor:

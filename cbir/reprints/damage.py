@@ -122,4 +122,4 @@ def _bind(tone: Tensor, press: Press, draws: Draws) -> Tensor:
 
 def _through_jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     stored = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
-    return cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE))

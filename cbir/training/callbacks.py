@@ -15,11 +15,16 @@ from cbir.training.settings import Settings
 _log = logging.getLogger(__name__)
 
 
+MEASURES = {"loss": "val_loss", "retrieval": "val_missed"}  # what the best epoch has least of, by train.keep
+
+
 class Record(pl.Callback):
     """Keeps the history and the best weights so far; both are part of the checkpoint."""
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int, *, measure: str = MEASURES["loss"]) -> None:
         self.patience = patience
+        self.measure = measure
+        self.least = math.inf
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
@@ -35,20 +40,22 @@ class Record(pl.Callback):
             raise UserError(
                 f"the loss is no number any more in epoch {epoch}; lower train.learning_rate, now {self.rate:g}"
             )
-        if losses["val"] < min(self.losses, default=math.inf):
+        measured = float(trainer.callback_metrics[self.measure])
+        if measured < self.least:
+            self.least = measured
             state = pl_module.state_dict()
             self.best = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
             self.best_epoch = epoch
         for split, loss in losses.items():
             self.rows.append({"epoch": epoch, "split": split, "loss": loss, "learning_rate": self.rate})
-        _log.info("epoch %d: training loss %.4f, validation loss %.4f", epoch, losses["train"], losses["val"])
+        _log.info("epoch %d: training loss %.4f, %s %.4f", epoch, losses["train"], self.measure, measured)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "best": self.best, "best_epoch": self.best_epoch}
+        return {"rows": self.rows, "best": self.best, "best_epoch": self.best_epoch, "least": self.least}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows, self.best = state_dict["rows"], state_dict["best"]
-        self.best_epoch = state_dict["best_epoch"]
+        self.best_epoch, self.least = state_dict["best_epoch"], state_dict["least"]
 
     @property
     def losses(self) -> list[float]:
@@ -57,7 +64,7 @@ class Record(pl.Callback):
 
     @property
     def stopped(self) -> bool:
-        """Whether the validation loss has not improved for ``patience`` epochs."""
+        """Whether the measure has not become better for ``patience`` epochs."""
         return self.epochs - self.best_epoch >= self.patience
 
     @property

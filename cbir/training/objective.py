@@ -56,6 +56,13 @@ class Objective(nn.Module, ABC):
             generator: the only source of chance beside dropout.
         """
 
+    def copies(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns the features (B, d) of a batch's images and of a copy of each, for retrieval of the one by the other.
+
+        A method that compares no views of images has none.
+        """
+        raise NotImplementedError
+
     def predictions(self, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> pa.Table:
         """Predicts the scenes of images of val and test, with the columns of :data:`PREDICTIONS`."""
         return PREDICTIONS.empty_table()
@@ -81,6 +88,10 @@ def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, setting
     if settings.tune != "full" and method != "clip":
         raise UserError(
             f"train.tune {settings.tune} is for train.method clip alone, is set with {method}; set train.tune: full"
+        )
+    if settings.keep == "retrieval" and method not in ("simclr", "none"):
+        raise UserError(
+            f"train.keep retrieval is for train.method simclr alone, is set with {method}; set train.keep: loss"
         )
     module = importlib.import_module(f"cbir.training.methods.{method}")
     with torch.random.fork_rng(devices=[]):

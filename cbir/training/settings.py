@@ -38,10 +38,11 @@ class Settings:
     augmentation: Augmentation
     clean_views: Share
     class_balance: Literal["none", "loss", "batches"]
-    projection: Count
+    projection: Whole
     temperature: Positive
     koleo: NotNegative
     freeze_batch_norm: bool
+    keep: Literal["loss", "retrieval"]
     epochs: Count
     patience: Count
     batch_size: Annotated[int, Ge(2)]

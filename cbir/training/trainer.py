@@ -20,17 +20,18 @@ from torch.optim import Optimizer
 from torch.utils.data import BatchSampler
 
 from cbir.encoders.devices import choose_device, choose_precision
-from cbir.encoders.encoder import Encoder, to_images, whiten
+from cbir.encoders.encoder import Encoder, to_images, unwhiten, whiten
 from cbir.encoders.layers import WhiteningKind
 from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 from cbir.training.batches import Batch, Samples, Squares, load_batches, trainable
-from cbir.training.callbacks import Bar, Pace, Record
+from cbir.training.callbacks import MEASURES, Bar, Pace, Record
 from cbir.training.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint
 from cbir.training.objective import PREDICTIONS, Objective, build_objective
 from cbir.training.optimisers import build_optimizer
 from cbir.training.ranks import HelperDone, is_helper, part, place
+from cbir.training.retrieval import map_of_copies
 from cbir.training.settings import Settings
 
 HISTORY = pa.schema(
@@ -56,10 +57,10 @@ class Trained:
 
     history: pa.Table
     predictions: pa.Table
-    epochs: int
-    best_epoch: int
-    images: int
-    validation_images: int
+    epochs: int = 0
+    best_epoch: int = 0
+    images: int = 0
+    validation_images: int = 0
 
 
 def train_encoder(
@@ -72,7 +73,7 @@ def train_encoder(
     checkpoints: Path,
     progress: Progress = silent,
 ) -> Trained:
-    """Trains an encoder in place; it ends with the weights of the epoch that had the smallest validation loss.
+    """Trains an encoder in place; it ends with the weights of the epoch that was best by ``settings.keep``.
 
     A training that was killed goes on after its last whole epoch when it is called again with the same arguments; the
     result is that of one that was never killed, on the CPU number for number.
@@ -88,9 +89,8 @@ def train_encoder(
     """
     objective = build_objective(method, encoder, images, settings)
     if objective is None:
-        return Trained(
-            HISTORY.empty_table(), PREDICTIONS.empty_table(), epochs=0, best_epoch=0, images=0, validation_images=0
-        )
+        return Trained(HISTORY.empty_table(), PREDICTIONS.empty_table())
+    unwhiten(encoder)
     training, validation = objective.select(images)
     _log.info("training on %d images, validating on %d", len(training), len(validation))
     batches = objective.batches(training, validates=False), objective.batches(validation, validates=True)
@@ -98,7 +98,7 @@ def train_encoder(
         load_batches(_samples(objective, encoder, rows, reduced), order, workers=settings.workers)
         for rows, order in zip((training, validation), batches, strict=True)
     ]
-    task, record = _Task(encoder, objective, settings), Record(settings.patience)
+    task, record = _Task(encoder, objective, settings), Record(settings.patience, measure=MEASURES[settings.keep])
     _fit(task, loaders, record, settings, checkpoints, progress)
     task.load_state_dict(record.best)
     predictions = objective.predictions(encoder, images, reduced)
@@ -121,9 +121,13 @@ def _samples(objective: Objective, encoder: Encoder, images: pd.DataFrame, reduc
 def fit_whitening(
     encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages, *, kind: WhiteningKind, settings: Settings
 ) -> None:
-    """Learns the encoder's whitening on the images that it may learn from, 10,000 at most."""
+    """Learns the encoder's whitening on the images that it may learn from, 10,000 at most.
+
+    ``none`` leaves it the whitening that its weights came with.
+    """
     if kind == "none":
         return
+    unwhiten(encoder)
     learnable = images[trainable(images)].sort_values("image_id").head(MOST_FOR_WHITENING)  # ids are hashes: a sample
     squares = Squares(learnable, reduced, encoder.preprocess)
     rows = BatchSampler(range(len(squares)), settings.batch_size, drop_last=False)
@@ -144,6 +148,7 @@ class _Task(pl.LightningModule):
         self.encoder = encoder
         self.objective = objective
         self.settings = settings
+        self.copies: list[tuple[Tensor, Tensor]] = []  # features of validation images and of their copies
 
     def train(self, mode: bool = True) -> "_Task":
         super().train(mode)
@@ -166,11 +171,23 @@ class _Task(pl.LightningModule):
         # The same views each epoch, so that losses of different epochs compare.
         loss = self._loss(batch, 1, 0, index)
         self.log("val_loss", loss, on_epoch=True, batch_size=len(batch["images"]), sync_dist=True)
+        if self.settings.keep == "retrieval":
+            generator, batch = self._prepare(batch, 2, 0, index)
+            self.copies.append(self.objective.copies(self.encoder, batch, generator=generator))
+
+    def on_validation_epoch_end(self) -> None:
+        if self.copies:
+            originals, copies = (torch.cat(features) for features in zip(*self.copies, strict=True))
+            self.log("val_missed", 1 - map_of_copies(copies, originals), sync_dist=True)
+            self.copies.clear()
 
     def _loss(self, batch: Batch, *place: int) -> Tensor:
-        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place, *_helper()))
-        batch = batch | {"images": to_images(batch["images"])}
+        generator, batch = self._prepare(batch, *place)
         return self.objective.loss(self.encoder, batch, generator=generator)
+
+    def _prepare(self, batch: Batch, *place: int) -> tuple[torch.Generator, Batch]:
+        generator = torch.Generator().manual_seed(_derive(self.settings.seed, *place, *_helper()))
+        return generator, batch | {"images": to_images(batch["images"])}
 
     def configure_optimizers(self) -> Optimizer:
         return build_optimizer(self.encoder, self.objective, self.settings)
@@ -209,7 +226,7 @@ def _fit(
                 record,
                 Pace(record, settings, steps=len(loaders[0])),
                 Bar(silent if is_helper() else progress, len(loaders[0]) * settings.epochs),
-                EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
+                EarlyStopping(record.measure, patience=settings.patience, check_on_train_epoch_end=True),
                 ModelCheckpoint(checkpoints, NAME, save_on_train_epoch_end=True, enable_version_counter=False),
             ],
         )

@@ -11,7 +11,7 @@ import torch
 from lightly.loss.koleo_loss import KoLeoLoss
 from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
-from torch import Tensor
+from torch import Tensor, nn
 
 from cbir.encoders.encoder import Encoder
 from cbir.errors import UserError
@@ -22,7 +22,7 @@ from cbir.training.views import build_view
 
 
 class SimCLR(Objective):
-    """Contrasts two views of each image; its projection head is thrown away after training."""
+    """Contrasts two views of each image; its projection head, if it has one, is thrown away after training."""
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         super().__init__(settings)
@@ -32,7 +32,11 @@ class SimCLR(Objective):
                 "set press, simclr, mild or crops"
             )
         width = encoder.dimension
-        self.head = SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)
+        self.head: nn.Module = (
+            SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)
+            if settings.projection
+            else nn.Identity()
+        )
         self.contrast = NTXentLoss(temperature=settings.temperature, gather_distributed=True)
         self.spread = KoLeoLoss()
         self.koleo = settings.koleo
@@ -51,6 +55,11 @@ class SimCLR(Objective):
             if self.koleo:
                 loss = loss + self.koleo * sum(self.spread(view) for view in features.chunk(2)) / 2
         return loss
+
+    def copies(self, encoder: Encoder, batch: Batch, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Returns the features of the images and of a view of each."""
+        images = batch["images"]
+        return encoder.features(images), encoder.features(self.view(images, generator))
 
 
 def objective(encoder: Encoder, images: pd.DataFrame, settings: Settings) -> SimCLR:

@@ -22,3 +22,10 @@ def test_only_clip_is_tuned_in_parts(method: str) -> None:
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32)
     with pytest.raises(UserError, match=f"train.tune lora is for train.method clip alone, is set with {method}"):
         build_objective(method, encoder, NOTHING, train_settings(tune="lora"))
+
+
+@pytest.mark.parametrize("method", ["clip", "classifier"])
+def test_only_a_method_that_compares_views_keeps_the_epoch_by_retrieval(method: str) -> None:
+    encoder = build_encoder(backbone="timm/test_resnet", image_size=32)
+    with pytest.raises(UserError, match=f"train.keep retrieval is for train.method simclr alone, is set with {method}"):
+        build_objective(method, encoder, NOTHING, train_settings(keep="retrieval"))

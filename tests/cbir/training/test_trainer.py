@@ -183,6 +183,30 @@ def test_the_encoder_has_the_weights_of_the_best_epoch(archive: Any, tmp_path: P
     assert not same(encoder, build())
 
 
+def test_by_retrieval_it_keeps_the_epoch_that_retrieved_most(
+    archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieved = iter([0.3, 0.8, 0.8, 0.5, 0.4, 0.7])
+    monkeypatch.setattr("cbir.training.trainer.map_of_copies", lambda *_: next(retrieved))
+    constant = {"keep": "retrieval", "schedule": "constant"}
+    encoder, trained = run(archive, tmp_path, **constant, epochs=6, patience=3)
+    assert (trained.best_epoch, trained.epochs) == (2, 5)
+    retrieved = iter([0.3, 0.8])
+    best, _ = run(archive, tmp_path / "two", **constant, epochs=2)
+    assert same(encoder, best)
+
+
+def test_a_killed_training_by_retrieval_knows_its_best_epoch(
+    archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieved = iter([0.8, 0.3])
+    monkeypatch.setattr("cbir.training.trainer.map_of_copies", lambda *_: next(retrieved))
+    run(archive, tmp_path, keep="retrieval", epochs=2)
+    retrieved = iter([0.5])
+    _, trained = run(archive, tmp_path, keep="retrieval", epochs=3)
+    assert (trained.best_epoch, trained.epochs) == (1, 3)
+
+
 def test_frozen_batch_norms_keep_their_statistics(archive: Any, whole: Any, tmp_path: Path) -> None:
     start = dict(build().named_buffers())
     frozen = dict(run(archive, tmp_path, freeze_batch_norm=True)[0].named_buffers())

@@ -103,7 +103,9 @@ def test_none_leaves_the_images_as_they_are() -> None:
 
 
 def test_an_unknown_augmentation_is_refused() -> None:
-    with pytest.raises(UserError, match="augmentation must be one of press, hard_press, simclr, mild, crops, none, is 'some'"):
+    with pytest.raises(
+        UserError, match="augmentation must be one of press, hard_press, simclr, mild, crops, none, is 'some'"
+    ):
         build_view("some", image_size=64)  # type: ignore[arg-type]
 
 

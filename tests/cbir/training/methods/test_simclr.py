@@ -21,7 +21,7 @@ IMAGES = torch.rand(6, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
 def build(**changes: Any) -> tuple[Any, SimCLR]:
     encoder = build_encoder(backbone="timm/test_resnet", image_size=32, greyscale=True)
-    return encoder, SimCLR(encoder, train_settings(projection=16, **changes)).eval()
+    return encoder, SimCLR(encoder, train_settings(**{"projection": 16} | changes)).eval()
 
 
 def loss(encoder: Any, objective: SimCLR) -> float:
@@ -48,6 +48,25 @@ def test_koleo_is_part_of_the_loss() -> None:
     _, spread = build(koleo=0.5)
     spread.head.load_state_dict(plain.head.state_dict())
     assert loss(encoder, plain) != loss(encoder, spread)
+
+
+def test_without_a_projection_the_embeddings_themselves_are_compared() -> None:
+    encoder, objective = build(projection=0, temperature=0.3)
+    generator = torch.Generator().manual_seed(0)
+    views = torch.cat([objective.view(IMAGES, generator), objective.view(IMAGES, generator)])
+    rows = functional.normalize(encoder.features(views))
+    cosine = (rows @ rows.T / 0.3).masked_fill(torch.eye(12, dtype=torch.bool), -torch.inf)
+    expected = functional.cross_entropy(cosine, torch.arange(12).roll(6)).item()
+    assert loss(encoder, objective) == pytest.approx(expected, rel=1e-4)
+    assert not list(objective.parameters())
+
+
+def test_copies_are_views_of_the_images_they_are_compared_with() -> None:
+    encoder, objective = build()
+    originals, copies = objective.copies(encoder, {"images": IMAGES}, generator=torch.Generator().manual_seed(3))
+    views = objective.view(IMAGES, torch.Generator().manual_seed(3))
+    assert torch.equal(originals, encoder.features(IMAGES))
+    assert torch.equal(copies, encoder.features(views))
 
 
 def test_two_equal_views_are_refused() -> None:
