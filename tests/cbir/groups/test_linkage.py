@@ -12,7 +12,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cbir.embedding.files import Embeddings
-from cbir.groups.linkage import average_linkage, find_clusters, group_images
+from cbir.groups import linkage as linkage_module
+from cbir.groups.linkage import _to_the_others, average_linkage, find_clusters, group_images
 from tests.support.manifests import image_id_of, manifest
 
 Clusters = set[frozenset[int]]
@@ -129,12 +130,39 @@ def test_a_component_that_is_too_large_is_broken_at_its_weakest_links(caplog: py
     broken = as_sets(find_clusters(neighbours(given), given, threshold=0.85, largest=4))
     assert whole == {frozenset(range(9))}
     assert broken == {frozenset({0, 1, 2}), frozenset({3, 4, 5}), frozenset({6, 7, 8})}
-    assert "9 images hang together" in caplog.text
+    assert caplog.messages[0] == "9 images hang together at 0.8500; looking at 0.8650"
 
 
-def test_one_picture_many_times_is_one_group_however_many() -> None:
-    given = embeddings(np.tile([[1.0, 2.0, 3.0]], (9, 1)))
-    assert as_sets(find_clusters(neighbours(given), given, threshold=0.9, largest=4)) == {frozenset(range(9))}
+def test_a_component_of_the_largest_size_is_not_broken() -> None:
+    given = angles(0, 20, 40, 60, 80)
+    listed = neighbours(given)
+    whole = as_sets(find_clusters(listed, given, threshold=0.9))
+    assert as_sets(find_clusters(listed, given, threshold=0.9, largest=5)) == whole
+    assert max(map(len, whole)) < 5
+
+
+def test_two_pictures_many_times_are_two_groups_however_many() -> None:
+    given = embeddings(np.repeat([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [9, 8], axis=0))
+    clusters = find_clusters(neighbours(given), given, threshold=0.9, largest=4)
+    assert [cluster.tolist() for cluster in clusters] == [[*range(9)], [*range(9, 17)]]
+
+
+def test_clusters_come_by_their_first_member() -> None:
+    given = angles(0, 90, 91, 1)
+    clusters = find_clusters(neighbours(given), given, threshold=0.9)
+    assert [cluster.tolist() for cluster in clusters] == [[0, 3], [1, 2]]
+
+
+def test_a_cosine_that_is_the_threshold_joins() -> None:
+    given = embeddings(np.array([[1.0, 0, 0, 0], [0.5, 0.5, 0.5, 0.5]]))
+    assert as_sets(find_clusters(neighbours(given), given, threshold=0.5)) == {frozenset({0, 1})}
+
+
+def test_pairs_are_compared_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = scenes(3, scenes=6, images=60)
+    whole = as_sets(find_clusters(neighbours(given), given, threshold=0.7))
+    monkeypatch.setattr(linkage_module, "_CHUNK", 7)
+    assert as_sets(find_clusters(neighbours(given), given, threshold=0.7)) == whole
 
 
 def test_the_order_of_the_neighbours_leaves_no_trace() -> None:
@@ -181,8 +209,15 @@ def test_ids_stay_when_a_later_accession_adds_members() -> None:
 def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> None:
     given = archive(a__1=0, a__2=1, a__3=2)
     table = manifest("a/1", "a/2", "a/3")
-    for sizes, best in {(10, 30, 20): "a/2", (10, 30, 30): "a/2", (30, 30, 30): "a/1"}.items():
-        table["width"] = pd.array(sizes, dtype="Int32")
+    cases = [
+        ((10, 30, 20), (10, 10, 10), "a/2"),
+        ((10, 30, 30), (10, 10, 10), "a/2"),
+        ((30, 30, 30), (10, 10, 10), "a/1"),
+        ((10, 30, 20), (10, 10, 40), "a/3"),
+        ((70_000, 30_000, 20), (70_000, 30_000, 20), "a/1"),  # more pixels than 32 bits hold
+    ]
+    for widths, heights, best in cases:
+        table["width"], table["height"] = pd.array(widths, dtype="Int32"), pd.array(heights, dtype="Int32")
         groups = group_images(table, neighbours(given), given, threshold=0.9)
         assert groups.loc[groups["representative"], "image_id"].tolist() == [image_id_of(best)]
 
@@ -193,13 +228,23 @@ def test_similarity_is_the_mean_cosine_to_the_other_members() -> None:
     ten, twenty = np.cos(np.radians([10, 20]))
     expected = {"a/1": (ten + twenty) / 2, "a/2": ten, "a/3": (ten + twenty) / 2}
     for path, similarity in expected.items():
-        assert groups.loc[image_id_of(path), "similarity"] == pytest.approx(similarity, abs=1e-6)
+        assert groups.loc[image_id_of(path), "similarity"] == round(similarity, 6)
 
 
-def test_a_picture_that_is_there_as_exact_copies_only_is_a_group() -> None:
-    given = archive(a__1=0, a__2=1, a__7=90)
+def test_similarities_in_a_large_group_are_summed_in_double_precision() -> None:
+    near = np.full(4, 0.5) + 0.02 * np.random.default_rng(0).standard_normal((20_000, 4))
+    vectors = embeddings(near).vectors
+    exact = vectors.astype(float)
+    means = (exact @ exact.sum(axis=0) - (exact**2).sum(axis=1)) / (len(exact) - 1)
+    np.testing.assert_allclose(_to_the_others(vectors), means, rtol=0, atol=6e-7)
+
+
+def test_pictures_that_are_there_as_exact_copies_only_are_groups() -> None:
+    given = archive(a__1=0, a__2=1, a__7=90, a__8=180)
     table = manifest(
-        "a/1", "a/2", "a/7", copies={"a/3": "a/1", "b/7": "a/7"}, rejected={"a/x": "cut off", "a/y": "cut off"}
+        *("a/1", "a/2", "a/7", "a/8"),
+        copies={"a/3": "a/1", "b/7": "a/7", "b/8": "a/8"},
+        rejected={"a/x": "cut off", "a/y": "cut off"},
     )
     groups = group_images(table, neighbours(given), given, threshold=0.9).set_index("image_id")
     assert groups.loc[image_id_of("a/7")].to_dict() == {
@@ -208,8 +253,30 @@ def test_a_picture_that_is_there_as_exact_copies_only_is_a_group() -> None:
         "similarity": 1.0,
         "evidence": "exact copy",
     }
+    assert groups.loc[image_id_of("a/8"), "group_id"] == image_id_of("a/8")
     assert groups.loc[image_id_of("a/1"), "evidence"] == "embedding"
-    assert len(groups) == 3
+    assert len(groups) == 4
+
+
+def test_the_table_is_sorted_by_group_and_image_and_its_rows_are_numbered() -> None:
+    given = archive(b__1=0, a__1=1, a__2=90, b__2=91)
+    groups = group_images(manifest("b/1", "a/1", "a/2", "b/2"), neighbours(given), given, threshold=0.9)
+    rows = list(zip(groups["group_id"], groups["image_id"], strict=True))
+    assert rows == sorted(rows)
+    assert groups.index.tolist() == [0, 1, 2, 3]
+
+
+def test_progress_counts_the_components() -> None:
+    seen: list[dict[str, object]] = []
+
+    def progress(parts: Sequence[object], **named: object) -> Sequence[object]:
+        seen.append(named)
+        return parts
+
+    given = archive(a__1=0, a__2=1, a__3=90, a__4=91)
+    table = manifest("a/1", "a/2", "a/3", "a/4")
+    assert len(group_images(table, neighbours(given), given, threshold=0.9, progress=progress)) == 4
+    assert seen == [{"total": 2, "desc": "group", "unit": "component"}]
 
 
 def test_without_relatives_the_table_is_empty_and_keeps_its_columns() -> None:
