@@ -23,6 +23,10 @@ class UserError(Exception):
         return visible(super().__str__())
 
 
+class PassingError(UserError):
+    """A fault of the world outside, such as a machine that is out of memory: the same may well succeed on another try."""
+
+
 def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
     """Words the hint for an unknown name: the known names nearest to it, or a list where none is near.
 

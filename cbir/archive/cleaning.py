@@ -26,7 +26,7 @@ from cbir.archive.inspection import (
 from cbir.archive.listing import Entry, list_archive
 from cbir.archive.manifest import Row
 from cbir.archive.sandbox import Lost, Outcome, run_isolated, usable_cores
-from cbir.errors import UserError
+from cbir.errors import PassingError, UserError
 from cbir.progress import Progress, silent
 from cbir.spreadsheet import write_csv
 from cbir.store import Store
@@ -58,15 +58,16 @@ def clean_archive(
     """Looks at every file of an archive, without changing anything in it.
 
     The outcome of a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and inode:
-    only a new file is read, and only new content is decoded. The reduced images are stored on the way. An outcome that
-    depends on more than the bytes (a crash, a time limit, a file that changed meanwhile) is not kept: the next run
-    tries again.
+    only a new file is read, and only new content is decoded. The reduced images are stored on the way. A file whose
+    outcome depends on more than its bytes (a crash, a time limit, want of memory, a change meanwhile) is looked at once
+    more, alone with all the memory, before its row says so; that outcome is not kept.
 
     Returns:
         The manifest's rows, one an image, sorted by accession, path and page.
 
     Raises:
         UserError: the archive is not there, or holds no file in a folder of its own.
+        PassingError: a worker was killed from outside at the same file twice, of which no row can tell the truth.
     """
     entries = _entries(archive)
     memory = _Memory(store, rules)
@@ -154,9 +155,37 @@ def _entries(archive: Path) -> list[Entry]:
 
 
 def _isolated(function: Callable[[Task], Any], tasks: Sequence[Task], labour: Labour) -> Iterator[Outcome[Task, Any]]:
+    """Runs a function on every task, and once more, one at a time, on those whose outcome is of that moment alone.
+
+    Raises:
+        PassingError: a worker was killed from outside at the same file twice.
+    """
+    doubtful: list[Task] = []
+    workers = min(labour.workers or usable_cores(), -(-len(tasks) // FEW))
+    for outcome in _outcomes(function, tasks, labour.timeout, workers):
+        if _is_of_the_moment(outcome.result):
+            doubtful.append(outcome.item)
+        else:
+            yield outcome
+    for outcome in _outcomes(function, doubtful, labour.timeout, 1):
+        if isinstance(outcome.result, Lost) and outcome.result.killed:
+            raise PassingError(
+                f"{outcome.item.file} was looked at twice, and each time {outcome.result.reason}; "
+                "free some memory and run again, or take the file out of the archive"
+            )
+        yield outcome
+
+
+def _outcomes(
+    function: Callable[[Task], Any], tasks: Sequence[Task], timeout: float, workers: int
+) -> Iterator[Outcome[Task, Any]]:
     if tasks:  # without any, no worker needs to start
-        workers = min(labour.workers or usable_cores(), -(-len(tasks) // FEW))
-        yield from run_isolated(function, tasks, timeout=labour.timeout, workers=workers, prepare=prepare_worker)
+        yield from run_isolated(function, tasks, timeout=timeout, workers=workers, prepare=prepare_worker)
+
+
+def _is_of_the_moment(result: Any) -> bool:
+    unsteady = isinstance(result, Inspection) and not result.lasting and result.pages[0].status == "corrupt"
+    return isinstance(result, Lost) or unsteady
 
 
 def _identify(entries: Iterable[Entry], memory: "_Memory", labour: Labour) -> dict[str, str]:

@@ -138,7 +138,11 @@ class Inspector:
         self._rules = rules
 
     def inspect(self, task: Task) -> Inspection:
-        """Finds image_id and pages of one file; a fault of the file is told in the outcome, never raised."""
+        """Finds image_id and pages of one file; a fault of the file is told in the outcome, never raised.
+
+        Raises:
+            MemoryError: there is not enough to decode it.
+        """
         try:
             before = _state(task.file)
             if before[0] > self._rules.max_bytes:
@@ -151,8 +155,6 @@ class Inspector:
                 return _unread("the file was changed while it was read; run again")
         except OSError as error:
             return _unread(f"the file cannot be read: {error.strerror or error}")
-        except MemoryError:
-            return _unread("decoding it needs more memory than this machine gives to one process")
         return Inspection(image_id, pages)
 
     def _look(self, file: Path, image_id: str) -> list[Page]:

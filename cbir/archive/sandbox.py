@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,11 @@ R = TypeVar("R")
 _AHEAD = 4  # tasks waiting for each worker, so that none idles and memory stays flat
 _START = 300  # seconds until a worker must have started; a busy network drive is slow to import from
 _LEAST_MEMORY = 1 << 30
+_CRASHES = {  # signals that a process meets by its own doing; all others come from outside
+    -getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS")
+    if hasattr(signal, name)
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,11 @@ class Lost:
 
     Attributes:
         reason: a sentence, for a person.
+        killed: whether something outside ended the worker, so that nothing is known of the item.
     """
 
     reason: str
+    killed: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ def run_isolated(
     fails there, so that the system does not have to end some other process.
 
     Args:
-        function: of a module's top level; what it raises is a defect of the program and is raised here.
+        function: of a module's top level; what it raises is a defect of the program and is raised here, but for
+            MemoryError, which loses the item.
         items: any number; they are taken as workers become free.
         timeout: seconds for one item; a worker that takes longer is ended, and the item is lost.
         workers: processes; 0: one a core.
@@ -101,17 +110,20 @@ def _result(future: Future[Any], timeout: float) -> Any:
         return future.result()
     except TimeoutError:
         return Lost(f"it took longer than {timeout:g} seconds and was given up")
+    except MemoryError:
+        return Lost("it needs more memory than this machine gives to one process")
     except ProcessExpired as error:
-        return Lost(_cause_of_death(error.exitcode))
+        return _death(error.exitcode)
     except CancelledError as error:
         raise RuntimeError("the worker processes were stopped") from error
 
 
-def _cause_of_death(exitcode: int | None) -> str:
-    if exitcode == -9:
-        return "its worker process was killed from outside, perhaps for want of memory"
-    how = f"signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"exit code {exitcode}"
-    return f"it crashed the decoder ({how})"
+def _death(exitcode: int | None) -> Lost:
+    if exitcode is None or exitcode >= 0:
+        return Lost(f"it crashed the decoder (exit code {exitcode})")
+    if exitcode in _CRASHES:
+        return Lost(f"it crashed the decoder (signal {-exitcode})")
+    return Lost("its worker process was killed from outside, perhaps for want of memory", killed=True)
 
 
 def _await_start(pool: ProcessPool) -> None:

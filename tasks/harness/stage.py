@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cbir.display import VisibleFormatter, visible
-from cbir.errors import UserError, is_full_disk
+from cbir.errors import PassingError, UserError, is_full_disk
 from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
 USER_ERROR = 2
@@ -55,7 +55,7 @@ def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoRet
 def _sentence(error: Exception) -> tuple[str, int]:
     """Returns the sentence for the user, and the exit code that goes with it."""
     if isinstance(error, UserError):
-        return str(error), USER_ERROR
+        return str(error), TEMPORARY if isinstance(error, PassingError) else USER_ERROR
     if is_full_disk(error):
         return no_space(), 1
     number = error.errno if isinstance(error, OSError) else None

@@ -160,16 +160,6 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, monkeypatc
     assert not inspected.lasting
 
 
-def test_want_of_memory_is_told_and_tried_again_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look(self: Inspector, path: Path, image_id: str) -> list[Page]:
-        raise MemoryError
-
-    monkeypatch.setattr(Inspector, "_look", look)
-    inspected = inspector(tmp_path).inspect(Task(save(tmp_path / "a.png", NOISE)))
-    assert inspected.pages[0].reason == "decoding it needs more memory than this machine gives to one process"
-    assert not inspected.lasting
-
-
 def test_the_perceptual_hash_is_that_of_imagehash_for_grey_and_colour() -> None:
     for pixels in (NOISE, NOISE[..., 0].copy()):
         assert perceptual_hash(pixels) == str(imagehash.phash(Image.fromarray(pixels)))
