@@ -24,7 +24,7 @@ class UserError(Exception):
 
 
 class PassingError(UserError):
-    """A fault of the world outside, such as a machine that is out of memory: the same may well succeed on another try."""
+    """A fault of the world outside, such as a machine out of memory: the same may well succeed on another try."""
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:

@@ -44,7 +44,7 @@ class Labour:
     """Says how the work is done; nothing of it changes what is found in a sound file.
 
     Attributes:
-        timeout: seconds for one file; a decoder that takes longer is taken to hang.
+        timeout: seconds for one page of a file; a decoder that takes longer is taken to hang.
         workers: processes that decode; 0: one a core.
     """
 

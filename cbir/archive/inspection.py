@@ -18,13 +18,17 @@ import pyvips
 from annotated_types import Ge
 from PIL import Image
 
+from cbir.archive.sandbox import more_time
 from cbir.images import reduced
+from cbir.images.headers import Header
 from cbir.images.ids import image_ids
-from cbir.images.reading import DECODERS, Header, ImageFile, UnreadableImage, open_image
+from cbir.images.reading import DECODERS, ImageFile, UnreadableImage, open_image
 from cbir.images.reduced import LongestSide, ReducedImages
 from cbir.store import Store
 
-VERSION = 1  # to be raised with any change of the code that decides what is found
+VERSION = 2  # to be raised with any change of the code that decides what is found
+
+_LONGEST_SIDE = 2**31 - 1  # px; what the manifest's columns hold
 
 Status = Literal["ok", "corrupt", "too_small", "blank", "unsupported"]
 
@@ -168,6 +172,7 @@ class Inspector:
 
     def _page(self, image: ImageFile, image_id: str, number: int) -> Page:
         header: Header | None = None
+        more_time()
         try:
             header = image.header(number)
             if min(header.width, header.height) < self._rules.min_side:
@@ -222,4 +227,6 @@ def _describe(
 ) -> Page:
     if header is None:
         return Page(image_id, number, status=status, reason=reason)
-    return Page(image_id, number, header.width, header.height, header.format, header.mode, status, reason, phash)
+    known = max(header.width, header.height) <= _LONGEST_SIDE
+    width, height = (header.width, header.height) if known else (None, None)
+    return Page(image_id, number, width, height, header.format, header.mode, status, reason, phash)

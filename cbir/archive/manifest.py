@@ -22,8 +22,8 @@ class Row:
         page: from 0.
         accession: the first folder of the path.
         bytes: of the file.
-        width, height: px of the full image, upright; None where no header could be read.
-        format, mode: as :class:`cbir.images.reading.Header` says.
+        width, height: px of the full image, upright; None where no header could be read, or it claims 2³¹ px or more.
+        format, mode: as :class:`cbir.images.headers.Header` says.
         status: ok, corrupt, too_small, blank or unsupported.
         reason: why it is not ok.
         duplicate_of: the first path (by accession and path) with that image_id, None for that one itself.

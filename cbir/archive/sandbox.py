@@ -19,6 +19,8 @@ try:
 except ImportError:  # Windows has no limits of this kind
     resource = None  # type: ignore[assignment]
 
+_limit = 0.0  # seconds, in a worker
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -70,7 +72,8 @@ def run_isolated(
         function: of a module's top level; what it raises is a defect of the program and is raised here, but for
             MemoryError, which loses the item.
         items: any number; they are taken as workers become free.
-        timeout: seconds for one item; a worker that takes longer is ended, and the item is lost.
+        timeout: seconds for one item, or for each part of it that :func:`more_time` begins; a worker that takes longer
+            is ended, and the item is lost.
         workers: processes; 0: one a core.
         prepare: called in every worker before its first item.
 
@@ -81,7 +84,7 @@ def run_isolated(
     pool = ProcessPool(
         workers,
         initializer=_start_worker,
-        initargs=(os.getpid(), _memory_share(workers), prepare),
+        initargs=(os.getpid(), _memory_share(workers), timeout, prepare),
         context=multiprocessing.get_context("spawn"),  # a fork would copy the threads' locks of libvips and Arrow
     )
     try:
@@ -98,7 +101,7 @@ def _outcomes(
     running: dict[Future[Any], T] = {}
     while True:
         for item in islice(items, ahead - len(running)):
-            running[pool.schedule(function, args=[item], timeout=timeout)] = item
+            running[pool.schedule(_limited, args=[function, item])] = item
         if not running:
             return
         for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -108,11 +111,11 @@ def _outcomes(
 def _result(future: Future[Any], timeout: float) -> Any:
     try:
         return future.result()
-    except TimeoutError:
-        return Lost(f"it took longer than {timeout:g} seconds and was given up")
     except MemoryError:
         return Lost("it needs more memory than this machine gives to one process")
     except ProcessExpired as error:
+        if error.exitcode == -signal.SIGALRM:
+            return Lost(f"it took longer than {timeout:g} seconds and was given up")
         return _death(error.exitcode)
     except CancelledError as error:
         raise RuntimeError("the worker processes were stopped") from error
@@ -137,7 +140,26 @@ def _ready() -> None:
     """Does nothing: a task that fails only when the worker itself does not work."""
 
 
-def _start_worker(parent: int, memory: int, prepare: Callable[[], None] | None) -> None:
+def more_time() -> None:
+    """Begins the time limit anew for the next part of an item, such as a page of many; nothing outside a worker.
+
+    The alarm ends a process whatever it does, also within a decoder that lets no other thread run.
+    """
+    if _limit:
+        signal.setitimer(signal.ITIMER_REAL, _limit)
+
+
+def _limited(function: Callable[[T], R], item: T) -> R:
+    more_time()
+    try:
+        return function(item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _start_worker(parent: int, memory: int, timeout: float, prepare: Callable[[], None] | None) -> None:
+    global _limit
+    _limit = timeout
     threading.Thread(target=_die_with, args=(parent,), name="die-with-parent", daemon=True).start()
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)

@@ -27,8 +27,8 @@ _NO_IMAGES = (
 )
 
 
-class UnknownFormatError(Exception):
-    """Says why bytes are of no image format that is read; ``status`` is as in the manifest."""
+class RefusalError(Exception):
+    """Says why bytes give no image; ``status`` is as in the manifest."""
 
     def __init__(self, reason: str, status: Literal["corrupt", "unsupported"]) -> None:
         super().__init__(reason)
@@ -39,15 +39,15 @@ def recognise(head: bytes) -> str:
     """Names the image format that a file's first 64 bytes tell of.
 
     Raises:
-        UnknownFormatError: they tell of none that is read.
+        RefusalError: they tell of none that is read.
     """
     if not head:
-        raise UnknownFormatError("the file is empty", "corrupt")
+        raise RefusalError("the file is empty", "corrupt")
     for start, signature, name in _SIGNATURES:
         if head[start : start + len(signature)] == signature:
             return name
     for signature, kind in _NO_IMAGES:
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(signature):
-            raise UnknownFormatError(f"this is {kind}, not an image", "unsupported")
+            raise RefusalError(f"this is {kind}, not an image", "unsupported")
     known = ", ".join(dict.fromkeys(name for _, _, name in _SIGNATURES))
-    raise UnknownFormatError(f"the content is of no image format that is read ({known})", "unsupported")
+    raise RefusalError(f"the content is of no image format that is read ({known})", "unsupported")

@@ -4,6 +4,8 @@ import numpy as np
 import pyvips
 from PIL import Image
 
+_BITS_PER_SAMPLE = 258  # the tag of TIFF
+
 
 def jpeg_shrink(full: int, longest_side: int | None) -> int:
     """Returns how much the JPEG decoder may shrink by itself: what is left for the better filter is a factor of two or
@@ -32,8 +34,13 @@ def to_array(image: pyvips.Image, longest_side: int) -> np.ndarray:
 
 
 def from_pillow(image: Image.Image) -> pyvips.Image:
-    if image.mode in ("I;16", "I"):
-        return pyvips.Image.new_from_array(np.asarray(image).astype(np.uint16), interpretation="grey16")
+    if image.mode in ("I;16", "I;16B", "I"):
+        scale = 65535 / 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 1
+        return pyvips.Image.new_from_array((np.asarray(image) * scale).astype(np.uint16), interpretation="grey16")
+    if image.mode == "LAB":
+        stored = np.asarray(image)
+        lightness, colours = stored[..., :1] * np.float32(100 / 255), stored[..., 1:].view(np.int8)
+        return pyvips.Image.new_from_array(np.dstack([lightness, colours]).astype(np.float32), interpretation="lab")
     if image.mode in ("1", "L"):
         return pyvips.Image.new_from_array(np.asarray(image.convert("L")), interpretation="b-w")
     transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info

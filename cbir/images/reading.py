@@ -5,23 +5,25 @@ has no loader. The first bytes of a file decide its format, never its name.
 """
 
 import os
-from collections.abc import Callable, Iterator
+import struct
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from io import FileIO
-from operator import add
+from functools import cached_property, partial
+from io import FileIO, RawIOBase
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyvips
-import tifffile
-from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin
+from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, TiffImagePlugin
 
 from cbir.errors import UserError
-from cbir.images.formats import UnknownFormatError, recognise
+from cbir.images.formats import RefusalError, recognise
+from cbir.images.headers import Header, header_of
+from cbir.images.jpeg import mended
 from cbir.images.pixels import from_pillow, jpeg_shrink, to_array, wavelet_levels
+from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories
 
 MAX_PIXELS = 1_000_000_000  # where the caller sets no limit
 DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}, Pillow {Image.__version__}"
@@ -41,10 +43,14 @@ _PILLOW_LOADERS: dict[str, Callable[[FileIO], Image.Image]] = {
     "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
-_COLOURS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "cmyk": "cmyk"}
-_CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4}  # one more is transparency
-_BITS = {"uchar": 8, "ushort": 16}
-_DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
+_NOT_IN_VIPS = ("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes")
+_OTHER_TIFF = (
+    "it is a TIFF of a kind that is not read ({}); save it as grey or RGB with 8 or 16 bits a sample, "
+    "without compression or with LZW"
+)
+# A damaged file also meets code of Pillow that was not written for it.
+_OF_A_DECODER = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AssertionError)
+_OF_A_DECODER += (RuntimeError, struct.error, Image.DecompressionBombError)  # type: ignore[assignment]
 
 
 class UnreadableImage(UserError):  # noqa: N818
@@ -64,25 +70,6 @@ class UnreadableImage(UserError):  # noqa: N818
         return f"{self.path}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class Header:
-    """The facts that a file states of one of its pages, before any pixel is decoded.
-
-    Attributes:
-        format: JPEG, PNG, TIFF, WebP, GIF, JPEG 2000 or BMP.
-        mode: the colours (grey, rgb, cmyk or lab), ``a`` where there is transparency, and the bits of a sample as they
-            are stored: grey1, grey16, rgb8, rgba8, cmyk8; of a palette, those of its indices.
-        width, height: pixels of the full page, upright (the orientation is applied).
-        pages: in the file, see :attr:`ImageFile.pages`; 1 for an animation, of which only the first frame counts.
-    """
-
-    format: str
-    mode: str
-    width: int
-    height: int
-    pages: int
-
-
 class ImageFile:
     """An open image file; each page's header and pixels are read from the one descriptor.
 
@@ -93,21 +80,29 @@ class ImageFile:
     def __init__(self, file: FileIO, path: Path) -> None:
         self._file = file
         self._path = path
-        self.format = self._recognise()
+        self._sources: list[pyvips.SourceCustom] = []  # pyvips drops those that nothing holds, in use or not
+        self._not_in_vips = ""  # what libvips says of a TIFF of a kind that it is built without
+        self._file.seek(0)
+        with self._errors():
+            self.format = recognise(self._file.read(64))
 
     @cached_property
     def pages(self) -> list[int]:
         """Numbers of the pages that are pictures of their own, from 0.
 
-        The smaller levels of a pyramid, previews and masks in a TIFF are none, as its tag NewSubfileType says
-        (TIFF 6.0, section 8).
+        The smaller levels of a pyramid, previews and masks in a TIFF are none.
 
         Raises:
-            UnreadableImage: the file is damaged.
+            UnreadableImage: the file is damaged, or has more pages than are read.
         """
-        count = self.header().pages
-        flags = [int(directory.subfiletype) for directory in self._directories()] if count > 1 else []
-        return [page for page in range(count) if page >= len(flags) or not flags[page] & _DERIVED] or [0]
+        if len(self._directories) > MOST_PAGES:
+            reason = f"it has more than {MOST_PAGES:_} pages; split it into files of fewer"
+            raise UnreadableImage(self._path, reason, "unsupported")
+        return [number for number, page in enumerate(self._directories) if not page.derived] or [0]
+
+    @cached_property
+    def _directories(self) -> list[Directory]:
+        return directories(self._file.fileno()) if self.format == "TIFF" else []
 
     def header(self, page: int = 0) -> Header:
         """Returns the facts of one page, without decoding pixels.
@@ -116,143 +111,150 @@ class ImageFile:
             UnreadableImage: the header is damaged, the page does not exist, or its samples have no defined tones.
         """
         with self._errors():
-            if self.format in _PILLOW_LOADERS:
-                return self._pillow_header(self._open_pillow(page))
-            return self._vips_header(self._open_vips(page))
+            return header_of(self._open(page), self.format, max(1, len(self._directories)))
 
     def pixels(self, page: int = 0, *, longest_side: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Returns the upright pixels of one page, as :func:`read_image` gives them."""
         with self._errors():
-            if self.format in _PILLOW_LOADERS:
-                return self._pillow_pixels(page, longest_side, max_pixels)
-            image = self._open_vips(page)
-            header = self._vips_header(image)
-            self._check_size(header, max_pixels)
-            if "tile-width" in image.get_fields():
-                self._check_tiles(page)
-                image = self._open_vips(page)
+            image = self._open(page)
+            header = header_of(image, self.format, 1)
+            if header.width * header.height > max_pixels:
+                size = f"{header.width} × {header.height}"
+                raise RefusalError(
+                    f"it claims {size} pixels, more than max_pixels ({max_pixels:_}) allows", "unsupported"
+                )
             full = max(header.width, header.height)
+            side = min(longest_side or full, full)
+            if isinstance(image, Image.Image):
+                return to_array(from_pillow(self._load_pillow(image, wavelet_levels(full, longest_side))), side)
+            self._require_tiles(page)
             shrink = jpeg_shrink(full, longest_side) if self.format == "JPEG" else 1
-            if shrink > 1:
-                image = self._open_vips(page, shrink=shrink)
-            return to_array(image, min(longest_side or full, full))
+            return self._vips_pixels(page, side, {"shrink": shrink} if shrink > 1 else {})
 
-    def _directories(self) -> list[tifffile.TiffPage]:
-        """Reads the directories of a TIFF's pages; empty where libvips reads it and tifffile does not."""
-        self._file.seek(0)
+    def _vips_pixels(self, page: int, side: int, options: dict[str, Any]) -> np.ndarray:
+        """Decodes a page; what the decoder warns of is an error, but for what is known to leave the picture whole.
+
+        A damaged JPEG is grey from the damage on, a tile of a TIFF black, and libvips only warns.
+        """
         try:
-            with tifffile.TiffFile(self._file) as tiff:
-                return [page.aspage() for page in tiff.pages]
-        except Exception:  # of any kind: a damaged file meets code that was not written for it
-            return []
+            return to_array(self._open_vips(page, fail_on="warning", **options), side)
+        except pyvips.Error as error:
+            if self.format == "JPEG":
+                return self._mended_pixels(error, side, options)
+            if self._is_not_in_vips(error):
+                return to_array(from_pillow(self._load_pillow(self._open_other_tiff(page), 0)), side)
+            if self.format != "TIFF" or error.detail.strip():
+                raise
+        # libtiff warns of odd tags, without words, and then gives no tile at all.
+        pixels = to_array(self._open_vips(page), side)
+        if words := pyvips.Error("", None).detail.strip():  # what was wrong with tiles, which is no error to libvips
+            raise pyvips.Error("unable to read", words)
+        return pixels
 
-    def _check_tiles(self, page: int) -> None:
+    def _mended_pixels(self, error: pyvips.Error, side: int, options: dict[str, Any]) -> np.ndarray:
+        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+        for data in mended(self._file.read()):
+            try:
+                image = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="warning", **options)
+                return to_array(image, side)
+            except pyvips.Error:
+                continue
+        raise error
+
+    def _require_tiles(self, page: int) -> None:
         """Raises for a missing tile, which libvips makes black without an error; it reports a missing strip itself.
 
         See docs/upstream.md, libvips: short tile.
         """
         size = os.fstat(self._file.fileno()).st_size
-        for tiff_page in self._directories()[page : page + 1]:
-            end = max(map(add, tiff_page.dataoffsets, tiff_page.databytecounts), default=0)
-            if end > size:
-                raise OSError(f"its tiles end at byte {end}, the file at {size}")
-
-    def _recognise(self) -> str:
-        self._file.seek(0)
-        try:
-            return recognise(self._file.read(64))
-        except UnknownFormatError as error:
-            raise UnreadableImage(self._path, error.reason, error.status) from error
+        end = max((directory.end for directory in self._directories[page : page + 1]), default=0)
+        if end > size:
+            raise OSError(f"its tiles end at byte {end}, the file at {size}")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Turns the errors of a decoder into UnreadableImage with the decoder's own words."""
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's, of metadata
+                yield
+        except RefusalError as refusal:
+            raise UnreadableImage(self._path, refusal.reason, refusal.status) from refusal
         except pyvips.Error as error:
-            words = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
+            words = _words(error)
             if any("out of memory" in line for line in words):
                 raise MemoryError(words[0]) from error
-            self._fail(words[0] if words else error.message)
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError) as error:
+            self._fail(words[0])
+        except _OF_A_DECODER as error:
+            if "not " in self._not_in_vips:
+                raise UnreadableImage(self._path, _OTHER_TIFF.format(self._not_in_vips), "unsupported") from error
             self._fail(str(error) or type(error).__name__)
 
     def _fail(self, words: str) -> None:
         raise UnreadableImage(self._path, f"the {self.format} data is damaged or cut off: {words}", "corrupt") from None
 
-    def _unsupported(self, reason: str) -> UnreadableImage:
-        return UnreadableImage(self._path, reason, "unsupported")
-
-    def _check_size(self, header: Header, max_pixels: int) -> None:
-        if header.width * header.height > max_pixels:
-            size = f"{header.width} × {header.height}"
-            raise self._unsupported(f"it claims {size} pixels, more than max_pixels ({max_pixels:_}) allows")
-
-    def _open_vips(self, page: int, **options: Any) -> pyvips.Image:
-        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-        source = pyvips.Source.new_from_descriptor(self._file.fileno())
-        if self.format == "TIFF":
-            options["page"] = page
-        elif page:
+    def _open(self, page: int) -> pyvips.Image | Image.Image:
+        self._sources.clear()
+        if page and page >= len(self._directories):
             raise ValueError(f"there is no page {page}")
-        # "truncated" lets the missing rows of an uncompressed TIFF pass as black; "error" does not.
-        return getattr(pyvips.Image, _VIPS_LOADERS[self.format])(
-            source, access="sequential", fail_on="error", **options
-        )
-
-    def _vips_header(self, image: pyvips.Image) -> Header:
-        fields = set(image.get_fields())
-        turned = "orientation" in fields and image.get("orientation") >= 5
-        width, height = (image.height, image.width) if turned else (image.width, image.height)
-        pages = image.get("n-pages") if self.format == "TIFF" and "n-pages" in fields else 1
-        return Header(self.format, self._vips_mode(image, fields), width, height, pages)
-
-    def _vips_mode(self, image: pyvips.Image, fields: set[str]) -> str:
-        colours = _COLOURS.get(image.interpretation)
-        if image.interpretation in ("lab", "labs"):
-            return "lab" + ("a" if image.hasalpha() else "")
-        if image.format not in _BITS:
-            raise self._unsupported(
-                f"its samples are of the type {image.format}, which does not say what is black and what is white; "
-                "save it with 8 or 16 bits a sample"
-            )
-        if colours is None or image.bands > _CHANNELS[colours] + 1:
-            raise self._unsupported(f"it has {image.bands} channels ({image.interpretation}), not grey, RGB or CMYK")
-        bits = image.get("bits-per-sample") if "bits-per-sample" in fields else _BITS[image.format]
-        return colours + ("a" if image.hasalpha() else "") + str(bits)
-
-    def _open_pillow(self, page: int) -> Image.Image:
-        if page:
-            raise ValueError(f"there is no page {page}")
-        self._file.seek(0)
-        # The plug-in itself, not Image.open: that would try other formats and apply Pillow's own limit of pixels.
-        return _PILLOW_LOADERS[self.format](self._file)
-
-    def _pillow_header(self, image: Image.Image) -> Header:
-        modes = {"1": "grey1", "L": "grey8", "LA": "greya8", "P": "rgb8", "PA": "rgba8", "RGB": "rgb8", "RGBA": "rgba8"}
-        modes |= {"I;16": "grey16", "I": "grey16", "CMYK": "cmyk8", "YCbCr": "rgb8"}
-        if image.mode not in modes:
-            raise self._unsupported(f"its colours ({image.mode}) are not grey, RGB or CMYK")
-        return Header(self.format, modes[image.mode], image.width, image.height, 1)
-
-    def _pillow_pixels(self, page: int, longest_side: int | None, max_pixels: int) -> np.ndarray:
-        image = self._open_pillow(page)
-        self._check_size(self._pillow_header(image), max_pixels)
-        full = max(image.size)
-        levels = wavelet_levels(full, longest_side)
-        if levels and self.format == "JPEG 2000":
-            image = self._load_reduced(image, levels)
-        image.load()
-        return to_array(from_pillow(image), min(longest_side or full, full))
-
-    def _load_reduced(self, image: Image.Image, levels: int) -> Image.Image:
-        """Returns a JPEG 2000 decoded without its finest wavelet levels; as it is where the file has not so many."""
-        image.reduce = levels  # type: ignore[assignment, method-assign]
+        if self.format in _PILLOW_LOADERS:
+            self._file.seek(0)
+            # The plug-in itself, not Image.open: that would try other formats and apply Pillow's own limit of pixels.
+            return _PILLOW_LOADERS[self.format](self._file)
         try:
-            image.load()
-        except OSError:
-            return self._open_pillow(0)
+            return self._open_vips(page)
+        except pyvips.Error as error:
+            if not self._is_not_in_vips(error):
+                raise
+            return self._open_other_tiff(page)
+
+    def _is_not_in_vips(self, error: pyvips.Error) -> bool:
+        """Tells whether a TIFF is of a kind that libvips is built without, such as 8-bit CIELAB or zstd."""
+        words = _words(error)[0]
+        if self.format == "TIFF" and any(phrase in words for phrase in _NOT_IN_VIPS):
+            self._not_in_vips = words
+        return bool(self._not_in_vips)
+
+    def _open_other_tiff(self, page: int) -> Image.Image:
+        view = PageView(self._file.fileno(), self._directories[page])
+        return TiffImagePlugin.TiffImageFile(view)  # type: ignore[arg-type]
+
+    def _open_vips(self, page: int, *, fail_on: str = "error", **options: Any) -> pyvips.Image:
+        # "truncated" lets the missing rows of an uncompressed TIFF pass as black; "error" does not.
+        loader = partial(getattr(pyvips.Image, _VIPS_LOADERS[self.format]), access="sequential", fail_on=fail_on)
+        view = self._view(page)
+        if view is None:
+            os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+            return loader(pyvips.Source.new_from_descriptor(self._file.fileno()), **options)
+        source = pyvips.SourceCustom()
+        source.on_read(view.read)
+        source.on_seek(view.seek)
+        self._sources.append(source)
+        return loader(source, **options)
+
+    def _view(self, page: int) -> RawIOBase | None:
+        """Shows one page of several, or the last before a pointer that leads nowhere; None where the file will do."""
+        pages = self._directories[page : page + 1]
+        alone = len(self._directories) == 1 and not self._directories[0].next
+        return PageView(self._file.fileno(), pages[0]) if pages and not alone else None
+
+    def _load_pillow(self, image: Image.Image, levels: int) -> Image.Image:
+        """Returns the image decoded; a JPEG 2000 without its finest wavelet levels, where it has so many."""
+        if levels and self.format == "JPEG 2000":
+            image.reduce = levels  # type: ignore[assignment, method-assign]
+            try:
+                image.load()
+                return image
+            except OSError:
+                self._file.seek(0)
+                image = _PILLOW_LOADERS[self.format](self._file)
+        image.load()
         return image
+
+
+def _words(error: pyvips.Error) -> Sequence[str]:
+    """Returns the lines that a decoder of libvips said, at least one."""
+    return [line.strip() for line in str(error.detail).splitlines() if line.strip()] or [error.message]
 
 
 @contextmanager

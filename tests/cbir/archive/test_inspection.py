@@ -1,11 +1,14 @@
 import os
 import sqlite3
+import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import imagehash
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from cbir.archive import inspection
@@ -19,6 +22,7 @@ from cbir.archive.inspection import (
     encode_pages,
     perceptual_hash,
 )
+from cbir.archive.manifest import Row, read_manifest, write_manifest
 from cbir.images.ids import image_ids
 from cbir.images.reduced import ReducedImages
 from cbir.store import Store
@@ -102,6 +106,53 @@ def test_a_bad_page_costs_itself_only(tmp_path: Path) -> None:
     ]
     assert [page.image_id for page in inspected] == image_ids(file, pages=3)
     assert stored(tmp_path) == 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(480, 2**31 + 400), (2**32 - 1, 40), (40, 2**31)])
+def test_a_header_that_claims_more_than_the_manifest_can_hold_costs_a_row_without_a_size(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    file = tmp_path / "a.jp2"
+    Image.fromarray(NOISE).save(file)
+    data = bytearray(file.read_bytes())
+    for box in (data.find(b"ihdr") + 4, data.find(b"\xff\x51") + 6):
+        data[box : box + 8] = struct.pack(">II", *((height, width) if box < 60 else (width, height)))
+    file.write_bytes(data)
+    (page,) = inspector(tmp_path).inspect(Task(file)).pages
+    assert (page.status, page.width, page.height) == ("unsupported", None, None)
+    assert page.reason == f"it claims {width} × {height} pixels, more than max_pixels (1_000_000) allows"
+    row = Row(**vars(page), path="a/a.jp2", accession="a", bytes=1, duplicate_of=None)
+    write_manifest(tmp_path / "manifest.parquet", [row])
+    assert read_manifest(tmp_path / "manifest.parquet")["status"].tolist() == ["unsupported"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, -(2**31)), (-64, 64), (64, 0), (0, 0)])
+def test_a_bitmap_whose_header_claims_a_side_that_no_picture_has_costs_a_row(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    file = save(tmp_path / "a.bmp", NOISE)
+    data = bytearray(file.read_bytes())
+    data[18:26] = struct.pack("<ii", width, height)
+    file.write_bytes(data)
+    (page,) = inspector(tmp_path).inspect(Task(file)).pages
+    assert page.status in ("corrupt", "unsupported")
+    row = Row(**vars(page), path="a/a.bmp", accession="a", bytes=1, duplicate_of=None)
+    write_manifest(tmp_path / "manifest.parquet", [row])
+
+
+def test_the_pages_of_a_many_paged_file_are_each_looked_at_in_the_same_time(tmp_path: Path) -> None:
+    def seconds(pages: int) -> float:
+        file = tmp_path / f"{pages}.tif"
+        with tifffile.TiffWriter(file) as tiff:
+            for number in range(pages):
+                tiff.write(np.roll(NOISE[:40, :40, 0], number), contiguous=False, metadata=None)
+        started = time.process_time()
+        inspected = inspector(tmp_path).inspect(Task(file)).pages
+        assert [page.status for page in inspected] == ["ok"] * pages
+        return (time.process_time() - started) / pages
+
+    seconds(10)
+    assert seconds(400) < 3 * seconds(40)
 
 
 def test_a_copy_of_a_known_file_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cbir.archive.sandbox import Lost, run_isolated
+from cbir.archive.sandbox import Lost, more_time, run_isolated
 
 
 def act(item: int | str) -> int | str:
@@ -22,6 +22,10 @@ def act(item: int | str) -> int | str:
         time.sleep(600)
     if item == "hoard":
         return len(bytearray(psutil.virtual_memory().total * 9 // 10))  # never touched, so that it costs nothing
+    if item == "parts":
+        for _ in range(4):
+            more_time()
+            time.sleep(2)
     if item == "defect":
         raise ZeroDivisionError("a defect")
     return item
@@ -44,6 +48,11 @@ def test_an_item_that_crashes_hangs_or_is_killed_costs_itself_only() -> None:
         "exit": Lost("it crashed the decoder (exit code 3)"),
         "hoard": Lost("it needs more memory than this machine gives to one process"),
     }
+
+
+def test_the_time_limit_counts_for_each_part_of_an_item() -> None:
+    results = {outcome.item: outcome.result for outcome in run_isolated(act, ["parts"], timeout=5, workers=1)}
+    assert results == {"parts": "parts"}
 
 
 def test_what_the_function_raises_is_a_defect_and_is_raised_here() -> None:

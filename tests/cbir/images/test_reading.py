@@ -7,6 +7,7 @@ import pytest
 import pyvips
 import tifffile
 from PIL import Image
+from skimage.color import lab2rgb
 
 from cbir.images.reading import UnreadableImage, describe, open_image, read_image
 from tests.support.scenes import GREY, SCENE, near, save, scene
@@ -84,6 +85,19 @@ def test_cmyk_has_the_right_tones(tmp_path: Path, name: str) -> None:
     assert cyan[0] < 60 and cyan[2] > 200
     assert yellow[2] < 60 and yellow[0] > 220
     assert describe(path).mode == "cmyk8"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_8_bit_cielab_has_the_right_colours(tmp_path: Path, compression: str | None) -> None:
+    """a and b are signed (TIFF 6.0, section 23); the colours are those of scikit-image."""
+    lab = np.zeros((64, 96, 3), np.int8)
+    lab[..., 0], lab[:, 32:, 1], lab[:, 64:, 2] = 64, 40, -50
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, lab.view(np.uint8), photometric="cielab", compression=compression)
+    expected = lab2rgb(lab * (100 / 255, 1, 1)) * 255
+    assert near(read_image(path), expected, within=1)
+    assert read_image(path, longest_side=48).shape == (32, 48, 3)
+    assert (describe(path).mode, describe(path).width, describe(path).height) == ("lab", 96, 64)
 
 
 def test_an_embedded_profile_is_converted_to_srgb(tmp_path: Path) -> None:

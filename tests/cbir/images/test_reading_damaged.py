@@ -57,6 +57,39 @@ def test_an_uncompressed_tiff_whose_header_comes_first_is_corrupt_when_cut_off(
         read_image(path, longest_side=100)
 
 
+@pytest.mark.parametrize("side", [None, 60])
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("compression", ["zlib", "lzw"])
+def test_a_compressed_tile_that_is_damaged_is_corrupt_and_an_odd_tag_is_not(
+    tmp_path: Path, compression: str, odd: bool, side: int | None
+) -> None:
+    path = tmp_path / "a.tif"
+    noise = np.random.default_rng(0).integers(0, 255, (256, 256), dtype=np.uint8)
+    options = {"description": "twice", "extratags": [(37724, 7, 4, b"abcd", True)]} if odd else {}
+    saved = "zlib" if compression == "zlib" else None
+    tifffile.imwrite(path, noise, tile=(64, 64), compression=saved, **options)
+    if compression == "lzw":
+        Image.fromarray(noise).save(path, compression="tiff_lzw", tiffinfo={37724: b"abcd"} if odd else {})
+    read_image(path, longest_side=side)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = b"\xff" * 300
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImage, match="the TIFF data is damaged") as caught:
+        read_image(path, longest_side=side)
+    assert caught.value.status == "corrupt"
+
+
+def test_a_gif_with_a_hole_is_corrupt(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.gif", GREY)
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[half : half + 300] = bytes(300)
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_image(path)
+
+
 @pytest.mark.parametrize(
     ("content", "status", "reason"),
     [
@@ -84,6 +117,20 @@ def test_what_is_no_image_is_told_apart_from_what_is_damaged(
             read(path)
         assert reason in caught.value.reason
         assert caught.value.status == status
+
+
+def test_a_tiff_of_a_compression_that_is_not_built_in_is_unsupported_with_its_name(tmp_path: Path) -> None:
+    for number, name in ((50000, "ZSTD"), (34925, "LZMA"), (34887, "LERC"), (6, "ld-style JPEG"), (34712, "34712")):
+        path = tmp_path / f"{number}.tif"
+        tifffile.imwrite(path, GREY, compression="zlib")
+        with tifffile.TiffFile(path) as tiff:
+            at = tiff.pages[0].tags[259].offset + 8
+        data = bytearray(path.read_bytes())
+        data[at : at + 2] = struct.pack("<H", number)
+        path.write_bytes(data)
+        with pytest.raises(UnreadableImage, match=f"{name}.*save it as grey or RGB") as caught:
+            read_image(path)
+        assert caught.value.status == "unsupported"
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int16, np.uint32])

@@ -1,0 +1,83 @@
+"""cbir.images.jpeg and what the JPEG decoder warns of: a damaged picture is refused, a harmless fault is not."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cbir.images.jpeg import mended
+from cbir.images.reading import UnreadableImage, read_image
+from tests.support.scenes import SCENE
+
+NOISE = np.random.default_rng(0).integers(0, 255, SCENE.shape, dtype=np.uint8)
+
+
+def jpeg(picture: np.ndarray = SCENE, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=95, **options)
+    return buffer.getvalue()
+
+
+def before(marker: bytes, junk: bytes) -> Callable[[bytes], bytes]:
+    return lambda data: data.replace(marker, junk + marker, 1)
+
+
+def with_odd_spectrum(data: bytes) -> bytes:
+    at = data.find(b"\xff\xda")
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+    return data[: end - 3] + bytes(3) + data[end:]
+
+
+HARMLESS: dict[str, Callable[[bytes], bytes]] = {
+    "a JFIF revision of the future": lambda data: data.replace(b"JFIF\0\1", b"JFIF\0\2", 1),
+    "bytes before a table": before(b"\xff\xdb", b"junk!"),
+    "bytes before the frame": before(b"\xff\xc0", b"\0" * 300),
+    "bytes before the scan": before(b"\xff\xda", b"x"),
+    "a spectrum that is not written": with_odd_spectrum,
+    "zeros before the end": lambda data: data[:-2] + bytes(20) + data[-2:],
+    "bytes behind the end": lambda data: data + b"tail" * 99,
+    "all at once": lambda data: with_odd_spectrum(before(b"\xff\xdb", b"j")(data.replace(b"JFIF\0\1", b"JFIF\0\2", 1))),
+}
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+@pytest.mark.parametrize("side", [None, 50])
+def test_what_leaves_the_picture_whole_is_harmless(tmp_path: Path, fault: str, side: int | None) -> None:
+    path, sound = tmp_path / "a.jpg", tmp_path / "sound.jpg"
+    sound.write_bytes(jpeg())
+    path.write_bytes(HARMLESS[fault](jpeg()))
+    assert (read_image(path, longest_side=side) == read_image(sound, longest_side=side)).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 2}])
+@pytest.mark.parametrize("fault", [*HARMLESS, "none"])
+def test_a_picture_whose_data_lacks_a_part_is_refused_also_beside_a_harmless_fault(
+    tmp_path: Path, options: dict[str, object], fault: str
+) -> None:
+    data = jpeg(NOISE, **options)
+    half = len(data) // 2
+    cut = data[:half] + data[half + 3000 :]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(HARMLESS[fault](cut) if fault != "none" else cut)
+    with pytest.raises(UnreadableImage, match="damaged or cut off") as caught:
+        read_image(path)
+    assert caught.value.status == "corrupt"
+
+
+def test_many_zeros_before_the_end_are_a_hole_and_stay() -> None:
+    data = jpeg()
+    assert len(list(mended(data[:-2] + bytes(20) + data[-2:]))) == 2
+    assert len(list(mended(data[:-2] + bytes(200) + data[-2:]))) == 1
+
+
+def test_a_sound_file_is_mended_to_itself() -> None:
+    for options in ({}, {"progressive": True}, {"restart_marker_rows": 2}):
+        assert next(mended(jpeg(**options))) == jpeg(**options)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xdb\0\0" * 9, jpeg()[:200]])
+def test_what_is_hardly_a_jpeg_is_mended_without_an_error(data: bytes) -> None:
+    assert list(mended(data))
