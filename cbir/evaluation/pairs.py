@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cbir.evaluation.metrics import Bools, Floats, PairCurve, pair_curve
 from cbir.evaluation.ranking import RankedLists
@@ -91,13 +90,13 @@ def neighbour_pairs(task: RetrievalTask, lists: RankedLists) -> Pairs:
         first_share=is_query[first] / owners,
         second_share=is_query[second] / owners,
         queries=lists.queries,
-        total_share=_total_share(task, lists.queries, is_query),
+        total_share=_total_share(task, lists.queries),
         label=task.label,
     )
 
 
-def _total_share(task: RetrievalTask, queries: Positions, is_query: NDArray[np.bool_]) -> Floats:
-    """Returns a right image that is a query too shares its pair, one that is none leaves it to the query."""
+def _total_share(task: RetrievalTask, queries: Positions) -> Floats:
+    """Returns each query's share of the true pairs: half a pair where the right image is a query too, else one."""
     asked = np.bincount(task.label[queries], minlength=len(task.names))
     both = asked[task.label[queries]] - 1
     return task.relevant(queries) - both / 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cbir.evaluation import bootstrap
-from cbir.evaluation.bootstrap import intervals
+from cbir.evaluation.bootstrap import intervals, resampled
 
 UNITS = np.repeat(np.arange(40), 5)
 
@@ -40,6 +40,32 @@ def test_the_same_seed_gives_the_same_interval_in_blocks_of_any_size(monkeypatch
     monkeypatch.setattr(bootstrap, "_BLOCK", 1400)
     assert intervals(mean_of(values), UNITS, resamples=100, seed=3)["mean"] == pytest.approx(whole["mean"])
     assert intervals(mean_of(values), UNITS, resamples=100, seed=4) != whole
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1, 7), (350, 4), (1400, 1), (9000, 1)])
+def test_no_more_resamples_are_drawn_at_once_than_the_memory_holds(
+    monkeypatch: pytest.MonkeyPatch, width: int, rows: int
+) -> None:
+    monkeypatch.setattr(bootstrap, "_BLOCK", 1400)
+    sizes: list[int] = []
+
+    def statistics(weight: np.ndarray) -> dict[str, np.ndarray]:
+        sizes.append(len(weight))
+        return {"count": weight.sum(axis=1)}
+
+    intervals(statistics, UNITS, resamples=20, seed=0, width=width)
+    assert max(sizes) == rows
+    assert sum(sizes) == 20
+
+
+def test_two_groups_have_an_interval() -> None:
+    units = np.array([0, 0, 1, 1])
+    assert intervals(mean_of(np.array([1.0, 1, 3, 3])), units, resamples=500, seed=0) == {"mean": (1, 3)}
+
+
+def test_a_single_resample_is_drawn() -> None:
+    drawn = resampled(mean_of(np.ones(200)), UNITS, resamples=1, seed=0)
+    assert drawn["mean"].tolist() == [1]
 
 
 @pytest.mark.parametrize("units", [np.zeros(5, dtype=np.int64), np.zeros(0, dtype=np.int64)])

@@ -89,6 +89,14 @@ def test_shares_of_the_chosen_pairs_add_up_to_their_number() -> None:
     assert pairs.shares(chosen).sum() == pytest.approx(chosen.sum())
 
 
+def test_a_query_alone_owns_all_its_pairs() -> None:
+    vectors = np.array([[1, 0], [1, 0.1], [1, 0.2]])
+    pairs = pairs_of(archive(vectors, groups=["a", "a", None], splits=["test", "train", None], k=2), "test")
+    assert pairs.weight(np.array([[3.0]])).tolist() == [[3, 3]]
+    assert pairs.shares(pairs.similarity > 0).tolist() == [2]
+    assert pairs.total == 1
+
+
 def test_without_queries_there_are_no_pairs() -> None:
     pairs = pairs_of(archive(np.eye(3), groups=[None] * 3))
     assert pairs.total == len(pairs.similarity) == 0
