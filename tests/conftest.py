@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from cbir.sample.archive import Sample, make_sample
+from tests.support.order import place
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +24,4 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files whose tests take longest first, so that two workers end at about the same time."""
-    items.sort(key=lambda item: "flows" not in item.path.parts)
+    items.sort(key=lambda item: place(item.path))

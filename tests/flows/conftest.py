@@ -7,28 +7,34 @@ from pathlib import Path
 import pytest
 
 from tests.support import archive, stages
+from tests.support.shared import made_once
 from tests.support.toy import REPOSITORY, Workspace
 from tests.support.workspace import Workspace as Archive
 from tests.support.workspace import prefect_server
+
+CODE = {"PYTHONPATH": str(REPOSITORY)}
 
 
 @pytest.fixture(scope="session")
 def prefect_environment() -> Iterator[dict[str, str]]:
     """The variables with which a command talks to a server of the test session's own."""
     with prefect_server() as environment:
-        yield {**environment, "PYTHONPATH": str(REPOSITORY)}
+        yield environment | CODE
 
 
 @pytest.fixture(scope="session")
 def made_toy(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The toy with all stages up to date, committed; made without a server, for tests that need none."""
-    workspace = Workspace.make(tmp_path_factory.mktemp("toy") / "workspace", {"PYTHONPATH": str(REPOSITORY)})
+    return Workspace(made_once(tmp_path_factory, "toy", _make_toy), CODE)
+
+
+def _make_toy(folder: Path) -> None:
+    workspace = Workspace.make(folder, CODE)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
         patch.setenv("PYTHONPATH", str(REPOSITORY))
         stages.run_flow(workspace.folder)
     workspace.commit("first run")
     workspace.ran()
-    return workspace
 
 
 @pytest.fixture
@@ -55,4 +61,6 @@ def toy(finished_toy: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory, prefect_environment: dict[str, str]) -> Archive:
     """The real pipeline after its first run on a small sample archive; tests work on copies of it."""
-    return archive.make(tmp_path_factory.mktemp("sample") / "workspace", prefect_environment)
+    environment = {name: value for name, value in prefect_environment.items() if name != "PYTHONPATH"}
+    folder = made_once(tmp_path_factory, "sample", lambda folder: archive.make(folder, environment))
+    return Archive(folder, environment)

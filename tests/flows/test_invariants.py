@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dvc.exceptions import ReproductionError
 
 from flows.pipeline.stages import StageError
 from tests.support.stages import RESTORED, RUNS, UNCHANGED, edit_while_it_runs, is_clean, run_flow
-from tests.support.toy import FILES, Workspace
+from tests.support.toy import FILES, REPOSITORY, Workspace
 
 STAGES = list(FILES)
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of a library of DVC's
@@ -111,31 +112,38 @@ def _wait_for(condition: Path, process: subprocess.Popen[str]) -> None:
 
 
 KILLED = [(name, way) for name in STAGES for way in ("flow", "dvc repro")]
+QUICK = ("second", "flow")  # by `cbir run` alone
+WITHOUT_PREFECT = [sys.executable, "-c", "from tests.support.stages import run_flow; run_flow()"]
 
 
 @pytest.mark.parametrize(
     ("name", "way"),
-    [pytest.param(*case, marks=[] if case == ("second", "flow") else pytest.mark.heavy) for case in KILLED],
+    [pytest.param(*case, marks=[] if case == QUICK else pytest.mark.heavy) for case in KILLED],
 )
-def test_i7_sigkill_in_the_middle_of_a_stage_leaves_nothing_to_mend(toy: Workspace, name: str, way: str) -> None:
+def test_i7_sigkill_in_the_middle_of_a_stage_leaves_nothing_to_mend(
+    toy: Workspace, monkeypatch: pytest.MonkeyPatch, name: str, way: str
+) -> None:
     toy.replace("params.yaml", f"{name}: {{factor: ", f"{name}: {{factor: 1")
     quick = (toy.folder / "params.yaml").read_text()
     section = quick[quick.index(f"{name}:") :].splitlines()[0]
     toy.replace("params.yaml", section, section.replace("seconds: 0.0", "seconds: 30.0"))
-    words = toy.flow_words if way == "flow" else ["dvc", "repro"]
-    process = toy.start(*words)
+    by_commands = (name, way) == QUICK
+    words = {"flow": toy.flow_words if by_commands else WITHOUT_PREFECT, "dvc repro": ["dvc", "repro"]}
+    process = toy.start(*words[way])
     _wait_for(toy.folder / f"out/half-{name}", process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     toy.ran()
     (toy.folder / "params.yaml").write_text(quick)
-    toy.flow()
+    monkeypatch.chdir(toy.folder)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    toy.flow() if by_commands else run_flow()
     ran = toy.ran()
     assert ran[0] == name
     assert ran.count(name) == 1
-    assert toy.is_clean()
+    assert is_clean()
     time.sleep(0.5)  # the killed run's stage would have written by now, had it lived on
-    assert toy.is_clean()
+    assert is_clean()
 
 
 def test_i7_a_killed_stage_is_named_in_one_sentence(here: Workspace) -> None:

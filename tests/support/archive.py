@@ -33,13 +33,12 @@ SMALL = (
 )
 
 
-def make(folder: Path, environment: dict[str, str]) -> Workspace:
-    """A workspace with the sample archive after its first run, committed; its encoder was trained badly."""
-    workspace = Workspace.make(folder, {name: value for name, value in environment.items() if name != "PYTHONPATH"})
+def make(folder: Path, environment: dict[str, str]) -> None:
+    """Make a workspace with the sample archive after its first run, committed; its encoder was trained badly."""
+    workspace = Workspace.make(folder, environment)
     workspace.command("cbir", "sample", "--scenes", "12")
     workspace.run(*SMALL)
     workspace.commit("first run")
-    return workspace
 
 
 def copy(workspace: Workspace, folder: Path) -> Workspace:

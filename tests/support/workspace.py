@@ -38,7 +38,7 @@ class Workspace:
         for part in PARTS:
             (folder / part).parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / part).is_dir():
-                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(ROOT / part, folder / part)  # compiled as it is
             else:
                 shutil.copy(ROOT / part, folder / part)
         workspace = cls(folder, environment)

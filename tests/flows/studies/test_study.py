@@ -44,9 +44,11 @@ def _ran(workspace: Workspace, preset: str) -> list[str]:
     return Workspace(workspace.folder / ".store/studies" / preset, workspace.environment).ran()
 
 
-def test_a_study_has_a_row_a_preset_and_leaves_the_working_files_as_they_were(workspace: Workspace) -> None:
+def test_a_study_has_a_row_a_preset_runs_only_what_is_new_and_compared_and_leaves_the_working_files_as_they_were(
+    workspace: Workspace,
+) -> None:
     before = _files(workspace)
-    shown = workspace.command("cbir", "study").stdout
+    done = workspace.command("cbir", "study")
     assert _files(workspace) == before
     assert workspace.is_clean()
     rows = _rows(workspace)
@@ -55,18 +57,13 @@ def test_a_study_has_a_row_a_preset_and_leaves_the_working_files_as_they_were(wo
     assert rows["wide"]["published_map@10"] == "0.5"
     assert 3 * float(rows["wide"]["value"]) == pytest.approx(1.5 * float(rows["tall"]["value"]) * 3)
     assert all(row["failure"] == "" for row in rows.values())
-    assert "reports/study.html" in shown
+    assert "reports/study.html" in done.stdout
+    assert "tall/second: restored from the run cache" in done.stderr  # the user's own workspace had it
+    assert _ran(workspace, "tall") == ["third"]  # the fourth has no metric that is compared
+    assert _ran(workspace, "wide") == ["second", "third"]
+    assert workspace.ran() == []
     for name in ("study.md", "study.html", "study.png"):
         assert (workspace.folder / "reports" / name).stat().st_size > 0
-
-
-def test_only_stages_that_the_compared_metrics_need_run_and_what_was_seen_before_is_restored(
-    workspace: Workspace,
-) -> None:
-    output = workspace.command("cbir", "study", "tall").stderr
-    assert "tall/second: restored from the run cache" in output  # the user's own workspace had it
-    assert _ran(workspace, "tall") == ["third"]
-    assert workspace.ran() == []
 
 
 def test_what_a_study_ran_is_restored_by_the_command_of_its_row(workspace: Workspace) -> None:
