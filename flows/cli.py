@@ -5,17 +5,16 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cbir.display import VisibleFormatter, visible, visible_lines
 from cbir.errors import UserError, is_full_disk
 from flows.environment import prepare
+from flows.workspace.exclusive import hold_workspace
+from tasks.harness.settings import Paths
 from tasks.harness.stage import no_space
-
-if TYPE_CHECKING:
-    from tasks.harness.settings import Paths
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -61,10 +60,9 @@ def run(
     ] = None,
 ) -> None:
     """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order."""
-    from flows.workspace.exclusive import hold_workspace
-    from flows.workspace.settings import require_workspace, set_params
+    from flows.workspace.settings import set_params
 
-    paths = require_workspace()
+    paths = _workspace()
     with hold_workspace("cbir run"):
         for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
             print(f"params.yaml: {change}", file=sys.stderr)
@@ -82,14 +80,20 @@ def run(
         sys.exit(f"error: {visible(failure)}")
 
 
-def _require_images(paths: "Paths") -> None:
+def _workspace() -> Paths:
+    from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
+
+    return require_workspace()
+
+
+def _require_images(paths: Paths) -> None:
     from flows.workspace.settings import is_empty
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
 
 
-def _make_ready(paths: "Paths") -> None:
+def _make_ready(paths: Paths) -> None:
     """Makes the workspace ready for a flow: DVC knows of all data, and Prefect's API answers."""
     from flows.repository.accessions import adopt
 
@@ -97,7 +101,7 @@ def _make_ready(paths: "Paths") -> None:
     _provide_api(paths)
 
 
-def _provide_api(paths: "Paths", *, port: int = 0) -> None:
+def _provide_api(paths: Paths, *, port: int = 0) -> None:
     from flows.processes.servers import provide_prefect_api
 
     provide_prefect_api(paths.store / "logs/prefect.log", preferred=port)
@@ -122,12 +126,7 @@ def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], st
     from flows.pipeline.results import result_of
 
     state = _state_of(flow, *arguments)
-    outcomes = result_of(state)
-    if isinstance(outcomes, UserError):
-        raise outcomes
-    if not isinstance(outcomes, list):
-        raise UserError(f"the run broke off: {state.message}")
-    return outcomes, None if state.is_completed() else state.message
+    return result_of(state, failed=True), None if state.is_completed() else state.message
 
 
 @app.command()
@@ -143,10 +142,8 @@ def study(
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
     from flows.studies.plans import make_plan, one_study
     from flows.studies.presets import DEFAULT, preset_names
-    from flows.workspace.exclusive import hold_workspace
-    from flows.workspace.settings import require_workspace
 
-    paths = require_workspace()
+    paths = _workspace()
     _require_images(paths)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
@@ -176,9 +173,8 @@ def presets(
 ) -> None:
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
     from flows.studies.presets import experiment_command, load_preset, preset_names
-    from flows.workspace.settings import require_workspace
 
-    require_workspace()
+    _workspace()
     if name:
         print(experiment_command(_values_of(name)))
         return
@@ -213,9 +209,7 @@ def rollback() -> None:
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
-    from flows.workspace.settings import require_workspace
-
-    paths = require_workspace()
+    paths = _workspace()
     _provide_api(paths)
     flow = getattr(importlib.import_module(module), name)
     state = _state_of(flow, *arguments)
@@ -227,9 +221,7 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 @app.command()
 def serve() -> None:
     """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
-    from flows.workspace.settings import require_workspace
-
-    _provide_api(require_workspace(), port=4200)
+    _provide_api(_workspace(), port=4200)
     from flows.unattended.schedules import serve_schedules
 
     serve_schedules()
@@ -244,13 +236,10 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    from flows.workspace.settings import require_workspace
-
-    require_workspace()
+    _workspace()
     from tqdm import tqdm
 
     from flows.importing import import_archive
-    from flows.workspace.exclusive import hold_workspace
 
     with hold_workspace("cbir import"):
         made = import_archive(
@@ -267,9 +256,9 @@ def sample(
     scenes: Annotated[int, typer.Option(help="How many scenes; each appears one or several times.")] = 72,
 ) -> None:
     """Make the sample archive and bring it in, unless there are images already."""
-    from flows.workspace.settings import is_empty, require_workspace
+    from flows.workspace.settings import is_empty
 
-    paths = require_workspace()
+    paths = _workspace()
     if not is_empty(paths.raw):
         print(f"{paths.raw} has images already; the sample archive is not needed")
         return
@@ -288,9 +277,7 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
     """Show the images of the archive nearest to an image or a text, with similarity and group."""
-    from flows.workspace.settings import require_workspace
-
-    paths = require_workspace()
+    paths = _workspace()
     from flows.searching import show_neighbours
 
     show_neighbours(image, paths, text=text, k=k)
@@ -304,9 +291,7 @@ def ui(
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
-    from flows.workspace.settings import require_workspace
-
-    require_workspace()
+    _workspace()
     from flows.ui import serve
 
     serve(mlflow_port=mlflow_port, prefect_port=prefect_port)

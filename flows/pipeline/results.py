@@ -9,7 +9,13 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.states import State
 
+from cbir.errors import UserError
+
 _kept: dict[str, Any] = {}
+
+
+class RunError(UserError):
+    """A flow run failed; the message is the sentence that says why."""
 
 
 def keep(result: Any) -> None:
@@ -17,6 +23,21 @@ def keep(result: Any) -> None:
     _kept[str(flow_run.id)] = result
 
 
-def result_of(state: State[Any]) -> Any:
-    """Returns the result of the flow run that ended in this state, once; None if it broke off before that."""
-    return _kept.pop(str(state.state_details.flow_run_id), None)
+def result_of(state: State[Any], *, failed: bool = False) -> Any:
+    """Returns the result of the flow run that ended in this state, once.
+
+    Args:
+        failed: return what there is of one that failed, too.
+
+    Raises:
+        UserError: the run could not begin.
+        RunError: it failed, or broke off before it had a result.
+    """
+    result = _kept.pop(str(state.state_details.flow_run_id), None)
+    if isinstance(result, UserError):
+        raise result
+    if result is None:
+        raise RunError(f"the run broke off: {state.message}")
+    if not (failed or state.is_completed()):
+        raise RunError(str(state.message))
+    return result

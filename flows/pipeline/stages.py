@@ -36,6 +36,7 @@ from tasks.tracking.facts import Data, data_read, flatten
 logging.getLogger("dvc").setLevel(logging.WARNING)
 
 Tell = Callable[[int, str], None]
+Reason = Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
 
 
 class StageError(Exception):
@@ -58,12 +59,12 @@ class Outcome:
     """How a stage came to be up to date: ``ran`` (in ``seconds``), or the reason why it did not have to.
 
     ``key`` is the same for the same inputs, wherever the workspace lies (DVC's run cache uses it). ``data`` lists
-    what a stage that ran has read.
+    what the stage has read, unless it was unchanged.
     """
 
     name: str
     ran: bool
-    reason: Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
+    reason: Reason
     seconds: float
     key: str
     data: Sequence[Data] = ()
@@ -161,7 +162,7 @@ def bring_up_to_date(
     Raises:
         StageError: the stage's process failed, or the stage would have to run and is held.
     """
-    run = partial(_reproduce, prepare=prepare, tell=tell, running=running)
+    run = partial(_run_process, prepare=prepare, tell=tell, running=running)
     return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, run=run), tell)
 
 
@@ -181,12 +182,10 @@ def _bring_up_to_date(
             stage.save()
             stage.commit()
         else:
-            run(stage)
+            _reproduce(stage, run)
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
-        if reason is None:
-            return Outcome(name, True, "ran", seconds, key_of(stage), data_read(name, root))
-        return Outcome(name, False, reason, seconds, key_of(stage))
+        return Outcome(name, not reason, reason or "ran", seconds, key_of(stage), data_read(name, root))
 
 
 def _refusal(stage: PipelineStage) -> str:
@@ -204,9 +203,7 @@ def _what(dep: Any) -> str:
     return ", ".join(sorted(name for name in {**before, **now} if before.get(name) != now.get(name)))
 
 
-def _restore(
-    stage: PipelineStage,
-) -> Literal["unchanged", "restored from the cache", "restored from the run cache"] | None:
+def _restore(stage: PipelineStage) -> Reason | None:
     """Restores a stage without running it, and says how; None if it has to run."""
     if not stage.changed():
         return "unchanged"
@@ -223,17 +220,13 @@ def _restore(
     return None
 
 
-def _reproduce(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> None:
+def _reproduce(stage: PipelineStage, run: Callable[[PipelineStage], None]) -> None:
     """Runs the stage by Stage.reproduce, which removes old outputs, locks the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released. See
     docs/upstream.md, DVC: own runner for a stage.
     """
-
-    def run_stage(*_: Any, **__: Any) -> None:
-        unlocked_repo(lambda _: _run_process(stage, prepare, tell, running))(stage)
-
-    stage._run_stage = run_stage
+    stage._run_stage = lambda *_, **__: unlocked_repo(run)(stage)
     stage.reproduce(force=True)
 
 

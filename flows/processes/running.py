@@ -24,10 +24,6 @@ class Running:
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._stops: set[Callable[[], None]] = set()
 
-    def __reduce__(self) -> tuple[type["Running"], tuple[()]]:
-        """Pickles as an empty one: Prefect sends a task's arguments along to the workers that the task starts."""
-        return Running, ()
-
     @contextmanager
     def started(self, command: Sequence[str], folder: str) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
         """Starts a stage's process in a process group of its own, so that Ctrl-C reaches the flow alone.

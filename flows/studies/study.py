@@ -84,8 +84,7 @@ def _finish(plan: Plan, paths: Paths) -> tuple[Row, Member]:
             recorded=False,
             return_state=True,
         )
-        result = result_of(state)
-        outcomes = result if isinstance(result, list) else []
+        outcomes = result_of(state, failed=True)
         failure = None if state.is_completed() else str(state.message)
     except UserError as error:
         failure = str(error)

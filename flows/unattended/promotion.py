@@ -19,13 +19,14 @@ from cbir.encoders.files import encoder_digest
 from cbir.errors import UserError
 from cbir.files import writing
 from flows.pipeline.flow import pipeline
+from flows.pipeline.results import RunError
 from flows.pipeline.stages import Outcome
 from flows.repository.accessions import adopt
 from flows.repository.run_cache import differing_files
 from flows.studies.presets import Values
 from flows.unattended.refresh import catch_up, require_service
 from flows.unattended.registry import describe
-from flows.unattended.run import Done, RunError, tell, unattended
+from flows.unattended.run import Done, tell, unattended
 from flows.workspace.copies import make_workspace
 from flows.workspace.settings import HELD, set_params
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
@@ -91,8 +92,6 @@ def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequ
         make_workspace(root, values, assignments, {}, paths)
         run_in(root, targets=HELD, name=TRIAL, hold=HELD)
     except UserError as error:
-        raise UserError(f"{what} cannot be restored: {error}") from error
-    except RunError as error:
         raise UserError(f"{what} cannot be restored: {_why_not(root, str(error))}") from error
     if encoder_digest(root / paths.encoder) != digest:
         raise UserError(f"{what} cannot be restored: with its settings DVC remembers another encoder by now")

@@ -27,7 +27,7 @@ from flows.pipeline.results import result_of
 from flows.pipeline.stages import Outcome, plan_stages
 from flows.repository.accessions import adopt
 from flows.repository.opening import undisturbed
-from flows.unattended.run import Done, RunError, tell, unattended
+from flows.unattended.run import Done, tell, unattended
 from flows.workspace.copies import writers_of
 from flows.workspace.settings import HELD, set_params
 from tasks.arrivals import is_reported, mark_reported, prepare_baseline, report_arrivals
@@ -138,13 +138,7 @@ def catch_up() -> list[Outcome]:
 
 
 def _run(**options: Any) -> list[Outcome]:
-    state = pipeline(**options, key=str(flow_run.id), return_state=True)
-    outcomes = result_of(state)
-    if isinstance(outcomes, UserError):
-        raise outcomes
-    if not state.is_completed() or not isinstance(outcomes, list):
-        raise RunError(str(state.message))
-    return outcomes
+    return result_of(pipeline(**options, key=str(flow_run.id), return_state=True))
 
 
 def _nothing_landed(seen: Look) -> str:

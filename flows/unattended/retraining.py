@@ -14,11 +14,12 @@ from prefect.states import State
 from cbir.archive.manifest import accessions_of, read_manifest
 from cbir.comparison.gate import Gate, Measured, decide, require_metric
 from cbir.encoders.files import encoder_digest
+from flows.pipeline.results import RunError
 from flows.repository.accessions import adopt
 from flows.unattended.promotion import promoted, put_in_place, run_in
 from flows.unattended.refresh import catch_up, pin_training, require_service
 from flows.unattended.registry import note_decision
-from flows.unattended.run import Done, RunError, tell, unattended
+from flows.unattended.run import Done, tell, unattended
 from flows.workspace.copies import make_workspace, writers_of
 from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section, read_yaml
 

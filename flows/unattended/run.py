@@ -65,10 +65,6 @@ class Done:
     changed: bool = False
 
 
-class RunError(Exception):
-    """The run failed; the message is the sentence that says why."""
-
-
 def tell(level: int, text: str, *words: Any) -> None:
     """Logs a line to the run's page in Prefect and to the terminal."""
     line = visible_lines(text % words if words else text)
@@ -101,7 +97,7 @@ def unattended(
     except BusyError as error:
         tell(logging.INFO, "skipped: %s", error)
         return Completed(name="Skipped", message=str(error))
-    except (UserError, RunError) as error:
+    except UserError as error:
         return _failed(what, str(error))
     except Exception as error:
         _failed(what, no_space() if is_full_disk(error) else f"{type(error).__name__}: {error}")

@@ -1,6 +1,7 @@
 """flows.pipeline.recorder: asks a process that outlives this one, and says why it could not do what it was asked."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 
 from cbir.errors import UserError
 from flows.pipeline import recorder as module
+from flows.pipeline.flow import Run
 from flows.pipeline.recorder import RecorderError, Recording, recorder
-from flows.pipeline.stages import Outcome, StageError
+from flows.pipeline.stages import Outcome, Plan, StageError
 from tasks.harness.settings import is_tracked
 from tasks.tracking import registry
 from tests.support.outputs import make_outputs
@@ -74,6 +76,15 @@ def test_where_it_was_killed_one_warning_names_all_that_is_not_recorded(workspac
     said: list[str] = []
     assert recording.finish(lambda _, text: said.append(text)) is None
     assert said == ["MLflow did not record clean, embed, index: the process that records in MLflow was killed"]
+
+
+def test_what_a_run_has_under_way_does_not_travel_to_its_workers(workspace: Path) -> None:
+    recording = Recording(workspace, "key")
+    recording.ran(Outcome("clean", True, "ran", 1.0, "key"))
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(recording)
+    run = Run(workspace, Plan({}, {}), (), (), "", recording)
+    assert type(pickle.loads(pickle.dumps(run))) is object
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_it(workspace: Path) -> None:

@@ -1,13 +1,11 @@
 """flows.processes.running: stages start in groups of their own, and none outlives its run."""
 
 import json
-import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -104,11 +102,3 @@ def test_a_stage_whose_flow_was_killed_before_it_asked_for_it_ends() -> None:
     while stage.is_running() and stage.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def test_what_a_run_has_under_way_does_not_travel_to_its_workers() -> None:
-    running = Running()
-    with running.stopped_by(get_context("spawn").Event().set):  # no such event can be pickled
-        copy = pickle.loads(pickle.dumps(running))
-    assert isinstance(copy, Running)
-    assert not copy.stopped
