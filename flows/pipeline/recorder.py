@@ -108,26 +108,22 @@ class Recording:
 
     def ran(self, outcome: Outcome) -> None:
         """Has a stage that ran recorded."""
-        self._record(outcome.name, Ran(outcome.name, *self._where, outcome.seconds, tuple(outcome.data)))
+        self._record(Ran(outcome.name, outcome.seconds, tuple(outcome.data)))
 
     def failed(self, name: str, error: StageError) -> None:
         """Has a stage that failed while it ran recorded."""
         if error.seconds is not None:
-            sentence = str(error).removeprefix(f"{name}: ")
-            self._record(name, Ran(name, *self._where, error.seconds, failed=sentence))
+            self._record(Ran(name, error.seconds, failed=str(error).removeprefix(f"{name}: ")))
 
     @cached_property
     def _wanted(self) -> bool:
         """Looked up when a stage runs: most runs have nothing to do."""
         return bool(self._pipeline) and is_tracked(self._root)
 
-    @property
-    def _where(self) -> tuple[str, str]:
-        return str(self._root.absolute()), self._pipeline
-
-    def _record(self, name: str, ran: Ran) -> None:
+    def _record(self, ran: Ran) -> None:
         if self._wanted:
-            self._answers[name] = recorder().ask(record_stage, ran)
+            where = str(self._root.absolute()), self._pipeline
+            self._answers[ran.name] = recorder().ask(record_stage, *where, ran)
 
     def finish(self, tell: Tell) -> str | None:
         """Waits until all is recorded; the id of the MLflow run, None where there is none."""

@@ -26,6 +26,7 @@ from flows.studies.plans import Plan
 from flows.workspace.copies import archive_stages, make_workspace, writers_of
 from tasks.harness.settings import PARAMS, Paths, is_tracked, load_paths, read_yaml
 from tasks.tracking.connection import RecorderError
+from tasks.tracking.facts import Ran
 from tasks.tracking.study import Member, Study, record_study
 
 QUICK = (
@@ -131,8 +132,11 @@ def _first(seconds: dict[str, float], stages: Sequence[str]) -> float | None:
 
 
 def _member(plan: Plan, root: Path, seconds: dict[str, float], failure: str | None) -> Member:
-    stage, _, sentence = (failure or "").partition(": ")
-    return Member(plan.name, str(root), seconds, failed=(stage, sentence) if failure else None)
+    stages = [Ran(name, value) for name, value in seconds.items()]
+    if failure:
+        stage, _, sentence = failure.partition(": ")
+        stages.append(Ran(stage, 0.0, failed=sentence))
+    return Member(plan.name, str(root), stages)
 
 
 def _reports(paths: Paths) -> list[str]:

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,28 +23,13 @@ TOLD = "in_service"  # the file of the store that says what the registry was tol
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Version:
-    """A registered encoder: number, digest, and the settings that made it by name (``section.key``)."""
-
-    number: int
-    digest: str
-    values: dict[str, Any]
-
-
-def describe(number: str) -> Version:
+def describe(number: str) -> registry.Version:
     """Returns a version, or with ``previous`` the one that the encoder in service took the place of.
 
     Raises:
         UserError: there is none, or it cannot be made again.
     """
-    known = _ask(registry.describe, number)
-    values = {
-        f"{section}.{key}": value
-        for section in ("images", "groundtruth", "train")
-        for key, value in known[section].items()
-    }
-    return Version(known["version"], known["digest"], values)
+    return _ask(registry.describe, number)
 
 
 def note_decision(root: Path, decision: Decision) -> int | None:

@@ -28,22 +28,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Ran:
-    """A stage that ran.
+    """A stage that ran: its name, and how long it took.
 
-    Attributes:
-        name: the stage's.
-        root: the workspace.
-        pipeline: the key of the pipeline run; stages with the same key share an MLflow run.
-        seconds: how long it took.
-        data: what it read.
-        failed: the sentence that says why it failed; None where it did not.
+    ``data`` is what it read (None: as DVC has it now), and ``failed`` the sentence that says why it failed.
     """
 
     name: str
-    root: str
-    pipeline: str
     seconds: float
-    data: tuple[Data, ...] = ()
+    data: tuple[Data, ...] | None = None
     failed: str | None = None
 
 

@@ -18,11 +18,10 @@ from tasks.tracking.facts import Ran
 from tasks.tracking.runs import record
 
 
-def record_stage(ran: Ran) -> str:
-    """Records a stage that ran in a workspace; returns the id of the MLflow run."""
-    with chdir(ran.root):
-        pipeline = Pipeline(ran.pipeline, 0.0, "cbir run")
-        return record(ran.name, ran.seconds, pipeline, failed=ran.failed, data=ran.data)
+def record_stage(root: str, pipeline: str, ran: Ran) -> str:
+    """Records a stage that ran in a workspace; returns the id of the MLflow run, the same for all stages with a key."""
+    with chdir(root):
+        return record(ran, Pipeline(pipeline, 0.0, "cbir run"))
 
 
 def serve(requests: "Connection[Any, Any]") -> None:

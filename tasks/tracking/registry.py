@@ -32,6 +32,19 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class Version:
+    """A registered encoder: its number, its digest, and the values of params.yaml that made it, by name.
+
+    ``previous`` is the number of the version that it took the place of, if it is known.
+    """
+
+    number: int
+    digest: str
+    previous: str | None
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Registry:
     """A connection to the model registry, and the paths of the workspace whose encoder is asked about."""
 
@@ -113,9 +126,8 @@ def ensure_version(registry: Registry) -> Any:
     return _version_of(registry, digest)
 
 
-def describe(registry: Registry, number: str) -> dict[str, Any]:
-    """Returns a version: number, digest of its encoder, and the sections of params.yaml that made it, accessions by
-    name.
+def describe(registry: Registry, number: str) -> Version:
+    """Returns a version, with the accessions that it was trained on by their names.
 
     Args:
         registry: to ask.
@@ -135,19 +147,13 @@ def describe(registry: Registry, number: str) -> dict[str, Any]:
         raise UserError(f"{name} has no version {number}; there are {known}")
     if ENCODER not in versions[number].tags:
         raise UserError(f"version {number} of {name} was not registered by this program; choose another one")
-    params, accessions = _how_made(registry.client, str(versions[number].run_id), number)
-    return {
-        "version": int(number),
-        "digest": versions[number].tags[ENCODER],
-        "previous": versions[number].tags.get(PREVIOUS),
-        "images": params["images"],
-        "train": {name: value for name, value in params["train"].items() if name != "accessions"},  # as of 0.1
-        "groundtruth": {"accessions": accessions},
-    }
+    tags = versions[number].tags
+    values = _how_made(registry.client, str(versions[number].run_id), number)
+    return Version(int(number), tags[ENCODER], tags.get(PREVIOUS), values)
 
 
-def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[str, Any], list[str]]:
-    """Returns the params.yaml and the accessions that the run of a version logged."""
+def _how_made(client: "MlflowClient", run_id: str, number: str) -> dict[str, Any]:
+    """Returns the values of params.yaml that made a version, as its run logged them."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             params, accessions = (
@@ -157,7 +163,12 @@ def _how_made(client: "MlflowClient", run_id: str, number: str) -> tuple[dict[st
             raise UserError(
                 f"version {number} has no settings in its MLflow run {run_id}, so it cannot be made again"
             ) from error
-        return read_yaml(Path(params)), json.loads(Path(accessions).read_text(encoding="utf-8"))
+        sections, names = read_yaml(Path(params)), json.loads(Path(accessions).read_text(encoding="utf-8"))
+    values = {
+        f"{section}.{name}": value for section in ("images", "train") for name, value in sections[section].items()
+    }
+    values.pop("train.accessions", None)  # as of 0.1
+    return {**values, "groundtruth.accessions": names}
 
 
 def note_decision(registry: Registry, root: Path, decision: dict[str, Any]) -> int:

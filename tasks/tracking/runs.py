@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from tasks.tracking.connection import (
     sentence_of,
 )
 from tasks.tracking.facts import (
-    Data,
+    Ran,
     data_read,
     encoder_used,
     flatten,
@@ -58,45 +58,24 @@ def find_pipeline() -> Pipeline:
     return Pipeline(key=f"{socket.gethostname()}:{owner.pid}", began=owner.create_time(), command=command)
 
 
-def record(
-    stage: str,
-    seconds: float,
-    pipeline: Pipeline,
-    *,
-    failed: str | None = None,
-    data: Sequence[Data] | None = None,
-) -> str:
-    """Records a stage that ran; returns the id of the MLflow run.
-
-    Args:
-        seconds: how long it took.
-        failed: the sentence that says why it failed; None where it did not.
-        data: what it read; None: as DVC has it now.
-    """
+def record(ran: Ran, pipeline: Pipeline) -> str:
+    """Records a stage that ran; returns the id of the MLflow run."""
     params = read_yaml(PARAMS)
     with connection(load_tracking(params), load_paths(params)) as (client, experiment):
-        run = find_or_create(client, experiment, pipeline, began=time.time() - seconds)
-        log_stage(client, run, stage, seconds, failed=failed, data=data)
+        run = find_or_create(client, experiment, pipeline, began=time.time() - ran.seconds)
+        log_stage(client, run, ran)
     return run.info.run_id
 
 
-def log_stage(
-    client: "MlflowClient",
-    run: "Run",
-    stage: str,
-    seconds: float,
-    *,
-    failed: str | None = None,
-    data: Sequence[Data] | None = None,
-) -> None:
+def log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
     """Puts a stage of the workspace, which is the working directory, on an MLflow run, and end the run, for now."""
     params = read_yaml(PARAMS)
     _log_params(client, run, params)
-    _log_stage(client, run, stage, seconds, data_read(stage) if data is None else data)
-    if failed is None:
-        _log_reports(client, run.info.run_id, stage, load_paths(params).reports)
-        _log_results(client, run, stage, load_paths(params), load_tracking(params))
-    _end(client, run, stage, failed)
+    _log_stage(client, run, ran)
+    if ran.failed is None:
+        _log_reports(client, run.info.run_id, ran.name, load_paths(params).reports)
+        _log_results(client, run, ran.name, load_paths(params), load_tracking(params))
+    _end(client, run, ran)
 
 
 def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:
@@ -109,18 +88,18 @@ def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> N
         client.log_batch(run.info.run_id, params=new[start : start + 100])
 
 
-def _log_stage(client: "MlflowClient", run: "Run", stage: str, seconds: float, data: Sequence[Data]) -> None:
+def _log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
     """Logs that the stage ran, its duration, and the data that it read, with DVC's hashes."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    ran = [name for name in run.data.tags.get("stages", "").split(", ") if name and name != stage]
-    client.set_tag(run.info.run_id, "stages", ", ".join([*ran, stage]))
-    client.log_metric(run.info.run_id, f"seconds/{stage}", seconds)
+    others = [name for name in run.data.tags.get("stages", "").split(", ") if name and name != ran.name]
+    client.set_tag(run.info.run_id, "stages", ", ".join([*others, ran.name]))
+    client.log_metric(run.info.run_id, f"seconds/{ran.name}", ran.seconds)
     datasets = []
-    for item in data:
+    for item in data_read(ran.name) if ran.data is None else ran.data:
         source, profile = json.dumps({"uri": item.path}), json.dumps({"bytes": item.size, "files": item.files})
         dataset = Dataset(item.path, item.md5, source_type="local", source=source, profile=profile)
-        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", stage)]))
+        datasets.append(DatasetInput(dataset, tags=[InputTag("mlflow.data.context", ran.name)]))
     client.log_inputs(run.info.run_id, datasets)
 
 
@@ -157,14 +136,15 @@ def _log_metrics(
         client.log_batch(run_id, metrics[start : start + 1000])
 
 
-def _end(client: "MlflowClient", run: "Run", stage: str, failed: str | None) -> None:
+def _end(client: "MlflowClient", run: "Run", ran: Ran) -> None:
     """Ends the run, for now: FAILED as long as there is a stage that failed and has not succeeded since."""
-    if failed is not None:
-        client.set_tag(run.info.run_id, FAILED + stage, without_credentials(failed))
-    elif FAILED + stage in run.data.tags:
-        client.delete_tag(run.info.run_id, FAILED + stage)
-    others = [tag for tag in run.data.tags if tag.startswith(FAILED) and tag != FAILED + stage]
-    client.set_terminated(run.info.run_id, "FAILED" if failed is not None or others else "FINISHED")
+    own = FAILED + ran.name
+    if ran.failed is not None:
+        client.set_tag(run.info.run_id, own, without_credentials(ran.failed))
+    elif own in run.data.tags:
+        client.delete_tag(run.info.run_id, own)
+    others = [tag for tag in run.data.tags if tag.startswith(FAILED) and tag != own]
+    client.set_terminated(run.info.run_id, "FAILED" if ran.failed is not None or others else "FINISHED")
 
 
 def main() -> None:
@@ -172,13 +152,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tasks.tracking.runs", description="Record a stage that ran in MLflow."
     )
-    parser.add_argument("stage")
+    parser.add_argument("name", metavar="stage")
     parser.add_argument("seconds", type=float)
     parser.add_argument("--failed", metavar="SENTENCE", help="why the stage failed")
     arguments = parser.parse_args()
     try:
         with redirect_stdout(sys.stderr):
-            run_id = record(arguments.stage, arguments.seconds, find_pipeline(), failed=arguments.failed)
+            run_id = record(Ran(**vars(arguments)), find_pipeline())
     except Exception as error:
         sys.exit(sentence_of(error))
     print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the stage

@@ -4,7 +4,6 @@ It is recorded when it has ended; a study that was killed, when it has gone on t
 """
 
 import time
-from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +11,17 @@ from typing import Any
 
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking.connection import Pipeline, connection, find_or_create, load_tracking
+from tasks.tracking.facts import Ran
 from tasks.tracking.runs import log_stage
 
 
 @dataclass(frozen=True)
 class Member:
-    """A preset's part of a study: its workspace, and the seconds of each stage that came to its end.
-
-    ``failed`` names the stage that did not, if there is one, and says why.
-    """
+    """A preset's part of a study: its workspace, and its stages that came to their end or failed."""
 
     name: str
     root: str
-    seconds: Mapping[str, float]
-    failed: tuple[str, str] | None = None
+    stages: list[Ran]
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,7 @@ def record_study(study: Study) -> str:
 
 
 def _record_member(client: Any, experiment: str, member: Member, pipeline: Pipeline) -> None:
-    run = find_or_create(client, experiment, pipeline, began=time.time() - sum(member.seconds.values()))
-    for stage, seconds in member.seconds.items():
-        log_stage(client, run, stage, seconds)
+    run = find_or_create(client, experiment, pipeline, began=time.time() - sum(ran.seconds for ran in member.stages))
+    for ran in member.stages:
+        log_stage(client, run, ran)
         run = client.get_run(run.info.run_id)
-    if member.failed:
-        stage, sentence = member.failed
-        log_stage(client, run, stage, 0.0, failed=sentence)

@@ -100,7 +100,7 @@ from tasks.tracking.recorder import record_stage
 
 asked = recorder()
 for name in sys.argv[1:]:
-    asked.ask(record_stage, Ran(name, os.getcwd(), "key", 1.0))
+    asked.ask(record_stage, os.getcwd(), "key", Ran(name, 1.0))
 print(asked._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -40,10 +40,10 @@ def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_
     make_outputs(tmp_path)
     read = Data("data/raw", "0123.dir", 12, 3)
     index, clean, other = (
-        (record_stage, Ran(name, str(tmp_path), key, 2.0, data=(read,)))
+        (record_stage, str(tmp_path), key, Ran(name, 2.0, (read,)))
         for name, key in (("index", "one"), ("clean", "one"), ("clean", "two"))
     )
-    failed = record_stage, Ran("group", str(tmp_path), "two", 1.0, failed="no space")
+    failed = record_stage, str(tmp_path), "two", Ran("group", 1.0, failed="no space")
     answers = ask(tmp_path, index, (int, "nonsense"), (registry.answer, registry.describe, "7"), clean, other, failed)
     runs, errors = zip(*answers, strict=True)
     assert runs[0] == runs[3] != runs[4] == runs[5]

@@ -1,6 +1,5 @@
 """The registry follows the encoder on disk, whoever moved either of them, and knows how each version was made."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from cbir.errors import UserError
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import registry
 from tasks.tracking.connection import Pipeline, connection, load_tracking
+from tasks.tracking.facts import Ran, flatten
 from tasks.tracking.registry import answer
 from tasks.tracking.runs import record
 from tests.support.outputs import make_outputs, settings
@@ -43,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             _change("groundtruth", accessions=["first"] if number == 2 else [])
             _make_encoder(folder / f"encoders/{number}", seed=number)
             _put_on_disk(number)
-            record("train", 1.0, Pipeline(f"run-{number}", 0.0, "cbir run"))
+            record(Ran("train", 1.0), Pipeline(f"run-{number}", 0.0, "cbir run"))
         yield folder
 
 
@@ -124,10 +124,10 @@ def test_an_alias_that_was_moved_by_hand_is_moved_back_with_the_way_to_promote(a
 
 def test_every_promotion_leaves_a_way_back_and_going_it_keeps_the_one_before(ask: Ask) -> None:
     _serve(ask, 1, 2, 3)
-    assert ask("describe", "previous")["version"] == 2
+    assert ask("describe", "previous").number == 2
     _serve(ask, 2)  # a rollback
     assert _tags(ask, 2)["previous"] == "1"
-    assert ask("describe", "previous")["version"] == 1
+    assert ask("describe", "previous").number == 1
     _serve(ask, 3, 1)  # an earlier one is promoted
     assert _tags(ask, 1)["previous"] == "3"
 
@@ -145,26 +145,24 @@ def test_an_encoder_on_disk_that_is_not_registered_becomes_a_version_that_can_be
     _make_encoder(Path("encoders/4"), seed=4)
     assert _serve(ask, 3, 4) == f"in service: version 4 of {MODEL}"
     made = ask("describe", "4")
-    assert (made["version"], made["digest"]) == (4, encoder_digest(Path("encoders/4")))
-    assert made["previous"] == "3"
-    assert made["groundtruth"]["accessions"] == ["first"]
+    assert (made.number, made.digest) == (4, encoder_digest(Path("encoders/4")))
+    assert made.previous == "3"
+    assert made.values["groundtruth.accessions"] == ["first"]
 
 
 def test_a_version_is_described_with_the_settings_of_its_training_and_its_accessions_by_name(ask: Ask) -> None:
     made = ask("describe", "1")
-    assert made["digest"] == encoder_digest(Path("encoders/1"))
-    assert (made["train"]["epochs"], made["groundtruth"]["accessions"]) == (1, ["first"])
-    assert made["images"] == settings(Path())["images"]
-    assert ask("describe", "2")["train"]["epochs"] == 2
-    json.dumps(made)
+    assert made.digest == encoder_digest(Path("encoders/1"))
+    assert (made.values["train.epochs"], made.values["groundtruth.accessions"]) == (1, ["first"])
+    images = {name: value for name, value in made.values.items() if name.startswith("images.")}
+    assert images == {f"images.{key}": value for key, value in settings(Path())["images"].items()}
+    assert ask("describe", "2").values["train.epochs"] == 2
 
 
 def test_a_version_from_before_the_accessions_moved_is_described_by_the_present_names(ask: Ask) -> None:
     old = ask.client.search_model_versions(f"name = '{MODEL}' AND version_number = '1'")[0]  # type: ignore[attr-defined]
     assert "accessions" in read_yaml(Path(ask.client.download_artifacts(old.run_id, "params.yaml")))["train"]  # type: ignore[attr-defined]
-    made, present = ask("describe", "1"), settings(Path())
-    for section in ("images", "groundtruth", "train"):
-        assert made[section].keys() <= present[section].keys()
+    assert ask("describe", "1").values.keys() <= dict(flatten(settings(Path()))).keys()
 
 
 def test_what_cannot_be_described_is_refused_in_one_sentence(ask: Ask) -> None:
@@ -204,7 +202,7 @@ def test_the_registry_of_the_workspace_answers(trained: Path, tmp_path: Path) ->
     _change("tracking", uri=f"sqlite:///{tmp_path.as_posix()}/mlflow.db")
     _put_on_disk(2)
     assert answer(registry.keep_reports, "", []) == f"in service: version 2 of {MODEL}"
-    assert answer(registry.describe, "2")["train"]["epochs"] == 2
+    assert answer(registry.describe, "2").values["train.epochs"] == 2
     with pytest.raises(UserError, match="has no version 8; there are 1, 2, 3"):
         answer(registry.describe, "8")
 

@@ -54,8 +54,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         patch.setenv("DEEPL_API_KEY", "0f3a-secret-7c:fx")
         patch.chdir(folder)
         stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate")
-        ids = {tracking.record(stage, 1.5, first) for stage in stages}
-        others = {tracking.record(stage, 0.5, second) for stage in ("group", "robustness")}
+        ids = {tracking.record(tracking.Ran(stage, 1.5), first) for stage in stages}
+        others = {tracking.record(tracking.Ran(stage, 0.5), second) for stage in ("group", "robustness")}
         yield Recorded(folder, ids.pop(), others.pop())
         assert not ids
         assert not others
@@ -193,13 +193,13 @@ def test_nothing_of_the_model_is_pickled(recorded: Recorded) -> None:
 
 def test_a_stage_that_failed_shows_until_it_succeeded(recorded: Recorded) -> None:
     pipeline = tracking.Pipeline(key="flow-3", began=0.0, command="cbir run")
-    run_id = tracking.record("index", 1.0, pipeline, failed="no space on http://a:b@example.org")
+    run_id = tracking.record(tracking.Ran("index", 1.0, failed="no space on http://a:b@example.org"), pipeline)
     failed = recorded.client.get_run(run_id)
     assert failed.info.status == "FAILED"
     assert failed.data.tags["failed.index"] == "no space on http://example.org"
-    tracking.record("groundtruth", 1.0, pipeline)
+    tracking.record(tracking.Ran("groundtruth", 1.0), pipeline)
     assert recorded.client.get_run(run_id).info.status == "FAILED"
-    tracking.record("index", 1.0, pipeline)
+    tracking.record(tracking.Ran("index", 1.0), pipeline)
     mended = recorded.client.get_run(run_id)
     assert mended.info.status == "FINISHED"
     assert "failed.index" not in mended.data.tags
@@ -207,16 +207,18 @@ def test_a_stage_that_failed_shows_until_it_succeeded(recorded: Recorded) -> Non
 
 def test_an_encoder_that_is_registered_is_not_registered_again(recorded: Recorded) -> None:
     pipeline = tracking.Pipeline(key="flow-4", began=0.0, command="cbir run")
-    run_id = tracking.record("train", 1.0, pipeline)
+    run_id = tracking.record(tracking.Ran("train", 1.0), pipeline)
     assert len(recorded.client.search_model_versions("name = 'cbir-encoder'")) == 1
     assert recorded.client.get_run(run_id).inputs.model_inputs
 
 
 def test_a_run_of_an_earlier_process_with_the_same_number_is_not_taken_up(recorded: Recorded) -> None:
-    earlier = tracking.record("index", 1.0, tracking.Pipeline(key="host:7", began=0.0, command="dvc repro"))
+    earlier = tracking.record(
+        tracking.Ran("index", 1.0), tracking.Pipeline(key="host:7", began=0.0, command="dvc repro")
+    )
     info = recorded.client.get_run(earlier).info
     later = tracking.Pipeline(key="host:7", began=info.start_time / 1000 + 60, command="dvc repro")
-    assert tracking.record("index", 1.0, later) != earlier
+    assert tracking.record(tracking.Ran("index", 1.0), later) != earlier
 
 
 def test_the_settings_of_the_tracking_are_checked() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.tracking.facts import Ran
 from tasks.tracking.study import Member, Study, record_study
 from tests.support.outputs import make_outputs
 
@@ -32,8 +33,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name in ("data", "models", "reports"):
         shutil.copytree(folder / name, member / name)
     members = [
-        Member("good", str(member), {"train": 12.0, "embed": 3.0, "evaluate": 2.0, "robustness": 1.0}),
-        Member("bad", str(member), {"groundtruth": 1.0}, failed=("train", "no caption at all")),
+        Member(
+            "good", str(member), [Ran("train", 12.0), Ran("embed", 3.0), Ran("evaluate", 2.0), Ran("robustness", 1.0)]
+        ),
+        Member("bad", str(member), [Ran("groundtruth", 1.0), Ran("train", 0.0, failed="no caption at all")]),
     ]
     study = Study("key", 1_700_000_000.0, members, ["reports/study.csv"])
     with chdir(folder):
