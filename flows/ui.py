@@ -1,27 +1,23 @@
 """Runs the MLflow UI and the Prefect UI on this workspace: two local servers, started, watched and stopped together."""
 
-import http.client
-import json
 import signal
-import subprocess
 import sys
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
-from cbir.errors import UserError
+import httpx
+
 from flows.processes.servers import (
     HOST,
-    START_TIMEOUT,
+    Running,
     Server,
-    answers,
+    ask,
     choose_port,
-    open_local,
     prefect_server,
+    ready,
     require_alive,
     started,
 )
@@ -58,8 +54,8 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
     print("Starting; this takes some seconds.", file=sys.stderr, flush=True)
     try:
         with _ending_on_signals(), ExitStack() as running:
-            _watch(servers, [running.enter_context(started(server)) for server in servers], tracking)
-    except _Ended:
+            _watch([running.enter_context(started(server)) for server in servers], tracking)
+    except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr, flush=True)
 
 
@@ -79,19 +75,15 @@ def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
     )
 
 
-class _Ended(Exception):  # noqa: N818 - it is how a run ends that has no end of its own
-    """The user wants the servers stopped."""
-
-
 @contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    """Raises ``_Ended`` on Ctrl-C, TERM and hang-up, once; a second one does not disturb the stopping."""
+    """Ends by TERM and hang-up as by Ctrl-C, once; a second signal does not disturb the stopping."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def end(*_: Any) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        raise _Ended
+        raise KeyboardInterrupt
 
     before = {number: signal.signal(number, end) for number in numbers}
     try:
@@ -101,25 +93,16 @@ def _ending_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _watch(servers: Sequence[Server], processes: Sequence[subprocess.Popen[bytes]], tracking: Tracking) -> None:
+def _watch(running: Sequence[Running], tracking: Tracking) -> None:
     """Prints each address once it answers; return never: it takes a signal, or a server that ends, to leave."""
-    waiting = list(servers)
-    deadline = time.monotonic() + START_TIMEOUT
+    for server in ready(running):
+        page = experiment_page(server.address, tracking.experiment) if server.name == "MLflow" else server.address
+        print(f"{server.name:8} {page}", flush=True)
+        if server.name == "MLflow" and tracking.ui.rstrip("/") != server.address:
+            print(f"         (links to runs point to {tracking.ui}, which is tracking.ui in params.yaml)", flush=True)
+    print("Ctrl-C stops both.", file=sys.stderr, flush=True)
     while True:
-        for server, process in zip(servers, processes, strict=True):
-            require_alive(server, process)
-        for server in [pending for pending in waiting if answers(pending.health)]:
-            waiting.remove(server)
-            page = experiment_page(server.address, tracking.experiment) if server.name == "MLflow" else server.address
-            print(f"{server.name:8} {page}", flush=True)
-            if server.name == "MLflow" and tracking.ui.rstrip("/") != server.address:
-                print(
-                    f"         (links to runs point to {tracking.ui}, which is tracking.ui in params.yaml)", flush=True
-                )
-            if not waiting:
-                print("Ctrl-C stops both.", file=sys.stderr, flush=True)
-        if waiting and time.monotonic() > deadline:
-            raise UserError(f"{waiting[0].name} did not answer in {START_TIMEOUT} s; see {waiting[0].log}")
+        require_alive(running)
         time.sleep(0.3)
 
 
@@ -128,10 +111,9 @@ def experiment_page(address: str, experiment: str) -> str:
 
     Without its last part MLflow shows the pages that it has for chat agents.
     """
-    query = urllib.parse.urlencode({"experiment_name": experiment})
     try:
-        with open_local(f"{address}/api/2.0/mlflow/experiments/get-by-name?{query}") as answer:
-            number = json.load(answer)["experiment"]["experiment_id"]
-    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        answer = ask(f"{address}/api/2.0/mlflow/experiments/get-by-name", experiment_name=experiment)
+        number = answer.json()["experiment"]["experiment_id"]
+    except (httpx.HTTPError, ValueError, KeyError):
         return address
     return f"{address}/#/experiments/{number}/runs?workflowType=machine_learning"

@@ -1,7 +1,6 @@
 """Runs local servers as child processes: started on a free port, out of Ctrl-C's reach, and stopped in order."""
 
 import atexit
-import http.client
 import os
 import re
 import signal
@@ -9,11 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from cbir.errors import UserError
 
@@ -33,6 +33,9 @@ class Server:
     address: str
     health: str
     log: Path
+
+
+Running = tuple[Server, subprocess.Popen[bytes]]
 
 
 def prefect_server(port: int, log: Path) -> Server:
@@ -78,31 +81,35 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     server = prefect_server(choose_port("Prefect", None, preferred=preferred), log)
     until_exit = ExitStack()
     atexit.register(until_exit.close)
-    wait_until_ready(server, until_exit.enter_context(started(server)))
+    list(ready([until_exit.enter_context(started(server))]))
     os.environ["PREFECT_API_URL"] = server.environment["PREFECT_API_URL"]
     if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ["PREFECT_API_AUTH_STRING"] = password
 
 
-def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
-    """Returns when the server answers.
+def ready(running: Sequence[Running]) -> Iterator[Server]:
+    """Yields each server as soon as it answers.
 
     Raises:
-        UserError: it ended, or did not answer in time.
+        UserError: one has ended, or did not answer in time.
     """
+    waiting = [server for server, _ in running]
     deadline = time.monotonic() + START_TIMEOUT
-    while not answers(server.health):
-        require_alive(server, process)
-        if time.monotonic() > deadline:
-            raise UserError(f"{server.name} did not answer in {START_TIMEOUT} s; see {server.log}")
+    while waiting:
+        require_alive(running)
+        for server in [pending for pending in waiting if answers(pending.health)]:
+            waiting.remove(server)
+            yield server
+        if waiting and time.monotonic() > deadline:
+            raise UserError(f"{waiting[0].name} did not answer in {START_TIMEOUT} s; see {waiting[0].log}")
         time.sleep(0.1)
 
 
-def require_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
-    """Raises UserError with the server's last words when it has ended."""
-    if process.poll() is not None:
-        code = process.returncode
-        raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
+def require_alive(running: Sequence[Running]) -> None:
+    """Raises UserError with the last words of a server that has ended."""
+    for server, process in running:
+        if (code := process.poll()) is not None:
+            raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
 
 
 def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
@@ -137,10 +144,8 @@ def _why_not(port: int) -> str | None:
 
 
 @contextmanager
-def started(server: Server) -> Iterator[subprocess.Popen[bytes]]:
-    """Yields the server's process; on leaving, it and all that it started are told to end, and killed where they do
-    not.
-    """
+def started(server: Server) -> Iterator[Running]:
+    """Yields the server and its process, which on leaving is told to end with all that it started, or else killed."""
     with server.log.open("wb") as log:
         process = subprocess.Popen(
             server.command,
@@ -151,38 +156,32 @@ def started(server: Server) -> Iterator[subprocess.Popen[bytes]]:
             start_new_session=True,  # Ctrl-C in the terminal reaches this process alone, which stops both in order
         )
     try:
-        yield process
+        yield server, process
     finally:
         _signal_group(process, signal.SIGTERM)
         try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            pass
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT)
         finally:
             _signal_group(process, signal.SIGKILL)
             process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
 
 
 def answers(url: str) -> bool:
     try:
-        with open_local(url) as answer:
-            return answer.status == 200
-    except (OSError, http.client.HTTPException):
+        return ask(url).status_code == 200
+    except httpx.HTTPError:
         return False
 
 
-def open_local(url: str) -> http.client.HTTPResponse:
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy knows nothing of this machine's ports
-    return opener.open(url, timeout=5)
+def ask(url: str, **query: str) -> httpx.Response:
+    """Asks a server of this machine, whose ports no proxy knows."""
+    return httpx.get(url, params=query, timeout=5, trust_env=False, verify=False)
 
 
 def last_words(log: Path) -> str:

@@ -80,7 +80,7 @@ def test_a_server_that_does_not_mind_being_told_to_end_is_killed(
     monkeypatch.setattr(servers, "STOP_TIMEOUT", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     server = fake(tmp_path, deaf)
-    with started(server) as process:
+    with started(server) as (_, process):
         while "up" not in server.log.read_text():
             time.sleep(0.05)
     assert process.returncode == -signal.SIGKILL
