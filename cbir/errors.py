@@ -3,7 +3,7 @@
 import difflib
 import errno
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cbir.display import visible
@@ -38,8 +38,12 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
     names = list(known)
     if near := difflib.get_close_matches(name, names, n=most):
         return f"did you mean {' or '.join(near)}?"
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"there are {', '.join(names[:_LISTED]) or 'none'}{more}"
+    return f"there are {in_short(names, most=_LISTED) or 'none'}"
+
+
+def in_short(names: Sequence[str], *, most: int) -> str:
+    """Lists names for a sentence, and counts those after the first ``most``."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def is_full_disk(error: BaseException | None) -> bool:

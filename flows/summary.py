@@ -1,9 +1,10 @@
 """Writes the words at the end of `cbir run`: the counts, how good it is, how long it took, and where to look."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flows.pipeline.artifacts import interval_in_words
 from flows.pipeline.stages import Outcome
 from tasks.harness.settings import Paths
 
@@ -37,16 +38,15 @@ def study_summary(rows: "Sequence[Row]", paths: Paths) -> str:
 
 
 def _figure(row: "Row") -> str:
-    figure = row.figures.get(METRICS[0])
-    if figure is None:
+    metrics = row.metrics or {}
+    if metrics.get(METRICS[0]) is None:
         return f"no {METRICS[0]}: no ground truth with a group in the test split"
-    between = "" if figure.low is None or figure.high is None else f"  ({figure.low:.3f} to {figure.high:.3f})"
-    return f"{METRICS[0]} {figure.value:.3f}{between}"
+    return f"{METRICS[0]} {_with_interval(metrics, METRICS[0])}"
 
 
 def _archive(counts: dict[str, Any]) -> list[str]:
-    words = f"{counts['usable']} images, {counts['exact_copies']} of them exact copies; {counts['rejected']} rejected"
-    return [f"archive   {words}"]
+    usable, copies, rejected = counts["usable"], counts["exact_copies"], counts["rejected"]
+    return [f"archive   {usable} images, {copies} of them exact copies; {rejected} rejected"]
 
 
 def _groups(counts: dict[str, Any]) -> list[str]:
@@ -56,15 +56,13 @@ def _groups(counts: dict[str, Any]) -> list[str]:
 def _metrics(metrics: dict[str, Any]) -> list[str]:
     if metrics.get("map@10") is None:
         return ["metrics   none: no ground truth with a group in the test split"]
-    lines: list[str] = []
-    for name in METRICS:
-        value, interval = metrics.get(name), (metrics.get("ci95") or {}).get(name) or {}
-        if value is None:
-            continue
-        low, high = interval.get("low"), interval.get("high")
-        between = "" if low is None or high is None else f"  ({low:.3f} to {high:.3f})"
-        lines.append(f"{'' if lines else 'metrics':10}{name:20}{value:.3f}{between}")
-    return lines
+    lines = [f"{name:20}{_with_interval(metrics, name)}" for name in METRICS if metrics.get(name) is not None]
+    return [f"{'' if number else 'metrics':10}{line}" for number, line in enumerate(lines)]
+
+
+def _with_interval(metrics: Mapping[str, Any], name: str) -> str:
+    interval = interval_in_words(metrics, name)
+    return f"{metrics[name]:.3f}" + (f"  ({interval})" if interval else "")
 
 
 def _robustness(numbers: dict[str, Any]) -> list[str]:

@@ -4,8 +4,9 @@ import base64
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
@@ -20,7 +21,8 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
     """Puts the numbers and pictures that stages which ran in a workspace wrote on the page of the present flow run."""
     params = read_yaml(root / PARAMS)
     rejected = load_paths(params).reports / "cleaning.csv"
-    _stages_table(outcomes)
+    rows = [{"stage": done.name, "result": done.reason, "seconds": round(done.seconds, 1)} for done in outcomes]
+    create_table_artifact(rows, key="stages", description="How each stage came to be up to date")
     for name in [outcome.name for outcome in outcomes if outcome.ran]:
         for path in outputs(name, root, kinds=["metrics"]):
             words = f"Numbers of the stage {name}, with 95 % intervals where there are any"
@@ -36,24 +38,20 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
         create_link_artifact(run_url(mlflow_run, params), link_text="MLflow run", key="mlflow-run")
 
 
-def _stages_table(outcomes: Sequence[Outcome]) -> None:
-    rows = [
-        {"stage": outcome.name, "result": outcome.reason, "seconds": round(outcome.seconds, 1)} for outcome in outcomes
-    ]
-    create_table_artifact(rows, key="stages", description="How each stage came to be up to date")
-
-
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
     """Lists metric, value and interval of a metrics file; metrics without a value are left out."""
     metrics = json.loads(path.read_text(encoding="utf-8"))
-    rows: list[dict[str, str | float]] = []
-    for name, value in metrics.items():
-        if isinstance(value, int | float):
-            interval = (metrics.get("ci95") or {}).get(name) or {}
-            low, high = interval.get("low"), interval.get("high")
-            between = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-            rows.append({"metric": name, "value": round(value, 4), "95 % interval": between})
-    return rows
+    return [
+        {"metric": name, "value": round(value, 4), "95 % interval": interval_in_words(metrics, name)}
+        for name, value in metrics.items()
+        if isinstance(value, int | float)
+    ]
+
+
+def interval_in_words(metrics: Mapping[str, Any], name: str) -> str:
+    """Words the 95 % interval that a metrics file gives for a number; empty where it gives none."""
+    low, high = ((metrics.get("ci95", {}).get(name) or {}).get(end) for end in ("low", "high"))
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def pictures(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
-from cbir.errors import UserError
+from cbir.errors import UserError, in_short
 from flows.processes.running import Running
 from flows.repository.opening import key_of, open_repository, patiently
 from tasks.harness.settings import GRAPH, HERE
@@ -191,7 +191,7 @@ def _bring_up_to_date(
 def _refusal(stage: PipelineStage) -> str:
     """Says why a stage that is held would have to run."""
     names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
-    changed = ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
+    changed = in_short(names, most=3)
     return f"{stage.name} is out of date, for {changed} changed, and only `cbir run` and `cbir retrain` train"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dvc.config import NoRemoteError
 
-from cbir.errors import UserError
+from cbir.errors import UserError, in_short
 from flows.processes.programs import run_limited
 from flows.repository.opening import open_repository
 from flows.workspace.settings import present, with_values
@@ -49,11 +49,8 @@ def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
     """Names inputs of the stages that differ from the last commit: a checkout elsewhere would give other results.
 
     These are params.yaml, dvc.yaml, and the code and the reference files that dvc.yaml names, where DVC does not follow
-    them. Ask before a run changes params.yaml.
-
-    Args:
-        root: the workspace.
-        own: values of params.yaml (``section.key``, or a section) that runs set themselves: they are nobody's edits.
+    them. ``own`` names the values of params.yaml (``section.key``, or a section) that runs set, which are nobody's
+    edits. Ask before a run sets them.
     """
     try:
         return _edited(root, own)
@@ -64,20 +61,15 @@ def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
 def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: Sequence[str] = OWN) -> Commit:
     """Commits what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed.
 
-    All other edits, staged or not, stay as they are. Nothing is raised: a run does not fail for want of a commit.
-
-    Args:
-        message: the commit's.
-        root: the workspace.
-        edits: those that `edited` named when the run began; with any there is no commit.
-        own: as of `edited`, with what this run set.
+    All other edits, staged or not, stay as they are. With ``edits``, which `edited` named when the run began, there is
+    no commit. Nothing is raised: a run does not fail for want of a commit.
     """
     try:
         _require_branch(root)
         if others := sorted({*edits, *_edited(root, own)}):
             raise _NoCommitError(
                 "not committed, because a checkout would not be up to date without what is edited in "
-                f"{_in_short(others)}; commit that first"
+                f"{in_short(others, most=_NAMED)}; commit that first"
             )
         written = [LOCK, str(PARAMS), "**/*.dvc", f"**/{IGNORED}"]
         changes = [(state, path) for state, path in _changes(root, written) if _is_ours(path, root)]
@@ -106,11 +98,6 @@ def _edited(root: Path, own: Sequence[str]) -> list[str]:
     return changed
 
 
-def _in_short(files: Sequence[str]) -> str:
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return ", ".join(files[:_NAMED]) + more
-
-
 def _require_branch(root: Path) -> None:
     """Sees whether this is a moment at which git takes a commit."""
     folder = Path(_git(root, "rev-parse", "--absolute-git-dir").strip())
@@ -131,9 +118,7 @@ def _sources(root: Path) -> list[str]:
 
 
 def _is_ours(path: str, root: Path) -> bool:
-    """Returns whether DVC alone changed a .gitignore: each line that came or went names a path that DVC follows, or no
-    more.
-    """
+    """Returns whether DVC alone changed a .gitignore: each new line names a path that DVC follows, no lost one does."""
     file = root / path
     if file.name != IGNORED:
         return True
@@ -189,8 +174,7 @@ def _commit(root: Path, message: str, changes: Sequence[tuple[str, str]]) -> str
 def _identity(root: Path) -> list[str]:
     """Options that name an author where none is configured: a service's user seldom has one."""
     try:
-        for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-            _git(root, "-c", "user.useConfigOnly=true", "var", name)
+        _git(root, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
     except _NoCommitError:
         return ["-c", "user.name=cbir", "-c", "user.email=cbir@localhost"]
     return []

@@ -16,7 +16,7 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
+from cbir.errors import UserError, in_short
 from cbir.files import writing
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import RunError
@@ -107,7 +107,7 @@ def _why_not(root: Path, failure: str) -> str:
         return "DVC remembers no training with its settings; `dvc pull --run-cache` may bring it"
     if not differing:
         return "its files are not in DVC's cache any more; `dvc pull --run-cache` may bring them"
-    changed = ", ".join(differing[:3]) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+    changed = in_short(differing, most=3)
     return f"{changed} changed since it was trained; check out the commit that its MLflow run names"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cbir.display import VisibleFormatter, visible
-from cbir.errors import PassingError, UserError, is_full_disk
+from cbir.errors import PassingError, UserError, in_short, is_full_disk
 from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
 USER_ERROR = 2
@@ -94,8 +94,8 @@ def _files(path: Path) -> Iterator[Path]:
 def _require_same_inputs(stage: str, before: dict[str, Any], after: dict[str, Any]) -> None:
     edited = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if edited:
-        others = f" and {len(edited) - 1} more" if len(edited) > 1 else ""
-        raise UserError(f"{edited[0]}{others} changed while {stage} ran, so its result is not recorded; run it again")
+        names = in_short(edited, most=1)
+        raise UserError(f"{names} changed while {stage} ran, so its result is not recorded; run it again")
 
 
 def _start_log(stage: str, *, helper: bool) -> logging.Logger:
