@@ -1,6 +1,4 @@
-"""Sets the environment of every command before anything heavy is imported: local history, quiet, nothing phones
-home.
-"""
+"""Sets the environment of every command before anything heavy is imported: local, quiet, nothing phones home."""
 
 import os
 from pathlib import Path

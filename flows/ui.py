@@ -27,10 +27,9 @@ from tasks.tracking.runs import without_credentials
 
 
 def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) -> None:
-    """Runs both servers, print the address of each as soon as it answers, and stop both on Ctrl-C, TERM or hang-up.
+    """Runs both servers, prints the address of each as soon as it answers, and stops both on Ctrl-C, TERM or hang-up.
 
-    Args:
-        mlflow_port, prefect_port: a free port; None: 5000 and 4200, or others where these are taken.
+    Without a port they listen at 5000 and 4200, or others where these are taken.
 
     Raises:
         UserError: a port that is taken, or a server that does not start or ends by itself.
@@ -60,9 +59,7 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
 
 
 def mlflow_server(tracking: Tracking, port: int, log: Path) -> Server:
-    """Describes MLflow's server on the database of the workspace, without the job runners that its other
-    products need.
-    """
+    """Describes MLflow's server on the database of the workspace, without the job runners of its other products."""
     command = ["mlflow", "server", "--backend-store-uri", tracking.uri, "--host", HOST, "--port", str(port)]
     command += ["--app-name", "cbir"]  # flows/processes/mlflow_app.py, by the entry point in pyproject.toml
     return Server(

@@ -1,6 +1,4 @@
-"""Writes the arrival report of a refresh: what is new since the last report. It depends on history, so it is no
-stage.
-"""
+"""Writes the report of what is new since the last one; it depends on history, so it is no stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -68,9 +68,7 @@ class Folders:
 
 
 def embed_in_shards(root: Path, tell: Tell, running: Running) -> None:
-    """Has workers compute the vectors that the stage embed of a workspace is about to miss.
-
-    None are started where params.yaml has no section ``shards``, or one that wants none.
+    """Has workers compute the vectors that the stage embed is about to miss, if the section ``shards`` wants any.
 
     Raises:
         StageError: a worker could not do its part, in one sentence.
@@ -118,16 +116,11 @@ def _embed(root: Path, params: dict[str, Any], shards: Shards, tell: Tell, runni
 def _computed(
     parts: "list[pd.DataFrame]", recipe: "Recipe", where: Folders, shards: Shards, running: Running
 ) -> Iterator["Batch"]:
-    """Yields the vectors of each part, in their order; only a few are handed out at a time, so that memory
-    stays flat.
-    """
+    """Yields the vectors of each part, in their order; few are handed out at a time, so that memory stays flat."""
     workers = min(shards.workers, len(parts))
     pending: deque[Any] = deque()
     begin = _ray if shards.runner == "ray" else _processes
-    with (
-        begin(shards, workers, gpu=recipe.device == "cuda") as (runner, stop),
-        running.stopped_by(stop),
-    ):
+    with begin(shards, workers, gpu=recipe.device == "cuda") as (runner, stop), running.stopped_by(stop):
         try:
             for number, part in enumerate(parts, start=1):
                 named = embed_part.with_options(task_run_name=f"{STAGE} shard {number} of {len(parts)}")
@@ -174,17 +167,14 @@ def _require_shared(where: Folders, host: str) -> None:
 @contextmanager
 def _processes(shards: Shards, workers: int, *, gpu: bool) -> Iterator[tuple[TaskRunner[Any], Callable[[], None]]]:
     """Processes of this machine, each with its part of the cores or a GPU of its own; and what stops them."""
-    context = get_context("spawn")
-    stop = context.Event()
-    arguments = (context.Value("i", 0), stop, _gpus() if gpu else 0, max(1, (os.cpu_count() or 1) // workers))
-    with ProcessPoolTaskRunner(max_workers=workers, initializer=_begin_worker, initargs=arguments) as runner:
-        yield runner, stop.set
-
-
-def _gpus() -> int:
     import torch
 
-    return torch.cuda.device_count()
+    context = get_context("spawn")
+    stop = context.Event()
+    gpus, cores = torch.cuda.device_count() if gpu else 0, max(1, (os.cpu_count() or 1) // workers)
+    arguments = (context.Value("i", 0), stop, gpus, cores)
+    with ProcessPoolTaskRunner(max_workers=workers, initializer=_begin_worker, initargs=arguments) as runner:
+        yield runner, stop.set
 
 
 def _begin_worker(started: Any, stop: Any, gpus: int, cores: int) -> None:
@@ -217,13 +207,10 @@ def _ray(shards: Shards, workers: int, *, gpu: bool) -> Iterator[tuple[TaskRunne
         ) from error
     logging.getLogger("ray").setLevel(logging.ERROR)  # it tells of each of its steps
     own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "num_cpus": max(workers, os.cpu_count() or 1)}
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options = {"log_to_driver": False, "logging_level": logging.ERROR, **({} if shards.address else own)}
     with ExitStack() as stack:
         try:
-            runner = RayTaskRunner(
-                address=shards.address or None, init_kwargs=options | ({} if shards.address else own)
-            )
-            stack.enter_context(runner)
+            runner = stack.enter_context(RayTaskRunner(address=shards.address or None, init_kwargs=options))
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UserError(f"shards.address is {shards.address!r}, where no Ray cluster answers: {error}") from error
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)

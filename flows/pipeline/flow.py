@@ -115,10 +115,9 @@ def pipeline(
 ) -> State[Any]:
     """Brings every stage up to date; those named in ``force`` run whether they have to or not.
 
-    Its result (:func:`flows.pipeline.results.result_of`) is a list of Outcome, or a UserError if it could not begin.
+    Its result (:func:`flows.pipeline.results.result_of`) is a list of Outcome.
 
     Args:
-        root: the workspace.
         targets: only these stages and what they need; none: all.
         hold: stages that must not run: the flow fails if one would have to.
         prefix: begins each line on the terminal.

@@ -26,10 +26,7 @@ log = logging.getLogger("flows")
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """Counts the present flow run as alive within its block; runs whose process died are marked so first.
-
-    A flow run that is part of another one lives and dies with that.
-    """
+    """Counts the present flow run as alive within its block, unless it is part of another one; marks dead runs."""
     if flow_run.parent_flow_run_id:
         yield
         return
@@ -59,13 +56,11 @@ def mark_dead_runs() -> list[UUID]:
 
 
 def _is_free(path: Path) -> bool:
-    lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        with filelock.FileLock(path, timeout=0):
+            return True
     except filelock.Timeout:
         return False
-    lock.release()
-    return True
 
 
 def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
@@ -78,9 +73,7 @@ def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
         if task.state is None or not task.state.is_final():
             client.set_task_run_state(task.id, Crashed(message=DEAD), force=True)
     parts = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
-    marked = [
-        marked_id for part in client.read_flow_runs(flow_run_filter=parts) for marked_id in _mark(client, part.id)
-    ]
+    marked = [run for part in client.read_flow_runs(flow_run_filter=parts) for run in _mark(client, part.id)]
     if run.state is None or not run.state.is_final():
         client.set_flow_run_state(run_id, Crashed(message=DEAD), force=True)
         log.info("the run %s is marked as crashed: %s", run.name, DEAD)

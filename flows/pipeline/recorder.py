@@ -50,9 +50,7 @@ class Recorder:
     def ask(self, function: Callable[..., T], *arguments: Any) -> Callable[[], T]:
         """Asks for a call; what is returned waits for its result, and raises UserError or RecorderError for a failure.
 
-        Args:
-            function: of a module, as are the classes of its arguments and its result.
-            arguments: of the call.
+        The function belongs to a module, as do the classes of its arguments and its result.
         """
         with self._lock:
             number, self._asked = self._asked, self._asked + 1
@@ -90,12 +88,7 @@ def recorder() -> Recorder:
 
 
 class Recording:
-    """Records the stages of a pipeline run while the next ones run.
-
-    Args:
-        root: the workspace.
-        pipeline: the key of the pipeline run; empty: nothing is recorded.
-    """
+    """Records the stages of the pipeline run with this key while the next ones run; without a key, nothing."""
 
     def __init__(self, root: Path, pipeline: str) -> None:
         self._root, self._pipeline = root, pipeline

@@ -72,11 +72,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of a run.
+    """The stages of a run in an order in which they can run, each with those that it needs.
 
-    Attributes:
-        needs: the stages of dvc.yaml in an order in which they can run, each with those that it waits for.
-        unchanged: stages that are up to date and not forced, like all that come before them.
+    ``unchanged`` has those that are up to date and not forced, like all that come before them.
     """
 
     needs: dict[str, list[str]]
@@ -86,14 +84,8 @@ class Plan:
 def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
     """Reads dvc.yaml, once for the whole run, and finds out what is up to date.
 
-    First it brings the .dvc files of edited data up to date, as `dvc repro` does, and restores missing data, and logs
-    each. It waits while another process works on the files.
-
-    Args:
-        force: stages to run even when they are up to date.
-        tell: takes level and text.
-        root: the workspace.
-        targets: only these stages and what they need; none: all.
+    First it brings the .dvc files of edited data up to date, as `dvc repro` does, and restores missing data. It waits
+    while another process works on the files. With ``targets`` the plan has only these stages and what they need.
 
     Raises:
         UserError: dvc.yaml or params.yaml is missing or not valid, or a name in ``force`` is no stage's.
@@ -148,15 +140,12 @@ def bring_up_to_date(
 ) -> Outcome:
     """Brings one stage and its entry in dvc.lock up to date; runs it only if it cannot be restored.
 
-    It waits while another process (a `dvc repro`, another flow) works on the stage's files, and then finds the stage
-    up to date.
+    It waits while another process (a `dvc repro`, another flow) works on the stage's files.
 
     Args:
-        root: the workspace.
         force: run it even when it is up to date.
         hold: never run it; it may be restored.
         tell: takes level and text of each line that the stage logs, while it runs.
-        running: gets the stage's process.
         prepare: called only before the stage's process starts, while no other run works on the stage's files.
 
     Raises:

@@ -39,9 +39,7 @@ Running = tuple[Server, subprocess.Popen[bytes]]
 
 
 def prefect_server(port: int, log: Path) -> Server:
-    """Describes Prefect's server on the runs in PREFECT_HOME; it asks for the user's PREFECT_SERVER_API_AUTH_STRING if
-    set.
-    """
+    """Describes Prefect's server on the runs in PREFECT_HOME; it asks for PREFECT_SERVER_API_AUTH_STRING, if set."""
     address = f"http://{HOST}:{port}"
     api = f"{address}/api"
     command = ["uvicorn", "--factory", "flows.processes.prefect_app:create_app", "--host", HOST, "--port", str(port)]

@@ -4,7 +4,6 @@ The names used here that DVC does not document are why pyproject.toml pins its v
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,6 @@ from dvc.utils.serialize import load_yaml
 
 from flows.repository.opening import open_repository
 from tasks.harness.settings import GRAPH
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The inputs of a run: params by name, and the hashes of files by path."""
-
-    params: dict[str, Any]
-    files: dict[str, str]
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> "_Run":
-        params = {name: value for values in entry.get("params", {}).values() for name, value in values.items()}
-        return cls(params, {dep["path"]: str(dep.get("md5")) for dep in entry.get("deps", [])})
 
 
 def differing_files(name: str, *, root: Path) -> list[str] | None:
@@ -42,15 +28,13 @@ def differing_files(name: str, *, root: Path) -> list[str] | None:
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)
         stage.save_deps()
-        now = _Run.of(to_single_stage_lockfile(stage))
-        begins = f"cmd: {stage.cmd}\n"
+        now = to_single_stage_lockfile(stage)
         entries = [path for path in Path(repo.stage_cache.cache_dir).glob("*/*/*") if path.is_file()]
-        runs = [
-            _Run.of(load_yaml(str(path))) for path in entries if path.read_text(encoding="utf-8").startswith(begins)
-        ]
-    alike = [run for run in runs if run.params == now.params]
-    return min((_differences(run.files, now.files) for run in alike), key=len, default=None)
+        runs = [load_yaml(str(path)) for path in entries if path.read_text("utf-8").startswith(f"cmd: {stage.cmd}\n")]
+    alike = [run for run in runs if run.get("params") == now.get("params")]
+    return min((_differences(run, now) for run in alike), key=len, default=None)
 
 
-def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def _differences(run: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    before, now = ({dep["path"]: dep.get("md5") for dep in entry.get("deps", [])} for entry in (run, other))
     return sorted(path for path in {**before, **now} if before.get(path) != now.get(path))

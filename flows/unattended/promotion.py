@@ -60,11 +60,10 @@ def promoted(message: str, outcomes: Sequence[Outcome]) -> Done:
 def put_in_place(
     what: str, digest: str, paths: Paths, *, values: Values | None = None, assignments: Sequence[str] = ()
 ) -> list[Outcome]:
-    """Sets params of a training that DVC remembers, and bring the workspace up to date: its encoder is in service then.
+    """Sets params of a training that DVC remembers, and brings the workspace up to date with its encoder.
 
     Args:
         what: the encoder, for people.
-        digest: its.
         values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
 
     Raises:

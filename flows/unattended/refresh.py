@@ -52,11 +52,7 @@ class Arrivals:
 
 @flow(name="refresh", validate_parameters=False)
 def refresh(wait: bool = True) -> State[Any]:
-    """Brings in what has landed, find its near-duplicates with the encoder in service, and tell of them.
-
-    Args:
-        wait: for another run of this workspace to end; else this one is skipped.
-    """
+    """Brings in what has landed, and finds and reports its near-duplicates; it waits for another run, or is skipped."""
     return unattended("cbir refresh", _refresh, wait=wait, settled=_mark_reported)
 
 

@@ -33,10 +33,7 @@ def describe(number: str) -> registry.Version:
 
 
 def note_decision(root: Path, decision: Decision) -> int | None:
-    """Puts a decision and its numbers on the version of the encoder of a workspace, as tags.
-
-    Returns:
-        The version; None where nothing is tracked, so that there are no versions.
+    """Puts a decision and its numbers on the version of a workspace's encoder; returns it, None if nothing is tracked.
 
     Raises:
         UserError: the registry cannot be reached.
@@ -47,11 +44,7 @@ def note_decision(root: Path, decision: Decision) -> int | None:
 
 
 def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:
-    """Has the alias follow the encoder on disk, and an MLflow run keep files; where it cannot, that is a warning.
-
-    Args:
-        run: key of the pipeline run that the files belong to.
-    """
+    """Has the alias follow the encoder on disk, and the MLflow run with this key keep files, or tells a warning."""
     if not is_tracked():
         return
     record, now = _told()

@@ -1,6 +1,4 @@
-"""The Prefect flow `retrain`: trains a challenger on all that is there, and promotes it only if it is measurably
-better.
-"""
+"""The Prefect flow `retrain`: trains a challenger on all images, and promotes it only if it is measurably better."""
 
 import json
 import logging
@@ -66,9 +64,7 @@ def _measure_champion() -> None:
 
 
 def _train_challenger(paths: Paths, chosen: str) -> Path:
-    """Returns the workspace in which the challenger was trained and measured; a training that was killed goes
-    on there.
-    """
+    """Returns the workspace in which the challenger was trained and measured; a killed training goes on there."""
     root = paths.store.absolute() / CHALLENGER
     make_workspace(root, {}, [chosen], {}, paths)
     run_in(root, targets=writers_of(paths.reports / "metrics.json", root=root), name=CHALLENGER)

@@ -46,15 +46,10 @@ class Notify:
 
 @dataclass(frozen=True)
 class Done:
-    """The result of a run.
+    """The result of a run: one sentence for people, what its stages came to, and the accessions that it brought in.
 
-    Attributes:
-        message: one sentence for people.
-        outcomes: those of its stages.
-        landed: names of the accessions that it brought in.
-        news: for the notification; None: there is nothing to notify of.
-        reports: files to keep with the MLflow run.
-        changed: whether anything in the workspace may have changed.
+    ``news`` is for the notification (None: none is due), and ``reports`` are files to keep with the MLflow run.
+    ``changed`` says whether anything in the workspace may have changed.
     """
 
     message: str
@@ -77,10 +72,8 @@ def unattended(
 ) -> State[Any]:
     """Does the work of the present flow run, alone in this workspace, and all that follows from it.
 
-    Args:
-        what: the command, such as ``refresh``.
-        wait: whether to wait for another run to end; if not, this one ends at once, as skipped.
-        settled: called when all is recorded and notified.
+    Unless it is to wait for another run, it ends at once then, as skipped. ``settled`` is called when all is recorded
+    and notified.
     """
     try:
         with hold_workspace(what, wait=wait), announced():

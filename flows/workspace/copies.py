@@ -29,9 +29,7 @@ SIMPLE_DATABASE = "sqlite:///"
 
 
 def archive_stages(paths: Paths) -> list[str]:
-    """Returns the stages that read the archive and no other stage's output: a study has them run in the user's
-    workspace.
-    """
+    """Returns the stages that read the archive and no stage's output; a study runs them in the user's workspace."""
     stages = read_yaml(GRAPH)["stages"]
     made = [path for name in stages for path in outputs(name)]
     read = {name: dependencies(name)[1] for name in stages}
@@ -46,10 +44,9 @@ def writers_of(*files: Path, root: Path = HERE) -> list[str]:
 def make_workspace(
     root: Path, values: Mapping[str, Any], assignments: Sequence[str], graph: Mapping[str, Any], paths: Paths
 ) -> None:
-    """Makes or refresh the workspace of a preset; what ran in it before is kept.
+    """Makes or refreshes the workspace of a preset in the folder ``root``; what ran in it before is kept.
 
     Args:
-        root: its folder.
         values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
         graph: stages that the preset has in place of those that write the same files.
         paths: of the user's workspace, which is the working directory.
@@ -65,10 +62,8 @@ def make_workspace(
     _write_config(root / ".dvc")
     if Path(".dvcignore").exists():
         _copy(Path(".dvcignore"), root / ".dvcignore")
-    _write(
-        root / PARAMS,
-        with_values(PARAMS.read_text(encoding="utf-8"), {**values, **_outside(paths, shared, made)}, assignments)[0],
-    )
+    values = {**values, **_outside(paths, shared, made)}
+    _write(root / PARAMS, with_values(PARAMS.read_text(encoding="utf-8"), values, assignments)[0])
     _write(root / GRAPH, _graph(shared, graph))
     for path in [path for name in shared for path in outputs(name)]:
         _mirror(path, root / path)
@@ -84,9 +79,7 @@ def _require_separate(made: Iterable[Path]) -> None:
 
 
 def _outside(paths: Paths, shared_stages: Iterable[str], made: Iterable[Path]) -> dict[str, str]:
-    """Names by absolute paths what all workspaces share and DVC follows in none of them: archive, store,
-    translations.
-    """
+    """Gives absolute paths to what all workspaces share and DVC follows in none: archive, store, translations."""
     stages = read_yaml(GRAPH)["stages"]
     read = {path for name in stages if name not in shared_stages for path in dependencies(name)[1]}
     shared = {
@@ -107,9 +100,8 @@ def _write_config(folder: Path) -> None:
         cache = repo.cache.local_cache_dir
     if Path(".dvc/config").exists():
         _copy(Path(".dvc/config"), folder / "config")
-    config = ConfigObj(
-        ".dvc/config.local" if Path(".dvc/config.local").exists() else None, encoding="utf-8", list_values=False
-    )
+    own = ".dvc/config.local" if Path(".dvc/config.local").exists() else None
+    config = ConfigObj(own, encoding="utf-8", list_values=False)
     config.setdefault("cache", {})["dir"] = cache
     config.setdefault("core", {})["no_scm"] = "true"
     text = io.BytesIO()
@@ -118,19 +110,13 @@ def _write_config(folder: Path) -> None:
 
 
 def _graph(shared: Iterable[str], others: Mapping[str, Any]) -> str:
-    """Writes dvc.yaml without the stages that the user's workspace runs, and with others in place of what writes the
-    same.
-    """
+    """Returns dvc.yaml without the shared stages, and with others in place of those that write the same files."""
     graph = read_yaml(GRAPH)
     taken = {path for described in others.values() for path in written(described)}
-    kept = {
-        name: entry
-        for name, entry in graph["stages"].items()
-        if name not in shared and taken.isdisjoint(written(entry))
-    }
-    graph = {**graph, "stages": {**kept, **others}}
+    own = {name: entry for name, entry in graph["stages"].items() if name not in shared}
+    kept = {name: entry for name, entry in own.items() if taken.isdisjoint(written(entry))}
     text = io.StringIO()
-    YAML(typ="safe").dump(graph, text)
+    YAML(typ="safe").dump({**graph, "stages": {**kept, **others}}, text)
     return text.getvalue()
 
 
@@ -152,41 +138,35 @@ def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
     if source.is_file():
         _copy(source, target)
         return
-    wanted = {
-        file.relative_to(source) for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    }
-    for file in [file for file in target.rglob("*") if file.is_file() or file.is_symlink()]:
-        if file.relative_to(target) not in wanted and "__pycache__" not in file.parts:
+    for file in list(target.rglob("*")):
+        if not file.is_dir() and not (source / file.relative_to(target)).exists():
             file.unlink()
-    target.mkdir(parents=True, exist_ok=True)
-    for name in wanted:
-        (_link if link else _copy)(source / name, target / name)
+    copy, bytecode = (_link if link else _copy), shutil.ignore_patterns("__pycache__")
+    shutil.copytree(
+        source, target, copy_function=copy, ignore=bytecode, ignore_dangling_symlinks=True, dirs_exist_ok=True
+    )
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: str | Path, target: str | Path) -> None:
     """Copies a file with its time, so that DVC and Python recognise it; a copy that is up to date stays."""
-    if target.exists() and filecmp.cmp(source, target):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with writing(target) as temporary:
-        shutil.copy2(source, temporary)
+    if not Path(target).exists() or not filecmp.cmp(source, target):
+        with writing(Path(target)) as temporary:
+            shutil.copy2(source, temporary)
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str | Path, target: str | Path) -> None:
     """Links the same file at another path, because checkpoints and reference files may be large."""
-    if target.exists() and target.samefile(source):
+    if Path(target).exists() and Path(target).samefile(source):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with writing(target) as temporary:
+    with writing(Path(target)) as temporary:
         try:
-            os.link(source.resolve(), temporary)
+            os.link(Path(source).resolve(), temporary)
         except OSError:  # another disk, or one without links
             shutil.copy2(source, temporary)
 
 
 def _write(path: Path, text: str) -> None:
     """Writes a file that is not like that yet; one that is keeps its time."""
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with writing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

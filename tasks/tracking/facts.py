@@ -43,10 +43,6 @@ def data_read(stage: str, root: Path = HERE) -> list[Data]:
     """Lists the data that a stage reads, imported or made by other stages, as recorded in .dvc files and dvc.lock.
 
     The stage's own entry in dvc.lock is left out: DVC writes it when the stage has ended.
-
-    Args:
-        stage: a name in dvc.yaml.
-        root: the workspace.
     """
     _, read = dependencies(stage, root)
     lock = root / "dvc.lock"
@@ -55,9 +51,10 @@ def data_read(stage: str, root: Path = HERE) -> list[Data]:
     for other, described in locked.get("stages", {}).items():
         if other != stage:
             entries |= {Path(out["path"]): out for out in described.get("outs", [])}
-    for file in [file for path in read for file in (Path(f"{path}.dvc"), *_described_in(path, root))]:
-        if (root / file).is_file():
-            entries |= {file.parent / out["path"]: out for out in read_yaml(root / file)["outs"]}
+    for file in [file for path in read for file in (root / f"{path}.dvc", *sorted((root / path).glob("*.dvc")))]:
+        if file.is_file():
+            folder = file.parent.relative_to(root)
+            entries |= {folder / out["path"]: out for out in read_yaml(file)["outs"]}
     return [
         Data(path.as_posix(), out["md5"], out.get("size"), out.get("nfiles"))
         for path, out in sorted(entries.items())
@@ -68,11 +65,6 @@ def data_read(stage: str, root: Path = HERE) -> list[Data]:
 def _share_files(paths: Iterable[Path], others: Iterable[Path]) -> bool:
     """Tells whether a path on either side is, or lies in, a path on the other."""
     return any(path.is_relative_to(other) or other.is_relative_to(path) for path in paths for other in others)
-
-
-def _described_in(folder: Path, root: Path) -> list[Path]:
-    """Lists the .dvc files in a folder of the workspace."""
-    return sorted(file.relative_to(root) for file in (root / folder).glob("*.dvc"))
 
 
 @dataclass(frozen=True)

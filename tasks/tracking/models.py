@@ -35,9 +35,7 @@ REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by l
 
 
 def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: str) -> str | None:
-    """Says that the run works with the encoder of this digest; returns the id of its registered model, if it
-    has one.
-    """
+    """Says that the run works with the encoder of this digest; returns the id of its registered model, if any."""
     from mlflow.entities import LoggedModelInput
 
     client.set_tag(run_id, ENCODER, digest)

@@ -55,11 +55,7 @@ class Registry:
 
 
 def answer(function: Callable[..., T], *arguments: Any) -> T:
-    """Calls a function of this module on the registry of the workspace that is the working directory.
-
-    Args:
-        function: takes the registry first.
-        arguments: its others.
+    """Calls a function of this module on the registry of the workspace that is the working directory, and arguments.
 
     Raises:
         UserError: nothing is tracked, or the function says so.
@@ -73,13 +69,7 @@ def answer(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def keep_reports(registry: Registry, run: str, reports: Sequence[str]) -> str:
-    """Puts files on the MLflow run of a pipeline run, then does as :func:`sync`; where no encoder is on disk, nothing.
-
-    Args:
-        registry: to ask.
-        run: key of the pipeline run.
-        reports: paths of the files.
-    """
+    """Puts files on the MLflow run of the pipeline run with this key, then does as `sync`, if there is an encoder."""
     client = registry.client
     for file in reports:
         kept = find_or_create(client, registry.experiment, Pipeline(run, 0.0, "cbir"), began=time.time())
@@ -127,11 +117,7 @@ def ensure_version(registry: Registry) -> Any:
 
 
 def describe(registry: Registry, number: str) -> Version:
-    """Returns a version, with the accessions that it was trained on by their names.
-
-    Args:
-        registry: to ask.
-        number: of the version, or ``previous``: the one that the encoder on disk took the place of.
+    """Returns the version of this number, or with ``previous`` the one that the encoder on disk took the place of.
 
     Raises:
         UserError: there is none, or nothing is known of how it was made.
@@ -174,8 +160,7 @@ def _how_made(client: "MlflowClient", run_id: str, number: str) -> dict[str, Any
 def note_decision(registry: Registry, root: Path, decision: dict[str, Any]) -> int:
     """Puts what was decided of the encoder of a workspace, and the numbers that decided, on its version as tags.
 
-    Returns:
-        The version, registered where its training could not do it.
+    Returns the version's number; it is registered where its training could not do it.
     """
     with chdir(root):
         version = ensure_version(replace(registry, paths=load_paths(read_yaml(PARAMS))))
