@@ -25,7 +25,9 @@ app = typer.Typer(
     help="Find every appearance of a photograph in an archive of historical images.",
 )
 
-Folder = Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")]
+
+def _set(words: str) -> Any:
+    return typer.Option("--set", metavar="SECTION.KEY=VALUE", help=words)
 
 
 def main() -> None:
@@ -48,16 +50,9 @@ def main() -> None:
 
 @app.command()
 def run(
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Write the values of a preset to params.yaml first.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change params.yaml, after the preset."),
-    ] = None,
-    force: Annotated[
-        list[str] | None, typer.Option(metavar="STAGE", help="Run this stage even when it is up to date.")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Write a preset to params.yaml first.")] = None,
+    settings: Annotated[list[str] | None, _set("Change params.yaml, after the preset.")] = None,
+    force: Annotated[list[str] | None, typer.Option(metavar="STAGE", help="Run it even when it is up to date.")] = None,
 ) -> None:
     """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order."""
     from flows.workspace.settings import set_params
@@ -132,11 +127,9 @@ def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], st
 @app.command()
 def study(
     names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Over every preset of the study.")
-    ] = None,
+    settings: Annotated[list[str] | None, _set("Over every preset of the study.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
+        bool, typer.Option("--quick", help="Small networks, few epochs: the workings, no figures.")
     ] = False,
 ) -> None:
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
@@ -167,9 +160,7 @@ def _values_of(preset: str) -> dict[str, Any]:
 
 @app.command()
 def presets(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Show the `dvc exp run` command of this one.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show its `dvc exp run` command.")] = None,
 ) -> None:
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
     from flows.studies.presets import experiment_command, load_preset, preset_names
@@ -209,10 +200,8 @@ def rollback() -> None:
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
-    paths = _workspace()
-    _provide_api(paths)
-    flow = getattr(importlib.import_module(module), name)
-    state = _state_of(flow, *arguments)
+    _provide_api(_workspace())
+    state = _state_of(getattr(importlib.import_module(module), name), *arguments)
     if not state.is_completed():
         sys.exit(f"error: {visible(str(state.message))}")
     print(f"\n{visible(str(state.message))}")
@@ -229,7 +218,7 @@ def serve() -> None:
 
 @app.command("import")
 def import_(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")],
     groundtruth: Annotated[Path | None, typer.Option(help="What is known to belong together: .xlsx or .csv.")] = None,
     captions: Annotated[Path | None, typer.Option(help="Captions: .csv, .xlsx, or a folder of .xlsx.")] = None,
     accession: Annotated[str | None, typer.Option(help="Name of the accession; default: the folder's.")] = None,
@@ -241,10 +230,9 @@ def import_(
 
     from flows.importing import import_archive
 
+    known = {"groundtruth": groundtruth, "captions": captions}
     with hold_workspace("cbir import"):
-        made = import_archive(
-            folder, groundtruth=groundtruth, captions=captions, name=accession, link=link, progress=tqdm
-        )
+        made = import_archive(folder, **known, name=accession, link=link, progress=tqdm)
     print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
     for reason, count in made.skipped_by_reason.items():
         print(f"left out: {count} ({reason})")
@@ -287,7 +275,7 @@ def search(
 def ui(
     mlflow_port: Annotated[int | None, typer.Option(help="Port of the MLflow UI; default: 5000 or a free one.")] = None,
     prefect_port: Annotated[
-        int | None, typer.Option(help="Port of the Prefect UI; default: 4200 or a free one.")
+        int | None, typer.Option(help="And of the Prefect UI; default: 4200 or a free one.")
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""

@@ -14,12 +14,7 @@ from tasks.harness.stage import main
 log = logging.getLogger(__name__)
 
 
-def clean(
-    paths: Paths,
-    *,
-    rules: Rules,
-    labour: Labour,
-) -> None:
+def clean(paths: Paths, *, rules: Rules, labour: Labour) -> None:
     """Writes the manifest of the archive, its counts and what was rejected, and fills the store of reduced images."""
     rows = clean_archive(paths.raw, paths.store, rules=rules, labour=labour, progress=tqdm)
     report = paths.reports / "cleaning.csv"

@@ -21,15 +21,7 @@ from tasks.harness.stage import main
 log = logging.getLogger(__name__)
 
 
-def sift(
-    paths: Paths,
-    *,
-    longest_side: int,
-    k: int,
-    protocol: Protocol,
-    images: int,
-    chosen: list[str],
-) -> None:
+def sift(paths: Paths, *, longest_side: int, k: int, protocol: Protocol, images: int, chosen: list[str]) -> None:
     """Matches the images of known groups against the archive, and measures the lists as an encoder's are measured."""
     manifest, groundtruth = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)

@@ -18,7 +18,7 @@ SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
 
 def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None = None) -> None:
-    """Puts the numbers and pictures that stages which ran in a workspace wrote on the page of the present flow run."""
+    """Puts what the stages that ran in a workspace wrote on the page of the present flow run: numbers and pictures."""
     params = read_yaml(root / PARAMS)
     rejected = load_paths(params).reports / "cleaning.csv"
     rows = [{"stage": done.name, "result": done.reason, "seconds": round(done.seconds, 1)} for done in outcomes]

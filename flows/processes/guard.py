@@ -37,17 +37,12 @@ class Guard:
             return
         log.warning("refused %s: %s", scope["path"].encode("unicode_escape").decode("ascii"), reason)
         if scope["type"] == "websocket":
-            await send(
-                {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "refused: not from this machine"}
-            )
+            words = "refused: not from this machine"
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": words})
         else:
-            await _forbid(send, reason)
-
-
-async def _forbid(send: Send, reason: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
-    await send({"type": "http.response.start", "status": FORBIDDEN, "headers": headers})
-    await send({"type": "http.response.body", "body": f"refused: {reason}\n".encode()})
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
+            await send({"type": "http.response.start", "status": FORBIDDEN, "headers": headers})
+            await send({"type": "http.response.body", "body": f"refused: {reason}\n".encode()})
 
 
 def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
@@ -65,9 +60,8 @@ def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     if any(origin != f"http://{hosts[0]}" for origin in origins):
         return f"Origin is {_quoted(origins)}; only pages of http://{hosts[0]} itself may ask"
     if any(site not in OWN_SITES and (site != "same-site" or modes != ["navigate"]) for site in sites):
-        return (
-            f"Sec-Fetch-Site is {_quoted(sites)}; copy the address into the browser, do not follow another page to it"
-        )
+        words = "copy the address into the browser, do not follow another page to it"
+        return f"Sec-Fetch-Site is {_quoted(sites)}; {words}"
     return None
 
 

@@ -30,15 +30,13 @@ def run_limited(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Runs a program without a shell, in a session of its own.
+    """Runs a program without a shell, in a session of its own, and kills it after the timeout with all that it started.
 
     Its outputs go to files, so that a program that it leaves in the background holds nobody up.
 
     Args:
-        words: the program and its arguments.
-        timeout: seconds, after which it is killed with all that it started.
+        timeout: seconds.
         given: its standard input.
-        folder: its working directory; None: that of this process.
         environment: variables added to those of this process.
 
     Raises:

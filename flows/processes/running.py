@@ -13,11 +13,7 @@ GRACE = 2  # seconds that a stage has to end by itself
 
 
 class Running:
-    """Holds what a run has under way; the threads that wait for it cannot be interrupted, so `stop` ends it.
-
-    Attributes:
-        stopped: whether `stop` was called.
-    """
+    """Holds what a run has under way; the threads that wait for it cannot be interrupted, so `stop` ends it."""
 
     def __init__(self) -> None:
         self.stopped = False
@@ -26,15 +22,7 @@ class Running:
 
     @contextmanager
     def started(self, command: Sequence[str], folder: str) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
-        """Starts a stage's process in a process group of its own, so that Ctrl-C reaches the flow alone.
-
-        Args:
-            command: a program and its arguments.
-            folder: its working directory.
-
-        Yields:
-            The process, and the lines of its log.
-        """
+        """Yields a stage's process and the lines of its log; Ctrl-C reaches the flow alone, not its process group."""
         read, write = os.pipe()
         bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}  # nobody would see them move
         own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid()), "CBIR_TRACKING": "later"}

@@ -1,5 +1,4 @@
-"""Reads presets: published systems as settings, in presets/<name>.yaml, each only what differs from
-presets/default.yaml.
+"""Reads presets: published systems as settings, each only what differs from presets/default.yaml.
 
 A preset means the same whatever was selected before it: every setting that some preset names stands in default.yaml
 too, goes back to that value first, and then takes the preset's. Settings that default.yaml does not name are the
@@ -23,19 +22,8 @@ QUICK = FOLDER / "quick/rules.yaml"
 DEFAULT = "default"
 ENTRIES = ("description", "published", "params", "quick", "stage")
 # Sections on places, the archive and its operation, which are no matter of a method.
-FIXED = (
-    "paths",
-    "images",
-    "clean",
-    "tracking",
-    "landing",
-    "arrivals",
-    "schedule",
-    "promotion",
-    "version",
-    "notify",
-    "shards",
-)
+ARCHIVE, OPERATION = ("paths", "images", "clean"), ("tracking", "landing", "arrivals", "schedule", "promotion")
+FIXED = (*ARCHIVE, *OPERATION, "version", "notify", "shards")
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z][\w/.-]*", re.IGNORECASE)
 Values = dict[str, Any]  # by name: section.key
 
@@ -45,8 +33,6 @@ class Preset:
     """A published system.
 
     Attributes:
-        name: of its file.
-        description: one line.
         params: values by name (``section.key``), only what differs from the default.
         published: metrics as its own report gives them, by their names in metrics.json.
         quick: values that `--quick` takes beside its rules.
@@ -63,8 +49,7 @@ class Preset:
 
 def preset_names() -> list[str]:
     """Returns the names of all presets, the default first."""
-    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    return sorted((path.stem for path in FOLDER.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
 
 
 def load_preset(name: str) -> Preset:
@@ -90,10 +75,10 @@ def load_preset(name: str) -> Preset:
     )
 
 
-def _line(description: Any, preset: Path) -> str:
-    if not isinstance(description, str) or not description.strip() or "\n" in description.strip():
-        raise UserError(f"{preset}: description must be a line of text, is {description!r}")
-    return description.strip()
+def _line(text: Any, preset: Path) -> str:
+    if not isinstance(text, str) or len(text.strip().splitlines()) != 1:
+        raise UserError(f"{preset}: description must be a line of text, is {text!r}")
+    return text.strip()
 
 
 def _stages(name: Any, preset: Path) -> dict[str, Any]:
@@ -143,8 +128,7 @@ def preset_values(preset: Preset) -> Values:
 
 
 def quick_values(preset: Preset) -> Values:
-    """Returns the values of `--quick` over a preset's: the rules for all, for its backbone's kind, and its own
-    ``quick``.
+    """Returns the values of `--quick`: by the rules for all and for the preset's kind of backbone, and its own.
 
     Raises:
         UserError: the rules are not as they must be.

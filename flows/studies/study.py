@@ -47,19 +47,17 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     finished = [_finish(plan, paths) for plan in plans]
     done = compare([row for row, _ in finished], note=_note(plans))
     write_study(paths.reports, done)
-    whole = Study(str(flow_run.id), began, [member for _, member in finished], _reports(paths))
-    _record(whole)
+    files = [str(path) for path in sorted(paths.reports.glob("study.*"))]
+    _record(Study(str(flow_run.id), began, [member for _, member in finished], files))
     failed = [row.preset for row in done.rows if row.failure]
-    words = f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else "")
     keep(list(done.rows))
-    return Completed(message=words)
+    return Completed(message=f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else ""))
 
 
 def _record(whole: Study) -> None:
-    if not is_tracked():
-        return
     try:
-        log.info("MLflow run: %s", recorder().ask(record_study, whole)())
+        if is_tracked():
+            log.info("MLflow run: %s", recorder().ask(record_study, whole)())
     except (UserError, RecorderError) as error:
         log.warning("MLflow did not record the study: %s", error)
 
@@ -137,7 +135,3 @@ def _member(plan: Plan, root: Path, seconds: dict[str, float], failure: str | No
         stage, _, sentence = failure.partition(": ")
         stages.append(Ran(stage, 0.0, failed=sentence))
     return Member(plan.name, str(root), stages)
-
-
-def _reports(paths: Paths) -> list[str]:
-    return [str(path) for path in sorted(paths.reports.glob("study.*"))]

@@ -1,12 +1,11 @@
 """Serves the flows as deployments on a Prefect server, which starts them by their schedules (`cbir serve`)."""
 
 import asyncio
-import logging
 import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,7 +29,7 @@ from flows.unattended.retraining import retrain
 from flows.unattended.run import Done, unattended
 from tasks.harness.settings import PARAMS, load_paths, load_section, read_yaml
 
-log = logging.getLogger("flows")
+SECONDS = re.compile(r"\d+(\.\d+)?")
 
 
 @flow(name="study-all", validate_parameters=False)
@@ -79,9 +78,8 @@ def serve_schedules() -> None:
     for name, schedule in schedules.items():
         server.add_deployment(_deployment(*FLOWS[name], schedule))
     print(f"Prefect  {os.environ['PREFECT_API_URL'].removesuffix('/api')}", flush=True)
-    for name, text in asdict(settings).items():
-        if name in FLOWS:
-            print(f"{name:8} {_in_words(text, settings.timezone)}", flush=True)
+    for name in FLOWS:
+        print(f"{name:8} {_in_words(getattr(settings, name), settings.timezone)}", flush=True)
     print("Ctrl-C stops it.", flush=True)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(server.start())
@@ -123,10 +121,10 @@ def schedule_of(name: str, settings: Schedules) -> Schedule | None:
     Raises:
         UserError: it is neither a cron line nor a number of seconds, or the time zone is none.
     """
-    text = str(getattr(settings, name)).strip()
+    text = getattr(settings, name).strip()
     if not text:
         return None
-    if re.fullmatch(r"\d+(\.\d+)?", text) and float(text) > 0:
+    if SECONDS.fullmatch(text) and float(text) > 0:
         return Interval(timedelta(seconds=float(text)))
     _check(settings.timezone, ZoneInfo, "timezone", "a time zone, such as Europe/Paris")
     rule = 'a cron line such as "0 3 * * 0" (Sundays at three), a number of seconds, or empty for never'
@@ -143,4 +141,4 @@ def _check(text: str, make: Callable[[str], Any], name: str, rule: str) -> Any:
 def _in_words(text: str, timezone: str) -> str:
     if not text.strip():
         return "by hand alone"
-    return f"every {text} s" if re.fullmatch(r"\d+(\.\d+)?", text.strip()) else f"{text} ({timezone})"
+    return f"every {text} s" if SECONDS.fullmatch(text.strip()) else f"{text} ({timezone})"

@@ -103,17 +103,16 @@ def load_value(name: str, kind: Any, params: Mapping[str, Any]) -> Any:
         UserError: it is missing, or not of its kind.
     """
     section, _, key = name.partition(".")
-    values = {name: value for name, value in (params.get(section) or {}).items() if name == key}
-    check(section, values, {key: kind})
+    values = params.get(section) or {}
     _require(section, values, {key: kind})
+    check(section, {key: values[key]}, {key: kind})
     return values[key]
 
 
 def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Compares names and values with what is expected; a value that is missing is no matter of this check.
+    """Compares values with the kinds that are expected by name; a value that is missing is no matter of this check.
 
-    Args:
-        expected: kinds by name. A kind is a type, or ``Annotated`` with its range, and with words that say why or how.
+    A kind is a type, or ``Annotated`` with its range, and with words that say why or how.
 
     Raises:
         UserError: a value that is unknown, with the nearest name, or that is not of its kind, with the rule.
@@ -122,20 +121,13 @@ def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> Non
         if name not in expected:
             hint = renamed(f"{section}.{name}") or nearest(name, expected)
             raise UserError(f"params.yaml: {section}.{name} is no parameter; {hint}")
-        if rule := _broken(value, expected[name]):
-            words, why = rule
-            raise UserError(f"params.yaml: {section}.{name} must be {words}, is {value!r}{why}")
-
-
-def _broken(value: Any, kind: Any) -> tuple[str, str] | None:
-    """Returns the rule that a value breaks and what is to say of it, in words; None where it breaks none."""
-    try:
-        _adapter(kind).validate_python(value)
-    except ValidationError as error:
-        words, bounds, why = _in_words(kind)
-        out_of_range = error.errors()[0]["type"].startswith(("greater_than", "less_than", "finite"))
-        return (bounds if out_of_range and bounds else words), why
-    return None
+        try:
+            _adapter(expected[name]).validate_python(value)
+        except ValidationError as error:
+            words, bounds, why = _in_words(expected[name])
+            out_of_range = error.errors()[0]["type"].startswith(("greater_than", "less_than", "finite"))
+            rule = bounds if out_of_range and bounds else words
+            raise UserError(f"params.yaml: {section}.{name} must be {rule}, is {value!r}{why}") from error
 
 
 @cache

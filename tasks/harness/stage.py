@@ -26,10 +26,7 @@ TEMPORARY = 75  # EX_TEMPFAIL: the world broke, not the program; the same stage 
 def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoReturn:
     """Runs a stage as a process: settings in, files out; one sentence and an exit code that is not 0 when it fails.
 
-    The exit code is TEMPORARY for an error that may be gone on the next try.
-
-    Args:
-        helper: this process helps another one that runs the stage too, and leaves logging and recording to it.
+    A helper of a process that runs the stage too leaves logging and recording to that.
     """
     die_with_parent()
     name = function.__name__
@@ -137,12 +134,10 @@ def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
     """
     if os.environ.get("CBIR_TRACKING") == "later" or not is_tracked():
         return
-    log = logging.getLogger("tasks")
-    failure = ["--failed", failed] if failed else []
+    log, failure = logging.getLogger("tasks"), ["--failed", failed] if failed else []
     command = [sys.executable, "-m", "tasks.tracking.runs", stage, f"{seconds:.3f}", *failure]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in result.stdout.splitlines():
         log.info("%s", line)
     if result.returncode:
-        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        log.warning("MLflow did not record %s: %s", stage, reason)
+        log.warning("MLflow did not record %s: %s", stage, (result.stderr.splitlines() or ["no reason given"])[-1])
