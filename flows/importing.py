@@ -38,9 +38,8 @@ def import_archive(
         known["groundtruth.captions"] = bring_reference(captions, paths.reference, kind="captions")
     accession = bring_in(source, paths.raw, name=name, link=link, progress=progress)
     tell_dvc([paths.raw / accession.name, *known.values()])
-    for change in set_params(
-        [f"{name}={file.relative_to(paths.reference).as_posix()}" for name, file in known.items()]
-    ):
+    values = {name: file.relative_to(paths.reference).as_posix() for name, file in known.items()}
+    for change in set_params([], preset=values):
         log.info("params.yaml: %s", change)
     return accession
 

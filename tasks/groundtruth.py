@@ -11,12 +11,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
-from cbir.errors import UserError, nearest
 from cbir.files import write_json
 from cbir.labels.files import write_groundtruth, write_training
-from cbir.labels.groundtruth import count_labels, keep_splits, label_images, split_sizes
+from cbir.labels.groundtruth import count_labels, keep_splits, label_images, of_accessions, split_sizes
 from cbir.labels.languages import ENGLISH, detect_languages
-from cbir.labels.names import compose
 from cbir.labels.notes import Note, write_notes
 from cbir.labels.reference import Known, Layout, Reference, read_reference
 from cbir.labels.splits import SPLITS, SplitBy, check_fractions
@@ -45,7 +43,7 @@ def groundtruth(
     """Writes what is known of each image, the part of it that training may see, and what could not be read."""
     check_fractions(train=train, val=val)
     manifest = read_manifest(paths.manifest)
-    trained = _of_accessions(manifest, accessions) if accessions else manifest
+    trained = of_accessions(manifest, accessions) if accessions else manifest
     reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt)
     whole = read_reference(reference, manifest)
     _log_reading(whole, paths.reference / file)
@@ -105,23 +103,6 @@ def _missing(translated: Translated, source: str) -> tuple[Note, ...]:
         log.warning("%s; %s", problem, advice)
         notes.append(Note(source, 0, "", problem, translated.unanswered, advice))
     return tuple(notes)
-
-
-def _of_accessions(manifest: pd.DataFrame, accessions: list[str]) -> pd.DataFrame:
-    """Returns the rows of the accessions, so that what lands in another one later changes nothing for training.
-
-    Raises:
-        UserError: the archive has no such accession.
-    """
-    present = {compose(name) for name in manifest["accession"].unique()}
-    for name in accessions:
-        if compose(name) not in present:
-            raise UserError(
-                f"groundtruth.accessions names {name}, which is no accession of the archive; "
-                f"{nearest(name, sorted(present))}"
-            )
-    wanted = {compose(name) for name in accessions}
-    return manifest[manifest["accession"].map(compose).isin(wanted)]
 
 
 def _log_splits(labelled: pd.DataFrame) -> None:

@@ -3,9 +3,7 @@
 import logging
 from typing import Annotated, Any
 
-import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
@@ -15,9 +13,9 @@ from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
 from cbir.robustness.alterations import KINDS
-from cbir.robustness.copies import Copies, copy_vectors
+from cbir.robustness.copies import Copies, Pictures, copy_vectors
 from cbir.robustness.measuring import Robustness, choose, document, measure, table, take
-from cbir.robustness.page import Kept, Name, Read, write_page, write_sheet
+from cbir.robustness.page import Kept, Read, write_page, write_sheet
 from cbir.spreadsheet import write_csv
 from cbir.store import Store
 from tasks.harness.settings import Paths
@@ -54,28 +52,10 @@ def robustness(
     )
     measured = measure(asked, vectors, read_embeddings(paths.embeddings), read_groundtruth(paths.groundtruth))
     numbers = document(measured, seed=seed)
-    kept = Kept(Store(paths.store / "thumbnails.sqlite"), _namer(measured, source, copies))
-    _write(paths, measured, numbers, _reader(measured, source, copies), kept)
+    pictures = Pictures(measured.images, source, copies)
+    _write(paths, measured, numbers, pictures.read, Kept(Store(paths.store / "thumbnails.sqlite"), pictures.name))
     by_kind = ", ".join(f"{kind} {numbers[f'recall@1_{kind}']:.3f}" for kind in KINDS)
     log.info("%d copies of %d images: recall@1 %.3f (%s)", measured.rank.size, len(asked), numbers["recall@1"], by_kind)
-
-
-def _reader(measured: Robustness, source: ReducedImages, copies: Copies) -> Read:
-    def read(row: int, kind: str) -> NDArray[np.uint8]:
-        image_id, path, page = measured.images.loc[row, ["image_id", "path", "page"]]
-        if not kind:
-            return source.read(image_id, path, int(page))
-        return copies.read(f"{image_id}/{kind}", path, int(page))
-
-    return read
-
-
-def _namer(measured: Robustness, source: ReducedImages, copies: Copies) -> Name:
-    def name(row: int, kind: str) -> str:
-        pixels = source.key(measured.images.loc[row, "image_id"])
-        return f"{pixels}/{kind}/{copies.recipe}" if kind else pixels
-
-    return name
 
 
 def _write(paths: Paths, measured: Robustness, numbers: dict[str, Any], read: Read, kept: Kept) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cbir.archive.manifest import in_order
+from cbir.errors import UserError, nearest
 from cbir.labels.layouts import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names
@@ -251,3 +252,20 @@ def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:
     images = Counter(labelled["split"].dropna())
     groups = Counter(labelled.dropna(subset=["group_id"]).drop_duplicates("group_id")["split"])
     return {split: (groups[split], images[split]) for split in images}
+
+
+def of_accessions(manifest: pd.DataFrame, accessions: Sequence[str]) -> pd.DataFrame:
+    """Returns the rows of the accessions, so that what lands in another one later changes nothing for training.
+
+    Raises:
+        UserError: the archive has no such accession.
+    """
+    present = {compose(name) for name in manifest["accession"].unique()}
+    for name in accessions:
+        if compose(name) not in present:
+            raise UserError(
+                f"groundtruth.accessions names {name}, which is no accession of the archive; "
+                f"{nearest(name, sorted(present))}"
+            )
+    wanted = {compose(name) for name in accessions}
+    return manifest[manifest["accession"].map(compose).isin(wanted)]

@@ -1,7 +1,7 @@
 """Makes altered copies of an archive's images and embeds them; vectors are kept in the store."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from cbir.embedding.inference import Images, compute, plan, ready
 from cbir.embedding.vectors import StoredVectors
 from cbir.encoders.devices import Precision
 from cbir.encoders.encoder import load_encoder
+from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 from cbir.robustness.alterations import KINDS, altered
 
@@ -44,6 +45,27 @@ class Copies:
     def recipe(self) -> str:
         """The key of the store for copies of given pixels: everything that determines them."""
         return f"{self._seed}/{code_digest()}"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Gives the pictures of a measurement by the row of their image and their kind; no kind: the image itself."""
+
+    images: pd.DataFrame
+    source: ReducedImages
+    copies: Copies
+
+    def read(self, row: int, kind: str) -> NDArray[np.uint8]:
+        """Returns the pixels of a picture."""
+        image_id, path, page = self.images.loc[row, ["image_id", "path", "page"]]
+        if not kind:
+            return self.source.read(image_id, path, int(page))
+        return self.copies.read(f"{image_id}/{kind}", path, int(page))
+
+    def name(self, row: int, kind: str) -> str:
+        """Names a picture by everything that determines its pixels."""
+        pixels = self.source.key(self.images.loc[row, "image_id"])
+        return f"{pixels}/{kind}/{self.copies.recipe}" if kind else pixels
 
 
 @cache

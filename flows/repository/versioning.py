@@ -24,13 +24,7 @@ OWN = ("groundtruth.accessions",)  # what runs themselves set in params.yaml
 PATIENCE = 120.0  # seconds for git, with the hooks that it runs
 
 _NAMED = 5  # files that a sentence names
-_UNDER_WAY = {
-    "MERGE_HEAD": "a merge",
-    "CHERRY_PICK_HEAD": "a cherry-pick",
-    "REVERT_HEAD": "a revert",
-    "rebase-merge": "a rebase",
-    "rebase-apply": "a rebase",
-}
+_MARKS = {"MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-*": "rebase"}
 
 
 @dataclass(frozen=True)
@@ -93,17 +87,15 @@ def push(root: Path = HERE) -> str:
 
 def _edited(root: Path, own: Sequence[str]) -> list[str]:
     changed = [path for _, path in _changes(root, _sources(root)) if not path.endswith((".dvc", IGNORED))]
-    if str(PARAMS) in changed and _differs_only_in(own, root):
-        changed.remove(str(PARAMS))
-    return changed
+    return [path for path in changed if path != str(PARAMS) or not _differs_only_in(own, root)]
 
 
 def _require_branch(root: Path) -> None:
     """Sees whether this is a moment at which git takes a commit."""
     folder = Path(_git(root, "rev-parse", "--absolute-git-dir").strip())
-    for name, what in _UNDER_WAY.items():
-        if (folder / name).exists():
-            raise _NoCommitError(f"not committed, because {what} is under way in git; end it first")
+    for mark, what in _MARKS.items():
+        if any(folder.glob(mark)):
+            raise _NoCommitError(f"not committed, because a {what} is under way in git; end it first")
     if not _git(root, "branch", "--show-current").strip():
         raise _NoCommitError("not committed, because no branch is checked out (HEAD is detached); check one out first")
 

@@ -79,7 +79,7 @@ def log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
 
 
 def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:
-    """Params as they stand when the pipeline run begins; MLflow keeps the first value."""
+    """Logs params as they stand when the pipeline run begins; MLflow keeps the first value."""
     from mlflow.entities import Param
 
     flat = {name: without_credentials(str(value)) for name, value in flatten(params)}
