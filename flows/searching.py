@@ -25,8 +25,7 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     """Prints the k images of the archive nearest to a picture or a text, one row a file.
 
     Raises:
-        UserError: both are given or neither, the picture does not exist, the encoder reads no texts, or nothing has
-            been indexed yet.
+        UserError: both are given or neither, the picture does not exist, the encoder reads no texts, or nothing is indexed.
     """
     if (image is None) == (text is None):
         raise UserError('give an image, or --text "words"' + ("" if image is None else ", not both"))
@@ -66,7 +65,6 @@ def _table(files: pd.DataFrame, threshold: float | None) -> Table:
         page = f", page {row.page + 1}" if row.page else ""
         group = "" if pd.isna(row.group_id) else row.group_id[:GROUP_SHOWN]
         style = "" if threshold is None else "bold" if row.similarity >= threshold else "dim"
-        table.add_row(
-            str(row.rank), f"{row.similarity:.3f}", group, escape(f"{visible(row.path)}{page}{note}"), style=style
-        )
+        file = escape(f"{visible(row.path)}{page}{note}")
+        table.add_row(str(row.rank), f"{row.similarity:.3f}", group, file, style=style)
     return table

@@ -35,14 +35,9 @@ FOLDER = "arrivals"
 
 @dataclass(frozen=True)
 class Arrived:
-    """The report of arrivals and its files.
+    """The report of arrivals: its counts in a sentence, as values for JSON and as Markdown, and its files.
 
-    Attributes:
-        sentence: the counts.
-        summary: for notifications; values that JSON can hold.
-        markdown: for a page in Prefect.
-        files: the report's.
-        news: whether there is a near-duplicate or a pair to look at.
+    ``news`` says whether there is a near-duplicate or a pair to look at.
     """
 
     sentence: str
@@ -81,10 +76,7 @@ def report_arrivals(
     """Writes the report of what is new since the last one that was settled; None where nothing is.
 
     Its files are named by the last accession of which there is something new. Until :func:`mark_reported` the same
-    report is written again: so a run that was killed leaves none out.
-
-    Args:
-        chosen_threshold: `group.threshold` of params.yaml, a cosine; 0: the learned one.
+    report is written again: so a run that was killed leaves none out. A threshold of 0 takes the learned one.
     """
     baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
     groups = read_groups(paths.groups)

@@ -201,10 +201,8 @@ def _ray(shards: Shards, workers: int, *, gpu: bool) -> Iterator[tuple[TaskRunne
         from prefect_ray import RayTaskRunner
         from prefect_ray.context import remote_options
     except ImportError as error:
-        raise UserError(
-            "shards.runner is ray, and Ray is not installed; install it with `pip install '.[ray]'`, or set "
-            "shards.runner: processes"
-        ) from error
+        way = "install it with `pip install '.[ray]'`, or set shards.runner: processes"
+        raise UserError(f"shards.runner is ray, and Ray is not installed; {way}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)  # it tells of each of its steps
     own = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "num_cpus": max(workers, os.cpu_count() or 1)}
     options = {"log_to_driver": False, "logging_level": logging.ERROR, **({} if shards.address else own)}

@@ -14,22 +14,13 @@ from prefect.states import Completed, Failed, State
 
 from cbir.display import visible_lines
 from cbir.errors import UserError, is_full_disk
+from flows.pipeline import embed_workers
 from flows.pipeline.artifacts import publish
 from flows.pipeline.durations import remember
-from flows.pipeline.embed_workers import STAGE as EMBED
-from flows.pipeline.embed_workers import embed_in_shards
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import Recording
 from flows.pipeline.results import keep
-from flows.pipeline.stages import (
-    Outcome,
-    Plan,
-    StageError,
-    StageInterruptedError,
-    Tell,
-    bring_up_to_date,
-    plan_stages,
-)
+from flows.pipeline.stages import Outcome, Plan, StageError, StageInterruptedError, Tell, bring_up_to_date, plan_stages
 from flows.processes.running import Running
 from tasks.harness.settings import HERE
 from tasks.harness.stage import no_space
@@ -86,8 +77,8 @@ def stage(name: str, run: Run) -> State[Any]:
 def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
     def prepare() -> None:
         run.recording.prepare()
-        if name == EMBED:
-            embed_in_shards(run.root, tell, run.running)
+        if name == embed_workers.STAGE:
+            embed_workers.embed_in_shards(run.root, tell, run.running)
 
     force, hold = name in run.force, name in run.hold
     try:

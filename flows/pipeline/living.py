@@ -8,12 +8,7 @@ from uuid import UUID
 
 import filelock
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterParentFlowRunId,
-    TaskRunFilter,
-    TaskRunFilterFlowRunId,
-)
+from prefect.client.schemas import filters
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Crashed
@@ -40,19 +35,17 @@ def announced() -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def mark_dead_runs() -> list[UUID]:
+def mark_dead_runs() -> None:
     """Tells Prefect of the flow runs of this workspace whose process died: they would stay Running for ever.
 
     Waits for https://github.com/PrefectHQ/prefect/issues/16746.
     """
     dead = [path for path in sorted(RUNS.glob("*.lock")) if _is_free(path)]
-    marked: list[UUID] = []
     if dead:
         with get_client(sync_client=True) as client:
             for path in dead:
-                marked += _mark(client, UUID(path.stem))
+                _mark(client, UUID(path.stem))
                 path.unlink(missing_ok=True)
-    return marked
 
 
 def _is_free(path: Path) -> bool:
@@ -63,19 +56,19 @@ def _is_free(path: Path) -> bool:
         return False
 
 
-def _mark(client: SyncPrefectClient, run_id: UUID) -> list[UUID]:
+def _mark(client: SyncPrefectClient, run_id: UUID) -> None:
     """Marks a flow run, its tasks and the flow runs that are part of it, unless they have ended."""
     try:
         run = client.read_flow_run(run_id)
     except ObjectNotFound:  # of another server
-        return []
-    for task in client.read_task_runs(task_run_filter=TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=[run_id]))):
+        return
+    tasks = filters.TaskRunFilter(flow_run_id=filters.TaskRunFilterFlowRunId(any_=[run_id]))
+    for task in client.read_task_runs(task_run_filter=tasks):
         if task.state is None or not task.state.is_final():
             client.set_task_run_state(task.id, Crashed(message=DEAD), force=True)
-    parts = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run_id]))
-    marked = [run for part in client.read_flow_runs(flow_run_filter=parts) for run in _mark(client, part.id)]
+    parts = filters.FlowRunFilter(parent_flow_run_id=filters.FlowRunFilterParentFlowRunId(any_=[run_id]))
+    for part in client.read_flow_runs(flow_run_filter=parts):
+        _mark(client, part.id)
     if run.state is None or not run.state.is_final():
         client.set_flow_run_state(run_id, Crashed(message=DEAD), force=True)
         log.info("the run %s is marked as crashed: %s", run.name, DEAD)
-        marked.append(run_id)
-    return marked

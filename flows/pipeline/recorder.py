@@ -22,10 +22,9 @@ T = TypeVar("T")
 
 
 class Recorder:
-    """A process that calls functions one by one, in the order in which they were asked for.
+    """A process that calls functions in the order in which they were asked for, also when nobody is left to answer.
 
-    All requests are with it at once, and outlive a process that is killed. A pool of one worker hands out two at a time
-    and keeps the rest, and its worker waits for ever when nobody is left.
+    A pool of one worker would lose the requests that it has not handed out when this process is killed.
     """
 
     def __init__(self) -> None:
@@ -69,10 +68,9 @@ class Recorder:
 
     def _receive(self) -> tuple[Any, Exception | None]:
         try:
-            value, error = self._channel.recv()
+            return self._channel.recv()
         except (EOFError, OSError):
             return None, RecorderError("the process that records in MLflow was killed")
-        return value, error
 
 
 _recorders: list[Recorder] = []

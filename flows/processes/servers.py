@@ -63,12 +63,9 @@ def prefect_server(port: int, log: Path) -> Server:
 def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     """Sees to Prefect's API for this process: the server that PREFECT_API_URL names, or one of its own until it exits.
 
-    Prefect would start one too, but in the terminal's process group, where Ctrl-C ends it before the flow can tell it
-    how the run ended. It is stopped after Prefect's own exit handlers, which send what logs are left; so this has to
-    be called before Prefect is imported. See docs/upstream.md, Prefect: own server and Ctrl-C.
-
-    Args:
-        preferred: port of that server, where it is free; 0: any.
+    Prefect would start one in the terminal's process group, where Ctrl-C ends it before the flow can tell it how the
+    run ended (docs/upstream.md, Prefect: own server and Ctrl-C). This one is stopped after Prefect's exit handlers,
+    which send what logs are left, if this is called before Prefect is imported. Its port is the preferred one or any.
 
     Raises:
         UserError: the server does not start.
@@ -123,22 +120,19 @@ def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence
         return given
     if preferred not in taken and _why_not(preferred) is None:
         return preferred
-    with socket.socket() as free:
-        free.bind((HOST, 0))
+    with socket.create_server((HOST, 0)) as free:
         return int(free.getsockname()[1])
 
 
 def _why_not(port: int) -> str | None:
     """Returns the reason why no server can listen on the port; None where one can."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: one that just ended is no obstacle
-        try:
-            trial.bind((HOST, port))
-        except OverflowError:
-            return "ports go from 1 to 65535"
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
-    return None if port else "ports go from 1 to 65535"
+    if not 0 < port < 1 << 16:
+        return "ports go from 1 to 65535"
+    try:
+        socket.create_server((HOST, port)).close()  # one that just ended is no obstacle
+    except OSError as error:
+        return os.strerror(error.errno or 0).lower()
+    return None
 
 
 @contextmanager

@@ -25,13 +25,10 @@ def tell_dvc(paths: Sequence[Path]) -> None:
 
 
 def require_own_files(source: Path) -> None:
-    """Checks that DVC leaves the files alone that an accession shares with its source by hard links.
+    """Raises UserError if DVC's cache is made of hard links, as is an accession that shares its source's files.
 
-    A cache of hard links makes its files read-only, and an edit of the source would change what the cache keeps under
-    the digest of the old content. The other kinds of cache have files of their own.
-
-    Raises:
-        UserError: DVC's cache is made of hard links.
+    Such a cache makes its files read-only, and an edit of the source would change what the cache keeps under the digest
+    of the old content.
     """
     with open_repository(Path()) as repo:
         first = next(iter(repo.cache.local.cache_types), None)

@@ -133,10 +133,6 @@ class _WholeFiles:
                 yield file
 
 
-def _edit_table(folder: str, fs: Any, hardlink: bool) -> Any:
-    return _edit(folder, _WholeFiles(fs), hardlink)
-
-
 def _dump_whole(path: str, data: Any, dumper: Callable[..., None], fs: Any = None, **options: Any) -> None:
     with writing(Path(path)) as temporary:
         _dump(str(temporary), data, dumper, fs, **options)
@@ -145,4 +141,5 @@ def _dump_whole(path: str, data: Any, dumper: Callable[..., None], fs: Any = Non
 # DVC empties these files first: after a kill there, each of its commands fails until a person removes the file. See
 # docs/upstream.md, DVC: files written in place.
 _edit, _dump = table_of_locks._edit_rwlock, _common._dump_data
-table_of_locks._edit_rwlock, _common._dump_data, _yaml._dump_data = _edit_table, _dump_whole, _dump_whole
+table_of_locks._edit_rwlock = lambda folder, fs, hardlink: _edit(folder, _WholeFiles(fs), hardlink)
+_common._dump_data = _yaml._dump_data = _dump_whole

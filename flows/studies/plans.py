@@ -21,7 +21,7 @@ PROTOCOL = ("evaluate.", "groundtruth.split_by", "groundtruth.train", "groundtru
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan for a preset: the values and assignments over params.yaml, and the workspace in which they run.
+    """The plan for a preset: the values and assignments over params.yaml, and the command that does the same.
 
     ``quick``: scaled down so far that the result says nothing of the system.
     """

@@ -72,8 +72,7 @@ def _refresh() -> Done:
     adopt(paths.raw, paths.weights)
     if not landed.arrivals and _is_up_to_date() and is_reported(paths):
         return Done(_nothing_landed(seen))
-    outcomes = catch_up()
-    return _report(paths, landed, outcomes)
+    return _report(paths, landed, catch_up())
 
 
 def require_service(paths: Paths) -> None:
@@ -125,11 +124,7 @@ def _is_up_to_date() -> bool:
 
 
 def catch_up() -> list[Outcome]:
-    """Brings all stages up to date without training.
-
-    Raises:
-        RunError: a stage failed, or the encoder would have to be trained.
-    """
+    """Brings all stages up to date; raises RunError if one fails, or if the encoder would have to be trained."""
     return _run(hold=HELD)
 
 

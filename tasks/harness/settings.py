@@ -85,11 +85,7 @@ def load_paths(params: dict[str, Any]) -> Paths:
 
 
 def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -> Section:
-    """Returns a section of params.yaml as a data class, whose fields are its schema, checked.
-
-    Raises:
-        UserError: a value that is missing, unknown or of another type.
-    """
+    """Returns a section of params.yaml as a data class, whose fields are its schema; raises UserError as `check`."""
     values, wanted = params.get(section) or {}, _hints(kind)
     check(section, values, wanted)
     _require(section, values, wanted)
@@ -97,11 +93,7 @@ def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -
 
 
 def load_value(name: str, kind: Any, params: Mapping[str, Any]) -> Any:
-    """Reads one value (``section.key``) of params.yaml, which another section's reader needs, checked.
-
-    Raises:
-        UserError: it is missing, or not of its kind.
-    """
+    """Reads one value (``section.key``) of params.yaml, which another section's reader needs, checked as a section."""
     section, _, key = name.partition(".")
     values = params.get(section) or {}
     _require(section, values, {key: kind})
@@ -161,10 +153,9 @@ def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> 
 
 
 def arguments(function: Callable[..., None]) -> dict[str, Any]:
-    """Returns the keyword arguments of a stage's function, from the params that dvc.yaml names for the stage.
+    """Returns the keyword arguments of a stage's function, from the sections and values that dvc.yaml names for it.
 
-    The function's name is the stage's; its signature is the schema. A param of dvc.yaml is a section of params.yaml or
-    one value of it (``embed.precision``).
+    The function's name is the stage's; its signature is the schema.
     """
     stage = function.__name__
     params = read_yaml(PARAMS)
@@ -182,10 +173,8 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
 
 def schema(function: Callable[..., None]) -> dict[str, Any]:
     """Returns the params that a stage's function takes, with their types; in the place of a data class its fields."""
-    params: dict[str, Any] = {}
-    for name, kind in _keywords(function).items():
-        params |= _hints(kind) if is_dataclass(kind) else {name: kind}
-    return params
+    kinds = [_hints(kind) if is_dataclass(kind) else {name: kind} for name, kind in _keywords(function).items()]
+    return {name: kind for params in kinds for name, kind in params.items()}
 
 
 def grouped(function: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:

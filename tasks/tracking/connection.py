@@ -13,7 +13,7 @@ import filelock
 
 from cbir.errors import UserError
 from tasks.harness.settings import Paths, load_section
-from tasks.tracking.facts import read_commit, without_credentials
+from tasks.tracking.facts import code_tags, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,7 +49,7 @@ class Tracking:
 class Pipeline:
     """The identity of a pipeline run: its key, the time at which it began at the earliest, and its command.
 
-    ``name`` is the MLflow run's, and ``parent`` the id of the MLflow run that it belongs to, where there is one.
+    ``name`` is the MLflow run's, and ``parent`` the id of the run that it is part of, if it is.
     """
 
     key: str
@@ -124,11 +124,7 @@ def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, 
     if runs:
         return runs[0]
     tags = {PIPELINE: pipeline.key, "mlflow.source.name": pipeline.command, "mlflow.source.type": "LOCAL"}
-    commit = read_commit()
-    if commit:
-        tags["mlflow.source.git.commit"] = commit.sha
-        tags["mlflow.source.git.branch"] = commit.branch
-        tags["changed_since_commit"] = ", ".join(commit.changed) or "nothing"
+    tags |= code_tags()
     if pipeline.parent:
         tags["mlflow.parentRunId"] = pipeline.parent
     return client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=pipeline.name)

@@ -67,25 +67,20 @@ def _share_files(paths: Iterable[Path], others: Iterable[Path]) -> bool:
     return any(path.is_relative_to(other) or other.is_relative_to(path) for path in paths for other in others)
 
 
-@dataclass(frozen=True)
-class Commit:
-    """The commit that is checked out, its branch, and the tracked files that differ from it."""
+def code_tags() -> dict[str, str]:
+    """Returns MLflow's tags for the commit that is checked out, its branch, and the tracked files that differ from it.
 
-    sha: str
-    branch: str
-    changed: list[str]
-
-
-def read_commit() -> Commit | None:
-    """Reads the state of the code; None where there is no git, or no commit yet.
-
-    dvc.lock does not count as changed: it changes whenever a stage has run.
+    There are none without git or a commit. dvc.lock counts as no difference: it changes whenever a stage has run.
     """
     sha = _git("rev-parse", "HEAD")
     if not sha:
-        return None
+        return {}
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
-    return Commit(sha, _git("rev-parse", "--abbrev-ref", "HEAD"), [line[3:] for line in changed.splitlines()])
+    return {
+        "mlflow.source.git.commit": sha,
+        "mlflow.source.git.branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "changed_since_commit": ", ".join(line[3:] for line in changed.splitlines()) or "nothing",
+    }
 
 
 def _git(*arguments: str) -> str:

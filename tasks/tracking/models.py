@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARAMS_ARTIFACT, ACCESSIONS_ARTIFACT = "params.yaml", "accessions.json"  # how an encoder was made, to come back to
-
-
 REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by loading it
     "imagehash",
     "mlflow",
@@ -50,10 +48,7 @@ def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: s
 
 
 def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
-    """Logs the encoder as a model that takes images, and registers it; a registered one is not copied.
-
-    The settings that made it come first: no version is there without them.
-    """
+    """Logs the encoder, after the settings that made it, as a model that takes images, and registers it, once."""
     from cbir.serving.model import COLUMN
 
     digest = encoder_digest(paths.encoder)
