@@ -25,7 +25,7 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     """Prints the k images of the archive nearest to a picture or a text, one row a file.
 
     Raises:
-        UserError: both are given or neither, the picture does not exist, the encoder reads no texts, or nothing is indexed.
+        UserError: both are given or neither, no picture is there, the encoder reads no texts, or nothing is indexed.
     """
     if (image is None) == (text is None):
         raise UserError('give an image, or --text "words"' + ("" if image is None else ", not both"))

@@ -12,12 +12,10 @@ GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("presets/stages/*.yaml"))]
 STAGES = {name: stage for path in GRAPHS for name, stage in YAML(typ="safe").load(path)["stages"].items()}
 NAMING = {  # the files of flows and tracking that hold a stage's name, and why
     "flows/workspace/settings.py": "HELD: what trains never runs by itself",
-    "flows/pipeline/flow.py": "several processes may embed before the stage runs",
     "flows/pipeline/embed_workers.py": "several processes may embed before the stage runs",
     "flows/importing.py": "a kind of reference file",
     "flows/searching.py": "a column",
     "flows/studies/presets.py": "a section of params.yaml",
-    "flows/unattended/registry.py": "a section of params.yaml",
     "flows/unattended/run.py": "a section of params.yaml",
     "tasks/tracking/registry.py": "a section of params.yaml",
 }

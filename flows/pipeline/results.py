@@ -24,10 +24,7 @@ def keep(result: Any) -> None:
 
 
 def result_of(state: State[Any], *, failed: bool = False) -> Any:
-    """Returns the result of the flow run that ended in this state, once.
-
-    Args:
-        failed: return what there is of one that failed, too.
+    """Returns the result of the flow run that ended in this state, once; if ``failed`` also that of a failed one.
 
     Raises:
         UserError: the run could not begin.

@@ -13,13 +13,15 @@ log = logging.getLogger("flows")
 
 
 def tell_dvc(paths: Sequence[Path]) -> None:
-    """Puts files and folders under DVC's care, each with a .dvc file of its own.
+    """Puts files and folders under DVC's care, each with a .dvc file of its own; raises UserError if DVC refuses."""
 
-    Raises:
-        UserError: DVC refuses a path.
-    """
+    def add() -> None:
+        with open_repository(Path()) as repo:
+            repo.scm_context.quiet = True  # no advice on git for each file
+            repo.add([str(path) for path in paths])
+
     try:
-        patiently(lambda: _add(paths), log.log)
+        patiently(add, log.log)
     except DvcException as error:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
@@ -37,12 +39,6 @@ def require_own_files(source: Path) -> None:
             f"--link does not go with DVC's cache.type hardlink, which would make the files of {source} read-only; "
             "leave --link out (archive and cache share one copy), or take another cache.type"
         )
-
-
-def _add(paths: Sequence[Path]) -> None:
-    with open_repository(Path()) as repo:
-        repo.scm_context.quiet = True  # no advice on git for each file
-        repo.add([str(path) for path in paths])
 
 
 def adopt(archive: Path, weights: Path) -> None:

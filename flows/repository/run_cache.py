@@ -18,12 +18,8 @@ from tasks.harness.settings import GRAPH
 def differing_files(name: str, *, root: Path) -> list[str] | None:
     """Names the files of a stage that differ from the most similar run with the same params in DVC's run cache.
 
-    Args:
-        name: a stage whose input files all exist, because the stages before it are up to date.
-        root: the workspace.
-
-    Returns:
-        Paths; an empty list if DVC remembers such a run but has lost its outputs; None if it remembers no such run.
+    None differs if DVC remembers such a run but has lost its outputs; the result is None if it remembers no such run.
+    All input files of the stage have to exist, as they do if the stages before it are up to date.
     """
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)

@@ -85,11 +85,7 @@ def _command(name: str, wanted: dict[str, Any], selected: dict[str, Any]) -> str
 
 @contextmanager
 def one_study(store: Path) -> Iterator[None]:
-    """Holds the studies' workspaces; they are free again when the process ends, however it ends.
-
-    Raises:
-        UserError: another study is under way.
-    """
+    """Holds the studies' workspaces until the process ends, however it ends; raises UserError if another one does."""
     (store / "studies").mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(store / "studies.lock", timeout=0):

@@ -53,11 +53,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Preset:
-    """Returns a preset by its name.
-
-    Raises:
-        UserError: no preset has this name, or its file is not valid.
-    """
+    """Returns a preset; raises UserError if there is none of this name, or its file is not valid."""
     names = preset_names()
     if name not in names:
         raise UserError(f"there is no preset {name!r} in {FOLDER}; {nearest(name, names)}")
@@ -128,11 +124,7 @@ def preset_values(preset: Preset) -> Values:
 
 
 def quick_values(preset: Preset) -> Values:
-    """Returns the values of `--quick`: by the rules for all and for the preset's kind of backbone, and its own.
-
-    Raises:
-        UserError: the rules are not as they must be.
-    """
+    """Returns the values of `--quick`: by the rules for all and for the preset's kind of backbone, and its own."""
     rules = read_yaml(QUICK)
     backbone = preset_values(preset)["train.backbone"]
     kinds = [pattern for pattern in rules.get("backbones", {}) if fnmatchcase(backbone, pattern)]

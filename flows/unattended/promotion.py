@@ -111,18 +111,9 @@ def _why_not(root: Path, failure: str) -> str:
 
 
 def run_in(root: Path, *, targets: Sequence[str], name: str, hold: Sequence[str] = ()) -> None:
-    """Brings stages of another workspace up to date.
-
-    Raises:
-        RunError: one failed, or is held and would have to run.
-    """
+    """Brings stages of another workspace up to date; raises RunError if one fails, or is held and has to run."""
     state = pipeline.with_options(flow_run_name=name)(
-        root=root,
-        targets=targets,
-        hold=hold,
-        prefix=f"{name}/",
-        key=f"{flow_run.id}:{name}",
-        return_state=True,
+        root=root, targets=targets, hold=hold, prefix=f"{name}/", key=f"{flow_run.id}:{name}", return_state=True
     )
     if not state.is_completed():
         raise RunError(f"{name}: {state.message}")

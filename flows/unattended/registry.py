@@ -24,11 +24,7 @@ T = TypeVar("T")
 
 
 def describe(number: str) -> registry.Version:
-    """Returns a version, or with ``previous`` the one that the encoder in service took the place of.
-
-    Raises:
-        UserError: there is none, or it cannot be made again.
-    """
+    """Returns a version, or the ``previous`` one; raises UserError if there is none, or it cannot be made again."""
     return _ask(registry.describe, number)
 
 

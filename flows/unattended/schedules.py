@@ -66,11 +66,7 @@ class Schedules:
 
 
 def serve_schedules() -> None:
-    """Serves the deployments until TERM or Ctrl-C.
-
-    Raises:
-        UserError: a schedule or the time zone is none.
-    """
+    """Serves the deployments until TERM or Ctrl-C; raises UserError if a schedule or the time zone is none."""
     settings = load_section("schedule", Schedules, read_yaml(PARAMS))
     schedules = {name: schedule_of(name, settings) for name in FLOWS}
     mark_dead_runs()

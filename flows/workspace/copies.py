@@ -1,5 +1,4 @@
-"""Makes the workspaces of a study: one a preset beside the user's own, with its code, data and cache, and other
-settings.
+"""Makes the workspaces of a study: one a preset, with the user's code, data and cache, and other settings.
 
 A stage's inputs have the same relative paths there, so that DVC's run cache knows them: what a study has trained is
 restored when the user's own workspace asks for it, and the other way round. The stages that read the archive itself are

@@ -27,10 +27,6 @@ def hold_workspace(what: str, *, wait: bool = True) -> Iterator[None]:
     The lock is one of the file system: other machines on the same files see it, and it is free when the process that
     held it has died, however it died. `dvc repro` does not know of it; DVC's own locks keep that apart, stage by stage.
 
-    Args:
-        what: the command, for those who wait.
-        wait: for the other run to end.
-
     Raises:
         BusyError: another run holds it, and ``wait`` is not set.
     """

@@ -17,11 +17,7 @@ HELD = ("train",)  # stages that never run unless someone asks for it, or the sc
 
 
 def require_workspace() -> Paths:
-    """Returns the paths of the workspace, which is the working directory.
-
-    Raises:
-        UserError: it is none.
-    """
+    """Returns the paths of the workspace; raises UserError if the working directory is none."""
     for name in ("dvc.yaml", "params.yaml", ".dvc"):
         if not Path(name).exists():
             raise UserError(f"{Path.cwd()} is not a cbir workspace (no {name} in it): run cbir in the folder of one")
@@ -52,11 +48,7 @@ def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None =
 
 
 def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str] = ()) -> tuple[str, list[str]]:
-    """Returns the text of params.yaml with other values by name (``section.key``), and a line for each that changed.
-
-    Raises:
-        UserError: as `set_params`.
-    """
+    """Returns the text of params.yaml with other values, checked as in `set_params`, and a line a change."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1000
@@ -77,11 +69,7 @@ def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str]
 
 
 def present(name: str, params: dict[str, Any]) -> Any:
-    """Returns the value that a parameter has.
-
-    Raises:
-        UserError: there is none of this name; with the nearest.
-    """
+    """Returns the value that a parameter has; raises UserError, with the nearest name, if there is none of this one."""
     values = _by_name(params)
     if name not in values:
         raise UserError(f"params.yaml has no {name}; {renamed(name) or nearest(name, values)}")

@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cbir
 from cbir.encoders.files import CONFIG_FILE, encoder_digest
@@ -32,17 +32,23 @@ REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by l
 ]
 
 
+def find_version(client: "MlflowClient", tracking: Tracking, digest: str) -> Any:
+    """Returns the version of the registered model whose encoder has this digest; None if there is none."""
+    query = f"name = '{tracking.model}' AND tags.{ENCODER} = '{digest}'"
+    return next(iter(client.search_model_versions(query, max_results=1)), None)
+
+
 def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: str) -> str | None:
     """Says that the run works with the encoder of this digest; returns the id of its registered model, if any."""
     from mlflow.entities import LoggedModelInput
 
     client.set_tag(run_id, ENCODER, digest)
-    versions = client.search_model_versions(f"name = '{tracking.model}' AND tags.{ENCODER} = '{digest}'", max_results=1)
-    if not versions:
+    version = find_version(client, tracking, digest)
+    if version is None:
         return None
     # The version's own field is empty: see docs/upstream.md, MLflow: model_id of a version.
-    model = str(versions[0].source).removeprefix("models:/")
-    if versions[0].run_id != run_id:
+    model = str(version.source).removeprefix("models:/")
+    if version.run_id != run_id:
         client.log_inputs(run_id, models=[LoggedModelInput(model)])
     return model
 

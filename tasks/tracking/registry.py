@@ -18,7 +18,7 @@ from cbir.errors import UserError
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking.connection import ENCODER, Pipeline, Tracking, connection, find_or_create, load_tracking
 from tasks.tracking.facts import metric_name
-from tasks.tracking.models import ACCESSIONS_ARTIFACT, PARAMS_ARTIFACT, register_encoder
+from tasks.tracking.models import ACCESSIONS_ARTIFACT, PARAMS_ARTIFACT, find_version, register_encoder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,14 +106,14 @@ def sync(registry: Registry) -> str:
 
 def ensure_version(registry: Registry) -> Any:
     """Returns the version of the encoder of the workspace that is the working directory; registered where it is not."""
-    client, digest = registry.client, encoder_digest(registry.paths.encoder)
-    if version := _version_of(registry, digest):
+    client, tracking, digest = registry.client, registry.tracking, encoder_digest(registry.paths.encoder)
+    if version := find_version(client, tracking, digest):
         return version
     whole = Pipeline(f"encoder:{digest}", 0.0, "cbir", "encoder")
     run = find_or_create(client, registry.experiment, whole, began=time.time())
-    register_encoder(client, run.info.run_id, registry.paths, registry.tracking)
+    register_encoder(client, run.info.run_id, registry.paths, tracking)
     client.set_terminated(run.info.run_id)
-    return _version_of(registry, digest)
+    return find_version(client, tracking, digest)
 
 
 def describe(registry: Registry, number: str) -> Version:
@@ -123,7 +123,7 @@ def describe(registry: Registry, number: str) -> Version:
         UserError: there is none, or nothing is known of how it was made.
     """
     if number == PREVIOUS:
-        served = _version_of(registry, encoder_digest(registry.paths.encoder))
+        served = find_version(registry.client, registry.tracking, encoder_digest(registry.paths.encoder))
         if served is None or PREVIOUS not in served.tags:
             raise UserError("there is nothing to go back to: no encoder is known to have been in service before")
         number = served.tags[PREVIOUS]
@@ -169,11 +169,6 @@ def note_decision(registry: Registry, root: Path, decision: dict[str, Any]) -> i
     for name, text in tags.items():
         registry.client.set_model_version_tag(registry.tracking.model, str(version.version), f"{GATE}{name}", text)
     return int(version.version)
-
-
-def _version_of(registry: Registry, digest: str) -> Any:
-    query = f"name = '{registry.tracking.model}' AND tags.{ENCODER} = '{digest}'"
-    return next(iter(registry.client.search_model_versions(query, max_results=1)), None)
 
 
 def _versions(registry: Registry) -> dict[str, Any]:
