@@ -50,8 +50,6 @@ def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession
 
     with tempfile.TemporaryDirectory(prefix="cbir-sample-") as folder:
         sample = make_sample(Path(folder), scenes=scenes, progress=progress)
-        made = []
-        for number, source in enumerate(sample.accessions):
-            groundtruth, captions = (sample.groundtruth, sample.captions) if number == 0 else (None, None)
-            made.append(import_archive(source, groundtruth=groundtruth, captions=captions))
-        return made
+        first, *others = sample.accessions
+        made = import_archive(first, groundtruth=sample.groundtruth, captions=sample.captions)
+        return [made, *(import_archive(source) for source in others)]

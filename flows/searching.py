@@ -1,7 +1,6 @@
 """Prints the result of `cbir search`: the images nearest to a picture or a text, with similarity and group."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -34,22 +33,14 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)
     params = read_yaml(PARAMS)
     chosen = load_value("group.threshold", Chosen, params)
-    searcher = _open_searcher(paths, params, text=text is not None)
+    side = load_value("images.longest_side", LongestSide, params)
+    precision = load_value("embed.precision", Precision, params)
+    files = (paths.encoder, paths.index, paths.embeddings)
+    searcher = Searcher.open(*files, longest_side=side, precision=precision, text=text is not None)
     hits = searcher.search(image, k=k) if image is not None else searcher.search_text(text or "", k=k)
-    files = locate(hits, manifest, groups)
+    located = locate(hits, manifest, groups)
     threshold = None if image is None else threshold_in_use(paths.reports / "threshold.json", chosen)[0]
-    Console().print(_table(files, threshold))
-
-
-def _open_searcher(paths: Paths, params: dict[str, Any], *, text: bool) -> Searcher:
-    return Searcher.open(
-        paths.encoder,
-        paths.index,
-        paths.embeddings,
-        longest_side=load_value("images.longest_side", LongestSide, params),
-        precision=load_value("embed.precision", Precision, params),
-        text=text,
-    )
+    Console().print(_table(located, threshold))
 
 
 def _table(files: pd.DataFrame, threshold: float | None) -> Table:

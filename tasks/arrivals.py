@@ -89,8 +89,9 @@ def report_arrivals(
     occasion = Occasion(name, threshold, tuple(left), tuple(waiting))
     page, table = (paths.reports / FOLDER / f"{name}{ending}" for ending in (".html", ".csv"))
     thumbnails = _thumbnails(arrivals, manifest, paths, longest_side=longest_side, least=thumbnail_side)
+    captions = read_groundtruth(paths.groundtruth).set_index("image_id")["caption"].dropna().to_dict()
     write_arrivals_csv(table, arrivals)
-    write_arrivals_page(page, arrivals, occasion, thumbnails=thumbnails, captions=_captions(paths))
+    write_arrivals_page(page, arrivals, occasion, thumbnails=thumbnails, captions=captions)
     return Arrived(
         in_a_sentence(arrivals),
         as_summary(arrivals, occasion, page),
@@ -116,8 +117,3 @@ def _thumbnails(arrivals: Arrivals, manifest: pd.DataFrame, paths: Paths, *, lon
     side = page_side(len(ids), least=least, most=longest_side // 2)
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     return read_thumbnails(images, wanted, page_side=side, sheet_side=least)
-
-
-def _captions(paths: Paths) -> dict[str, str]:
-    known = read_groundtruth(paths.groundtruth)[["image_id", "caption"]].dropna()
-    return dict(zip(known["image_id"], known["caption"], strict=True))

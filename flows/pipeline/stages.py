@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -105,18 +105,13 @@ def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) 
         wanted = [stage for stage in graph if stage.cmd and stage.name in targets] if targets else None
         order = [stage for stage in plan_repro(graph, wanted) if stage.cmd]
         needs = {s.name: [needed.name for needed in graph.successors(s) if needed.cmd] for s in order}
-        _require_known(force, needs)
+        if unknown := [name for name in force if name not in needs]:
+            raise UserError(f"--force {unknown[0]}: there is no such stage; there are {', '.join(needs)}")
         unchanged: dict[str, Outcome] = {}
         for stage in order:
             if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
                 unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
         return Plan(needs, unchanged)
-
-
-def _require_known(force: Sequence[str], stages: Iterable[str]) -> None:
-    for name in force:
-        if name not in stages:
-            raise UserError(f"--force {name}: there is no such stage; there are {', '.join(stages)}")
 
 
 def _record(source: Stage) -> None:

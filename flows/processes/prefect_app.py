@@ -1,8 +1,7 @@
 """Prefect's server behind the guard, with pages that the browser lets talk to this server alone.
 
-The pages start an analytics client that calls its maker as soon as one is opened, whatever Prefect's settings for
-telemetry say; a Content-Security-Policy keeps the call in the browser. See docs/upstream.md, Prefect: analytics in
-the pages.
+The pages start an analytics client that calls its maker, whatever Prefect's settings for telemetry say; a
+Content-Security-Policy keeps the call in the browser. See docs/upstream.md, Prefect: analytics in the pages.
 """
 
 from flows.processes.guard import Application, Guard, Message, Receive, Scope, Send

@@ -83,11 +83,7 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
 
 
 def ready(running: Sequence[Running]) -> Iterator[Server]:
-    """Yields each server as soon as it answers.
-
-    Raises:
-        UserError: one has ended, or did not answer in time.
-    """
+    """Yields each server as soon as it answers; raises UserError if one has ended, or does not answer in time."""
     waiting = [server for server, _ in running]
     deadline = time.monotonic() + START_TIMEOUT
     while waiting:
@@ -108,14 +104,9 @@ def require_alive(running: Sequence[Running]) -> None:
 
 
 def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
-    """Returns the given port, or else the preferred one, or else any that is free.
-
-    Raises:
-        UserError: the given port is taken or cannot be used.
-    """
+    """Returns the given port, if it is free (else UserError), or the preferred one, or else any that is free."""
     if given is not None:
-        reason = "the other server has it" if given in taken else _why_not(given)
-        if reason:
+        if reason := "the other server has it" if given in taken else _why_not(given):
             raise UserError(f"port {given} cannot be used for {name} ({reason}): give another one, or none")
         return given
     if preferred not in taken and _why_not(preferred) is None:

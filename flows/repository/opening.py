@@ -85,9 +85,8 @@ def key_of(stage: PipelineStage) -> str:
 def _drop_stale_locks(repo: Repo) -> None:
     """Removes entries of killed processes from DVC's table of read and write locks if DVC would keep them.
 
-    DVC drops entries whose process is gone, but takes a later process with the same number for the owner; a process
-    that began after the table was last written owns nothing in it. See docs/upstream.md, DVC: lock of a reused process
-    number.
+    DVC takes a later process with the same number for the owner; a process that began after the table was last written
+    owns nothing in it. See docs/upstream.md, DVC: lock of a reused process number.
     """
     table = Path(repo.tmp_dir) / RWLOCK_FILE
     with make_lock(str(table.with_name(RWLOCK_LOCK)), tmp_dir=repo.tmp_dir):

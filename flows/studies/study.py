@@ -111,17 +111,13 @@ def _row(plan: Plan, root: Path, paths: Paths, seconds: dict[str, float], failur
     )
     if failure:
         return row(failure=failure)
-    metrics, robustness = (root / path for path in compared_files(paths))
-    queries = root / paths.reports / "per_query.parquet"
-    return row(
-        metrics=_read_json(metrics),
-        robustness=_read_json(robustness),
-        per_query=pd.read_parquet(queries) if queries.exists() else None,
+    metrics, robustness = (
+        json.loads((root / path).read_text(encoding="utf-8")) if (root / path).exists() else None
+        for path in compared_files(paths)
     )
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    queries = root / paths.reports / "per_query.parquet"
+    per_query = pd.read_parquet(queries) if queries.exists() else None
+    return row(metrics=metrics, robustness=robustness, per_query=per_query)
 
 
 def _first(seconds: dict[str, float], stages: Sequence[str]) -> float | None:

@@ -1,8 +1,8 @@
 """Puts an encoder into service: `promote` and `rollback`, and a retraining whose gate holds.
 
 The settings of a training that DVC remembers go to params.yaml, and DVC restores what they gave: nothing trains. The
-one moment that decides is when params.yaml takes its new content. A run that is killed before has changed nothing;
-after it the next run of whatever kind goes on to the new encoder.
+moment that decides is when params.yaml takes its new content: a run that is killed before has changed nothing, and
+after it the next run goes on to the new encoder.
 """
 
 import logging
@@ -20,7 +20,6 @@ from cbir.errors import UserError, in_short
 from cbir.files import writing
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import RunError
-from flows.pipeline.stages import Outcome
 from flows.repository.accessions import adopt
 from flows.repository.run_cache import differing_files
 from flows.studies.presets import Values
@@ -48,34 +47,32 @@ def _put_into_service(number: int | None) -> Done:
     version = describe("previous" if number is None else str(number))
     if version.digest == encoder_digest(paths.encoder):
         return Done(f"version {version.number} is in service already", changed=True)
-    outcomes = put_in_place(f"version {version.number}", version.digest, paths, values=version.values)
-    return promoted(f"version {version.number} is in service", outcomes)
+    put_in_place(f"version {version.number}", version.digest, paths, version.values)
+    return promoted(f"version {version.number} is in service")
 
 
-def promoted(message: str, outcomes: Sequence[Outcome]) -> Done:
+def promoted(message: str) -> Done:
     """Returns the news of a run that put another encoder into service."""
-    return Done(message, outcomes, news={"promoted": True}, changed=True)
+    return Done(message, news={"promoted": True}, changed=True)
 
 
-def put_in_place(
-    what: str, digest: str, paths: Paths, *, values: Values | None = None, assignments: Sequence[str] = ()
-) -> list[Outcome]:
+def put_in_place(what: str, digest: str, paths: Paths, values: Values) -> None:
     """Sets params of a training that DVC remembers, and brings the workspace up to date with its encoder.
 
     Args:
         what: the encoder, for people.
-        values: of params.yaml by name; then ``assignments`` of the form ``section.key=value``.
+        values: of params.yaml by name.
 
     Raises:
         UserError: DVC does not remember it for the present code and ground truth; nothing has changed.
         RunError: a stage failed; params.yaml is as it was.
     """
-    _try(what, digest, paths, values or {}, assignments)
+    _try(what, digest, paths, values)
     before = PARAMS.read_text(encoding="utf-8")
-    for change in set_params(assignments, preset=values):
+    for change in set_params([], preset=values):
         tell(logging.INFO, "params.yaml: %s", change)
     try:
-        return catch_up()
+        catch_up()
     except RunError as error:
         with writing(PARAMS) as temporary:
             temporary.write_text(before, encoding="utf-8")
@@ -84,11 +81,11 @@ def put_in_place(
         raise RunError(f"{error}; params.yaml is as it was, and with it the encoder in service") from error
 
 
-def _try(what: str, digest: str, paths: Paths, values: Values, assignments: Sequence[str]) -> None:
+def _try(what: str, digest: str, paths: Paths, values: Values) -> None:
     """Restores an encoder in a workspace of its own, so that the user's stays as it is where that is not possible."""
     root = paths.store.absolute() / TRIAL
     try:
-        make_workspace(root, values, assignments, {}, paths)
+        make_workspace(root, values, [], {}, paths)
         run_in(root, targets=HELD, name=TRIAL, hold=HELD)
     except UserError as error:
         raise UserError(f"{what} cannot be restored: {_why_not(root, str(error))}") from error

@@ -1,6 +1,5 @@
 """The Prefect flow `refresh`: makes an accession of what has landed and finds its near-duplicates; nothing trains."""
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from cbir.images.reduced import LongestSide
 from cbir.reports.thumbnails import ThumbnailSide
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import result_of
-from flows.pipeline.stages import Outcome, plan_stages
+from flows.pipeline.stages import plan_stages
 from flows.repository.accessions import adopt
 from flows.repository.opening import undisturbed
 from flows.unattended.run import Done, tell, unattended
@@ -72,7 +71,8 @@ def _refresh() -> Done:
     adopt(paths.raw, paths.weights)
     if not landed.arrivals and _is_up_to_date() and is_reported(paths):
         return Done(_nothing_landed(seen))
-    return _report(paths, landed, catch_up())
+    catch_up()
+    return _report(paths, landed)
 
 
 def require_service(paths: Paths) -> None:
@@ -91,7 +91,7 @@ def require_service(paths: Paths) -> None:
         return
     tell(logging.INFO, "an earlier run was cut off; it is brought to its end first")
     if not paths.manifest.exists():
-        _run(targets=writers_of(paths.manifest))
+        catch_up(writers_of(paths.manifest))
     pin_training(paths)
     catch_up()
 
@@ -114,7 +114,7 @@ def pin_training(paths: Paths) -> None:
     if load_value("groundtruth.accessions", list[str], read_yaml(PARAMS)):
         return
     names = accessions_of(read_manifest(paths.manifest)["path"])
-    for change in set_params([f"groundtruth.accessions={json.dumps(names, ensure_ascii=False)}"]):
+    for change in set_params([], preset={"groundtruth.accessions": names}):
         tell(logging.INFO, "params.yaml: %s", change)
 
 
@@ -123,13 +123,9 @@ def _is_up_to_date() -> bool:
     return plan.unchanged.keys() == plan.needs.keys()
 
 
-def catch_up() -> list[Outcome]:
-    """Brings all stages up to date; raises RunError if one fails, or if the encoder would have to be trained."""
-    return _run(hold=HELD)
-
-
-def _run(**options: Any) -> list[Outcome]:
-    return result_of(pipeline(**options, key=str(flow_run.id), return_state=True))
+def catch_up(targets: Sequence[str] = ()) -> None:
+    """Brings all stages up to date, or some; raises RunError if one fails, or if the encoder has to be trained."""
+    result_of(pipeline(targets=targets, hold=HELD, key=str(flow_run.id), return_state=True))
 
 
 def _nothing_landed(seen: Look) -> str:
@@ -138,7 +134,7 @@ def _nothing_landed(seen: Look) -> str:
     return "; ".join(["nothing landed", *parts])
 
 
-def _report(paths: Paths, landed: Intake, outcomes: Sequence[Outcome]) -> Done:
+def _report(paths: Paths, landed: Intake) -> Done:
     params = read_yaml(PARAMS)
     arrived = report_arrivals(
         paths,
@@ -150,8 +146,8 @@ def _report(paths: Paths, landed: Intake, outcomes: Sequence[Outcome]) -> Done:
         waiting=landed.waiting,
     )
     if arrived is None:
-        return Done("nothing new", outcomes, [arrival.name for arrival in landed.arrivals], changed=True)
+        return Done("nothing new", [arrival.name for arrival in landed.arrivals], changed=True)
     create_markdown_artifact(arrived.markdown, key="arrivals")
     message = f"{arrived.sentence}; {arrived.files[0]}"
     news = arrived.summary if arrived.news else None
-    return Done(message, outcomes, (arrived.summary["accession"],), news, tuple(map(str, arrived.files)), changed=True)
+    return Done(message, (arrived.summary["accession"],), news, tuple(map(str, arrived.files)), changed=True)

@@ -29,14 +29,8 @@ def describe(number: str) -> registry.Version:
 
 
 def note_decision(root: Path, decision: Decision) -> int | None:
-    """Puts a decision and its numbers on the version of a workspace's encoder; returns it, None if nothing is tracked.
-
-    Raises:
-        UserError: the registry cannot be reached.
-    """
-    if not is_tracked():
-        return None
-    return _ask(registry.note_decision, root.absolute(), asdict(decision))
+    """Puts a decision and its numbers on the version of a workspace's encoder, if tracked; returns that version."""
+    return _ask(registry.note_decision, root.absolute(), asdict(decision)) if is_tracked() else None
 
 
 def reconcile(tell: Callable[..., None], *, run: str = "", reports: Sequence[str] = ()) -> None:

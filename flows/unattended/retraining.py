@@ -14,6 +14,7 @@ from cbir.comparison.gate import Gate, Measured, decide, require_metric
 from cbir.encoders.files import encoder_digest
 from flows.pipeline.results import RunError
 from flows.repository.accessions import adopt
+from flows.studies.presets import Values
 from flows.unattended.promotion import promoted, put_in_place, run_in
 from flows.unattended.refresh import catch_up, pin_training, require_service
 from flows.unattended.registry import note_decision
@@ -39,8 +40,7 @@ def _retrain() -> Done:
     _measure_champion()
     champion = _measured(HERE)
     require_metric(champion, gate)
-    names = accessions_of(read_manifest(paths.manifest)["path"])
-    chosen = f"groundtruth.accessions={json.dumps(names, ensure_ascii=False)}"
+    chosen = {"groundtruth.accessions": accessions_of(read_manifest(paths.manifest)["path"])}
     root = _train_challenger(paths, chosen)
     digest = encoder_digest(root / paths.encoder)
     if digest == encoder_digest(paths.encoder):
@@ -51,8 +51,8 @@ def _retrain() -> Done:
     if not decision.promoted:
         return Done(f"{name} is not promoted, {decision.reason}", changed=True)
     tell(logging.INFO, "%s is promoted, %s", name, decision.reason)
-    outcomes = put_in_place(name, digest, paths, assignments=[chosen])
-    return promoted(f"{name} is in service, {decision.reason}", outcomes)
+    put_in_place(name, digest, paths, chosen)
+    return promoted(f"{name} is in service, {decision.reason}")
 
 
 def _measure_champion() -> None:
@@ -63,10 +63,10 @@ def _measure_champion() -> None:
         tell(logging.WARNING, "the encoder in service could not be measured on the present archive: %s", error)
 
 
-def _train_challenger(paths: Paths, chosen: str) -> Path:
+def _train_challenger(paths: Paths, chosen: Values) -> Path:
     """Returns the workspace in which the challenger was trained and measured; a killed training goes on there."""
     root = paths.store.absolute() / CHALLENGER
-    make_workspace(root, {}, [chosen], {}, paths)
+    make_workspace(root, chosen, [], {}, paths)
     run_in(root, targets=writers_of(paths.reports / "metrics.json", root=root), name=CHALLENGER)
     return root
 

@@ -14,7 +14,6 @@ from cbir.display import visible, visible_lines
 from cbir.errors import UserError, is_full_disk
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import recorder
-from flows.pipeline.stages import Outcome
 from flows.repository.versioning import OWN, commit, edited, push
 from flows.unattended.notification import notify
 from flows.unattended.registry import reconcile
@@ -46,14 +45,13 @@ class Notify:
 
 @dataclass(frozen=True)
 class Done:
-    """The result of a run: one sentence for people, what its stages came to, and the accessions that it brought in.
+    """The result of a run: one sentence for people, and the accessions that it brought in.
 
     ``news`` is for the notification (None: none is due), and ``reports`` are files to keep with the MLflow run.
     ``changed`` says whether anything in the workspace may have changed.
     """
 
     message: str
-    outcomes: Sequence[Outcome] = ()
     landed: Sequence[str] = ()
     news: Mapping[str, Any] | None = None
     reports: Sequence[str] = ()

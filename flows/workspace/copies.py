@@ -2,8 +2,7 @@
 
 A stage's inputs have the same relative paths there, so that DVC's run cache knows them: what a study has trained is
 restored when the user's own workspace asks for it, and the other way round. The stages that read the archive itself are
-left out; what they wrote is copied from the user's workspace, and so is the code. Code is copied and not linked, so
-that an edit while a study runs reaches no stage of it.
+left out; what they wrote is copied, and so is the code, so that an edit while a study runs reaches no stage of it.
 """
 
 import filecmp

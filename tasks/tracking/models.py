@@ -15,21 +15,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARAMS_ARTIFACT, ACCESSIONS_ARTIFACT = "params.yaml", "accessions.json"  # how an encoder was made, to come back to
-REQUIREMENTS = [  # of the logged model; MLflow would take 9 s to find them by loading it
-    "imagehash",
-    "mlflow",
-    "numpy",
-    "open_clip_torch",
-    "opencv-python-headless",
-    "pandas",
-    "pillow",
-    "pyvips",
-    "pyvips-binary",
-    "safetensors",
-    "timm",
-    "torch",
-    "torchvision",
-]
+# What the logged model needs; MLflow would take 9 s to find it by loading the model.
+IMAGES = ["imagehash", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary"]
+LEARNING = ["numpy", "open_clip_torch", "pandas", "safetensors", "timm", "torch", "torchvision"]
 
 
 def find_version(client: "MlflowClient", tracking: Tracking, digest: str) -> Any:
@@ -86,7 +74,7 @@ def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking
                 "precision": params["embed"]["precision"],
             },
             signature=signature,
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=[f"{name}=={version(name)}" for name in sorted(["mlflow", *IMAGES, *LEARNING])],
             registered_model_name=tracking.model,
             tags={ENCODER: digest, PIPELINE: client.get_run(run_id).data.tags[PIPELINE]},
         )

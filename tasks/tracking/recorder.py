@@ -1,9 +1,8 @@
 """Calls what records in MLflow, for a whole run: ``python -m tasks.tracking.recorder DESCRIPTOR``.
 
 MLflow takes seconds to load. They are spent once here, while the first stage works, and nothing of MLflow can reach or
-break a stage or the flow. Requests come over the connection with that descriptor: a function and its arguments. Each is
-answered with a value and an error, in the order of the requests. The process ends when nobody is left who could ask:
-what was asked before is still recorded, however the process that asked has ended.
+break a stage or the flow. A request that comes over the connection is a function with its arguments; the answer is a
+value and an error. What was asked is still recorded when the process that asked has ended; then this one ends too.
 """
 
 import os

@@ -1,9 +1,8 @@
 """Records a stage that ran in MLflow; `dvc repro` runs ``python -m tasks.tracking.runs STAGE SECONDS``.
 
-All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and all its stages
-are recorded by one process, see :mod:`tasks.tracking.recorder`; under `dvc repro` it is the process of DVC from which
-the stages descend. Nobody knows there which stage is the last, so the MLflow run is ended after each stage and taken
-up again by the next. If nothing ran, nothing is called, and there is no MLflow run.
+All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and one process
+records its stages (:mod:`tasks.tracking.recorder`); under `dvc repro` it is the process of DVC from which the stages
+descend. Nobody knows there which stage is the last, so the MLflow run is ended after each and taken up by the next.
 """
 
 import argparse
