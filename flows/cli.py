@@ -230,9 +230,8 @@ def import_(
 
     from flows.importing import import_archive
 
-    known = {"groundtruth": groundtruth, "captions": captions}
     with hold_workspace("cbir import"):
-        made = import_archive(folder, **known, name=accession, link=link, progress=tqdm)
+        made = import_archive(folder, groundtruth, captions, name=accession, link=link, progress=tqdm)
     print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
     for reason, count in made.skipped_by_reason.items():
         print(f"left out: {count} ({reason})")

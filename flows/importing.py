@@ -14,9 +14,9 @@ log = logging.getLogger("flows")
 
 def import_archive(
     source: Path,
-    *,
     groundtruth: Path | None = None,
     captions: Path | None = None,
+    *,
     name: str | None = None,
     link: bool = False,
     progress: Progress = silent,

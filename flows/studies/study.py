@@ -27,7 +27,7 @@ from flows.workspace.copies import archive_stages, make_workspace, writers_of
 from tasks.harness.settings import PARAMS, Paths, is_tracked, load_paths, read_yaml
 from tasks.tracking.connection import RecorderError
 from tasks.tracking.facts import Ran
-from tasks.tracking.study import Member, Study, record_study
+from tasks.tracking.study import Member, record_study
 
 QUICK = (
     "Made with --quick: small networks without pretrained weights, few epochs. "
@@ -48,16 +48,16 @@ def study(plans: Sequence[Plan]) -> State[Any]:
     done = compare([row for row, _ in finished], note=_note(plans))
     write_study(paths.reports, done)
     files = [str(path) for path in sorted(paths.reports.glob("study.*"))]
-    _record(Study(str(flow_run.id), began, [member for _, member in finished], files))
+    _record(str(flow_run.id), began, [member for _, member in finished], files)
     failed = [row.preset for row in done.rows if row.failure]
     keep(list(done.rows))
     return Completed(message=f"{len(done.rows)} presets" + (f", failed: {', '.join(failed)}" if failed else ""))
 
 
-def _record(whole: Study) -> None:
+def _record(*study: Any) -> None:
     try:
         if is_tracked():
-            log.info("MLflow run: %s", recorder().ask(record_study, whole)())
+            log.info("MLflow run: %s", recorder().ask(record_study, *study)())
     except (UserError, RecorderError) as error:
         log.warning("MLflow did not record the study: %s", error)
 

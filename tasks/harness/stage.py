@@ -134,8 +134,8 @@ def _track(stage: str, seconds: float, *, failed: str | None = None) -> None:
     """
     if os.environ.get("CBIR_TRACKING") == "later" or not is_tracked():
         return
-    log, failure = logging.getLogger("tasks"), ["--failed", failed] if failed else []
-    command = [sys.executable, "-m", "tasks.tracking.runs", stage, f"{seconds:.3f}", *failure]
+    log = logging.getLogger("tasks")
+    command = [sys.executable, "-m", "tasks.tracking.runs", stage, f"{seconds:.3f}", *([failed] if failed else [])]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in result.stdout.splitlines():
         log.info("%s", line)

@@ -2,7 +2,7 @@
 
 MLflow takes seconds to load. They are spent once here, while the first stage works, and nothing of MLflow can reach or
 break a stage or the flow. A request that comes over the connection is a function with its arguments; the answer is a
-value and an error. What was asked is still recorded when the process that asked has ended; then this one ends too.
+value and an error. Requests are still answered when the process that asked has ended; then this one ends too.
 """
 
 import os

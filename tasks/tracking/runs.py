@@ -1,11 +1,10 @@
-"""Records a stage that ran in MLflow; `dvc repro` runs ``python -m tasks.tracking.runs STAGE SECONDS``.
+"""Records a stage that ran in MLflow; `dvc repro` runs ``python -m tasks.tracking.runs STAGE SECONDS [WHY IT FAILED]``.
 
 All stages of one pipeline run share one MLflow run. Under Prefect the flow names the pipeline run, and one process
 records its stages (:mod:`tasks.tracking.recorder`); under `dvc repro` it is the process of DVC from which the stages
 descend. Nobody knows there which stage is the last, so the MLflow run is ended after each and taken up by the next.
 """
 
-import argparse
 import json
 import os
 import socket
@@ -148,16 +147,10 @@ def _end(client: "MlflowClient", run: "Run", ran: Ran) -> None:
 
 def main() -> None:
     """Runs the command: its one line on stdout names the run; where it fails, its last line on stderr says why."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tasks.tracking.runs", description="Record a stage that ran in MLflow."
-    )
-    parser.add_argument("name", metavar="stage")
-    parser.add_argument("seconds", type=float)
-    parser.add_argument("--failed", metavar="SENTENCE", help="why the stage failed")
-    arguments = parser.parse_args()
+    _, name, seconds, *failed = sys.argv
     try:
         with redirect_stdout(sys.stderr):
-            run_id = record(Ran(**vars(arguments)), find_pipeline())
+            run_id = record(Ran(name, float(seconds), failed=" ".join(failed) or None), find_pipeline())
     except Exception as error:
         sys.exit(sentence_of(error))
     print(f"{RUN_LINE}{run_id}")  # noqa: T201 - the answer to the stage

@@ -4,6 +4,7 @@ It is recorded when it has ended; a study that was killed, when it has gone on t
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,29 +25,18 @@ class Member:
     stages: list[Ran]
 
 
-@dataclass(frozen=True)
-class Study:
-    """A study that has ended: its key, when it began (seconds since 1970), its members, and the files of its report."""
-
-    key: str
-    began: float
-    members: list[Member]
-    files: list[str]
-
-
-def record_study(study: Study) -> str:
-    """Records a study; returns the id of its MLflow run."""
+def record_study(key: str, began: float, members: Sequence[Member], files: Sequence[str]) -> str:
+    """Records a study that has ended, with the files of its report; returns the id of its MLflow run."""
     params = read_yaml(PARAMS)
     with connection(load_tracking(params), load_paths(params)) as (client, experiment):
-        whole = Pipeline(study.key, 0.0, "cbir study", name="study")
-        parent = find_or_create(client, experiment, whole, began=study.began)
-        for member in study.members:
-            pipeline = Pipeline(
-                f"{study.key}:{member.name}", 0.0, "cbir study", name=member.name, parent=parent.info.run_id
-            )
+        whole = Pipeline(key, 0.0, "cbir study", name="study")
+        parent = find_or_create(client, experiment, whole, began=began)
+        for member in members:
+            own = f"{key}:{member.name}"
+            pipeline = Pipeline(own, 0.0, "cbir study", name=member.name, parent=parent.info.run_id)
             with chdir(member.root):
                 _record_member(client, experiment, member, pipeline)
-        for file in study.files:
+        for file in files:
             client.log_artifact(parent.info.run_id, file, Path(file).parent.name)
         client.set_terminated(parent.info.run_id)
     return parent.info.run_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.tracking.facts import Ran
-from tasks.tracking.study import Member, Study, record_study
+from tasks.tracking.study import Member, record_study
 from tests.support.outputs import make_outputs
 
 pytestmark = [
@@ -38,9 +38,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ),
         Member("bad", str(member), [Ran("groundtruth", 1.0), Ran("train", 0.0, failed="no caption at all")]),
     ]
-    study = Study("key", 1_700_000_000.0, members, ["reports/study.csv"])
     with chdir(folder):
-        parent = record_study(study)
+        parent = record_study("key", 1_700_000_000.0, members, ["reports/study.csv"])
     mlflow.set_tracking_uri(f"sqlite:///{folder.as_posix()}/mlflow.db")
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("cbir")
