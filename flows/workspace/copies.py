@@ -132,17 +132,16 @@ def _provide_sources(root: Path, files: Iterable[Path]) -> None:
 
 
 def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
-    """Makes a file or folder like another one: files that differ are copied (or linked), those that are no more go."""
+    """Makes a file or folder like another one, if there is one: what differs is copied (or linked), what is left goes."""
     if source.is_file():
         _copy(source, target)
         return
     for file in list(target.rglob("*")):
         if not file.is_dir() and not (source / file.relative_to(target)).exists():
             file.unlink()
-    copy, bytecode = (_link if link else _copy), shutil.ignore_patterns("__pycache__")
-    shutil.copytree(
-        source, target, copy_function=copy, ignore=bytecode, ignore_dangling_symlinks=True, dirs_exist_ok=True
-    )
+    if source.exists():
+        copy, bytecode = (_link if link else _copy), shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, target, False, bytecode, copy, ignore_dangling_symlinks=True, dirs_exist_ok=True)
 
 
 def _copy(source: str | Path, target: str | Path) -> None:
