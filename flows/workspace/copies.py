@@ -132,7 +132,7 @@ def _provide_sources(root: Path, files: Iterable[Path]) -> None:
 
 
 def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
-    """Makes a file or folder like another one, if there is one: what differs is copied (or linked), what is left goes."""
+    """Makes a file or folder like another one: what differs is copied (or linked), and what is left over goes."""
     if source.is_file():
         _copy(source, target)
         return
@@ -140,8 +140,10 @@ def _mirror(source: Path, target: Path, *, link: bool = False) -> None:
         if not file.is_dir() and not (source / file.relative_to(target)).exists():
             file.unlink()
     if source.exists():
-        copy, bytecode = (_link if link else _copy), shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, target, False, bytecode, copy, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+        copy, skip = (_link if link else _copy), shutil.ignore_patterns("__pycache__")
+        shutil.copytree(
+            source, target, ignore=skip, copy_function=copy, ignore_dangling_symlinks=True, dirs_exist_ok=True
+        )
 
 
 def _copy(source: str | Path, target: str | Path) -> None:
