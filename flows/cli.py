@@ -61,7 +61,6 @@ def run(
     with hold_workspace("cbir run"):
         for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
             print(f"params.yaml: {change}", file=sys.stderr)
-        _require_images(paths)
         _make_ready(paths)
         from flows.pipeline.flow import pipeline
         from flows.summary import summary
@@ -81,17 +80,13 @@ def _workspace() -> Paths:
     return require_workspace()
 
 
-def _require_images(paths: Paths) -> None:
+def _make_ready(paths: Paths) -> None:
+    """Makes the workspace ready for a flow: it has images, DVC knows of all data, and Prefect's API answers."""
+    from flows.repository.accessions import adopt
     from flows.workspace.settings import is_empty
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
-
-
-def _make_ready(paths: Paths) -> None:
-    """Makes the workspace ready for a flow: DVC knows of all data, and Prefect's API answers."""
-    from flows.repository.accessions import adopt
-
     adopt(paths.raw, paths.weights)
     _provide_api(paths)
 
@@ -129,7 +124,7 @@ def study(
     names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
     settings: Annotated[list[str] | None, _set("Over every preset of the study.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small networks, few epochs: the workings, no figures.")
+        bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
     ] = False,
 ) -> None:
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
@@ -137,7 +132,6 @@ def study(
     from flows.studies.presets import DEFAULT, preset_names
 
     paths = _workspace()
-    _require_images(paths)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):

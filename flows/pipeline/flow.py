@@ -112,7 +112,7 @@ def pipeline(
         targets: only these stages and what they need; none: all.
         hold: stages that must not run: the flow fails if one would have to.
         prefix: begins each line on the terminal.
-        key: identifies this run in MLflow; runs with the same key share an MLflow run. Empty: the flow run's id.
+        key: of the MLflow run, which runs with the same key share; empty: the flow run's id.
         recorded: whether to record it in MLflow, if the workspace is tracked.
     """
     with announced():

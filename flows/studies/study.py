@@ -129,5 +129,5 @@ def _member(plan: Plan, root: Path, seconds: dict[str, float], failure: str | No
     stages = [Ran(name, value) for name, value in seconds.items()]
     if failure:
         stage, _, sentence = failure.partition(": ")
-        stages.append(Ran(stage, 0.0, failed=sentence))
+        stages.append(Ran(stage, 0.0, (), sentence))
     return Member(plan.name, str(root), stages)
