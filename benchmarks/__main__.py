@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.figures import Figure
 from cbir.files import writing
 
-QUICK = ("reading", "embedding", "indexing", "noop")
+QUICK = ("reading", "embedding", "indexing", "noop", "promise")
 LONG = ("historical", "xray", "training", "refresh")  # real photographs but for the last; that takes an hour
 
 

@@ -11,6 +11,7 @@ import typer
 
 from cbir.display import VisibleFormatter, visible, visible_lines
 from cbir.errors import UserError, is_full_disk
+from flows.auditing import app as audit
 from flows.environment import prepare
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import Paths
@@ -24,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find every appearance of a photograph in an archive of historical images.",
 )
+
+app.add_typer(audit, name="audit")
 
 
 def _set(words: str) -> Any:

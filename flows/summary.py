@@ -71,7 +71,17 @@ def _robustness(numbers: dict[str, Any]) -> list[str]:
     return [f"robust    altered copies found at rank 1: {shares}"]
 
 
-LINES = {"clean.json": _archive, "group.json": _groups, "metrics.json": _metrics, "robustness.json": _robustness}
+def _promise(standing: dict[str, Any]) -> list[str]:
+    return [f"promise   {standing['sentence']}"]
+
+
+LINES = {
+    "clean.json": _archive,
+    "group.json": _groups,
+    "promise.json": _promise,
+    "metrics.json": _metrics,
+    "robustness.json": _robustness,
+}
 
 
 def _stages(outcomes: Sequence[Outcome]) -> str:

@@ -10,6 +10,7 @@ import tqdm
 from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest
+from cbir.audit.record import last_audit, standing_promise
 from cbir.embedding.files import read_embeddings
 from cbir.errors import UserError
 from cbir.files import write_json
@@ -17,7 +18,7 @@ from cbir.groups.linkage import group_images
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import group_numbers, report_rows, summarise, write_groups_csv
 from cbir.groups.table import write_groups
-from cbir.groups.threshold import Chosen, threshold_in_use
+from cbir.groups.threshold import Chosen, learned_threshold, threshold_in_use
 from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
@@ -58,7 +59,10 @@ def group(
     write_groups(paths.groups, groups)
 
     rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
-    summary = summarise(manifest, rows, threshold=value, rule=rule)
+    learned = learned_threshold(paths.reports / "threshold.json", threshold)
+    promise = standing_promise(groups, last_audit(paths.audits, groups), learned)
+    write_json(paths.reports / "promise.json", promise)
+    summary = summarise(manifest, rows, threshold=value, rule=rule, promise=promise["sentence"])
     write_json(paths.reports / "group.json", group_numbers(summary))
     write_groups_csv(paths.reports / "groups.csv", rows)
     shown = rows[rows["group"] <= report_groups]

@@ -15,6 +15,8 @@ from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval, metrics_do
 from cbir.evaluation.threshold import Rule
 from cbir.files import write_json, write_parquet
 
+TargetPrecision = Annotated[float, Gt(0), Le(1), "it is a part of the pairs"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
@@ -24,7 +26,7 @@ class Protocol:
     gallery: Gallery
     relevance: Relevance
     threshold_rule: Rule
-    target_precision: Annotated[float, Gt(0), Le(1), "it is a part of the pairs"]
+    target_precision: TargetPrecision
     default_threshold: Annotated[float, Ge(-1), Le(1), "it is a cosine similarity"]
     bootstrap: Annotated[int, Ge(0), "it is a number of resamples, 0 for no intervals"]
     seed: int

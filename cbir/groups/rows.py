@@ -31,7 +31,8 @@ class Summary:
 
     Attributes:
         threshold: mean cosine from which images were put together.
-        rule: how the threshold was found and what it promises, one sentence.
+        rule: how the threshold was found, one sentence.
+        promise: which promise holds for the groups, and how many wrong pairs are to be expected.
     """
 
     files: int
@@ -43,6 +44,7 @@ class Summary:
     groups_across_accessions: int
     threshold: float
     rule: str
+    promise: str
 
 
 def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +79,7 @@ def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.Da
     return rows[[*COLUMNS, "image_id", "format"]]
 
 
-def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str) -> Summary:
+def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str, promise: str) -> Summary:
     """Counts what the manifest and the rows of ``report_rows`` hold."""
     usable = manifest["status"] == "ok"
     return Summary(
@@ -90,6 +92,7 @@ def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, r
         groups_across_accessions=int((rows.groupby("group_id")["accession"].nunique() > 1).sum()),
         threshold=threshold,
         rule=rule,
+        promise=promise,
     )
 
 

@@ -22,11 +22,19 @@ def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
     Raises:
         UserError: it is to be the learned one, and there is none.
     """
-    if chosen:
+    learned = learned_threshold(file, chosen)
+    if learned is None:
         return chosen, "Chosen by hand (group.threshold in params.yaml)."
-    require_file(file, name="the learned threshold", stage="evaluate")
-    learned = json.loads(file.read_text(encoding="utf-8"))
     return float(learned["threshold"]), explain_threshold(learned)
+
+
+def learned_threshold(file: Path, chosen: float) -> Mapping[str, Any] | None:
+    """Reads the learned threshold as ``threshold_in_use`` does, with all that is known of it; None for a chosen one."""
+    if chosen:
+        return None
+    require_file(file, name="the learned threshold", stage="evaluate")
+    learned: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return learned
 
 
 def explain_threshold(learned: Mapping[str, Any]) -> str:

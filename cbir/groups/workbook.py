@@ -130,6 +130,7 @@ def _write_about(book: Any, summary: Summary, *, shown: int, pictures: int) -> N
         ("Groups across accessions", summary.groups_across_accessions),
         ("Similarity threshold", round(summary.threshold, 4)),
         ("How it was chosen", summary.rule),
+        ("What is promised", summary.promise),
         ("Rows in this workbook", shown),
         ("Rows with a picture", pictures),
         ("All rows", "groups.csv"),

@@ -45,6 +45,7 @@ class Paths:
     index: Path
     neighbours: Path
     groups: Path
+    audits: Path
     reports: Path
     store: Path
 

@@ -69,3 +69,8 @@ def test_the_summary_of_a_study_has_a_line_a_preset(paths: Paths) -> None:
         "clip    train: there are no captions",
         "none    no map@10: no ground truth with a group in the test split",
     ]
+
+
+def test_it_says_which_promise_holds(paths: Paths) -> None:
+    (paths.reports / "promise.json").write_text(json.dumps({"sentence": "Nothing is promised for these groups."}))
+    assert "promise   Nothing is promised for these groups.\n" in summary([KEPT], paths)

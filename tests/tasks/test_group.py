@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbir.archive.manifest import SCHEMA
+from cbir.audit.record import Audit, digest_of, write_audit
 from cbir.embedding.files import write_embeddings
 from cbir.errors import UserError
+from cbir.groups.table import read_groups
 from cbir.images.reduced import ReducedImages
 from tasks.group import group
 from tasks.harness.settings import Paths
@@ -26,6 +28,7 @@ OUTPUTS = (
     "reports/groups.xlsx",
     "reports/index.html",
     "reports/group.json",
+    "reports/promise.json",
 )
 
 
@@ -47,6 +50,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         index=Path("data/index"),
         neighbours=Path("data/neighbours.parquet"),
         groups=Path("data/groups.parquet"),
+        audits=Path("data/audits"),
         reports=Path("reports"),
         store=Path(".store"),
     )
@@ -147,3 +151,16 @@ def test_an_archive_without_groups_gets_its_reports(paths: Paths) -> None:
 def test_thumbnails_are_no_larger_than_the_reduced_images(paths: Paths) -> None:
     with pytest.raises(UserError, match=r"group.thumbnail_side must be at most images.longest_side \(64\), is 65"):
         group(paths, **OPTIONS | {"thumbnail_side": 65})
+
+
+def test_what_an_audit_promises_stands_on_the_page_until_the_groups_change(paths: Paths) -> None:
+    group(paths, **OPTIONS)
+    page = paths.reports / "index.html"
+    assert "Nothing is promised for these groups" in page.read_text(encoding="utf-8")
+    digest = digest_of(read_groups(paths.groups))
+    write_audit(paths.audits, Audit("2026-11-28", digest, pairs=3, judged=3, wrong=0, precision=1.0), sheet="s")
+    group(paths, **OPTIONS)
+    assert "An audit of 2026-11-28 promises that at least 100.0 %" in page.read_text(encoding="utf-8")
+    assert json.loads((paths.reports / "promise.json").read_text())["from"] == "audit"
+    group(paths, **{**OPTIONS, "threshold": 0.999})
+    assert "An audit of" not in page.read_text(encoding="utf-8")

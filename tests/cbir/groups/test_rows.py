@@ -41,7 +41,7 @@ def test_what_is_known_stands_beside_each_file() -> None:
 def test_the_summary_counts_files_and_images_apart() -> None:
     table = manifest("a/1", "b/2", "b/3", copies={"b/1": "a/1"}, rejected={"b/x": "cut off"})
     rows = rows_of(grouped(g=("a/1", "b/2")), table)
-    summary = summarise(table, rows, threshold=0.9, rule="by hand")
+    summary = summarise(table, rows, threshold=0.9, rule="by hand", promise="None.")
     assert (summary.files, summary.rejected, summary.images) == (5, 1, 3)
     assert (summary.groups, summary.images_in_groups, summary.files_in_groups) == (1, 2, 3)
     assert summary.groups_across_accessions == 1

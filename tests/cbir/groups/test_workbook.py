@@ -13,7 +13,7 @@ from cbir.groups.workbook import write_workbook
 from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of
 from tests.support.manifests import manifest
 
-SUMMARY = Summary(4, 0, 3, 1, 2, 3, 1, threshold=0.9, rule="=by hand")
+SUMMARY = Summary(4, 0, 3, 1, 2, 3, 1, threshold=0.9, rule="=by hand", promise="None.")
 
 
 def write(path: Path, rows: pd.DataFrame, **options: object) -> Path:
@@ -104,6 +104,6 @@ def test_the_same_groups_give_the_same_bytes(tmp_path: Path) -> None:
 def test_without_groups_the_workbook_opens(tmp_path: Path) -> None:
     table = manifest("a/1")
     rows = rows_of(grouped(), table)
-    summary = summarise(table, rows, threshold=0.9, rule="by hand")
+    summary = summarise(table, rows, threshold=0.9, rule="by hand", promise="None.")
     write_workbook(tmp_path / "groups.xlsx", rows, {}, summary=summary, thumbnail_side=40)
     assert cells(tmp_path / "groups.xlsx", "File") == []
