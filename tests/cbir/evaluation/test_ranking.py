@@ -12,11 +12,12 @@ from cbir.evaluation.ranking import exact, listed, ranked_lists
 from tests.support.retrievals import archive, scattered
 
 
-def test_the_index_lists_serve_where_they_are_long_enough() -> None:
-    made = scattered(groups=9, k=12)
+@pytest.mark.parametrize("k", [10, 12])
+def test_the_index_lists_serve_where_they_are_long_enough(k: int) -> None:
+    made = scattered(groups=9, k=k)
     task = made.task()
     lists = ranked_lists(task, task.queries(), made.neighbours.assign(similarity=0.5), made.vectors)
-    assert lists.neighbours.shape == (27, 12)
+    assert lists.neighbours.shape == (27, k)
     assert (lists.similarities == 0.5).all()
 
 
@@ -38,15 +39,26 @@ def test_classes_larger_than_the_index_lists_are_ranked_anew_as_deep_as_the_larg
     np.testing.assert_array_equal(lists.neighbours[:, :12], listed(task, task.queries(), made.neighbours).neighbours)
 
 
-def test_lists_that_would_be_too_many_are_cut_with_a_warning(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("entries", "k", "rank"), [(20, 12, 20), (5, 12, 12), (5, 3, 10)])
+def test_lists_that_would_be_too_many_are_cut_with_a_warning_but_not_below_what_is_listed_and_shown(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, entries: int, k: int, rank: int
 ) -> None:
-    monkeypatch.setattr(ranking, "_ENTRIES", 60 * 20)
-    made = archive(np.random.default_rng(0).normal(size=(60, 8)), groups=[None] * 60, classes=["x"] * 60, k=12)
+    monkeypatch.setattr(ranking, "_ENTRIES", 60 * entries)
+    made = archive(np.random.default_rng(0).normal(size=(60, 8)), groups=[None] * 60, classes=["x"] * 60, k=k)
     task = made.task()
     with caplog.at_level(logging.WARNING):
-        assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (60, 20)
-    assert "beyond rank 20 of 59 count as missed" in caplog.text
+        assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (60, rank)
+    assert caplog.messages == [
+        f"right images beyond rank {rank} of 59 count as missed: there are too many pairs to rank all"
+    ]
+
+
+def test_lists_that_just_fit_are_not_cut(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(ranking, "_ENTRIES", 60 * 59)
+    made = archive(np.random.default_rng(0).normal(size=(60, 8)), groups=[None] * 60, classes=["x"] * 60, k=12)
+    task = made.task()
+    assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (60, 59)
+    assert caplog.messages == []
 
 
 def test_a_small_archive_is_searched_to_its_end() -> None:
@@ -59,7 +71,9 @@ def test_an_archive_of_one_image_has_empty_lists() -> None:
     made = archive(np.eye(1), groups=[None])
     task = made.task()
     assert ranked_lists(task, task.queries(), made.neighbours, made.vectors).neighbours.shape == (0, 0)
-    assert exact(task, np.array([0]), made.vectors, depth=0).neighbours.shape == (1, 0)
+    lists = exact(task, np.array([0]), made.vectors, depth=0)
+    assert lists.queries.tolist() == [0]
+    assert lists.neighbours.shape == lists.similarities.shape == (1, 0)
 
 
 def test_shorter_lists_of_the_index_end_in_minus_one() -> None:
@@ -93,6 +107,25 @@ def test_brute_force_in_blocks_equals_a_plain_sort(seed: int, depth: int, block_
         assert query not in row
         assert len(set(row.tolist())) == depth
         np.testing.assert_allclose(similarities, best, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 7, 40, 199])
+def test_brute_force_among_hundreds_of_images_takes_the_nearest(depth: int) -> None:
+    made = archive(np.random.default_rng(1).normal(size=(200, 4)), groups=["a"] * 200)
+    task = made.task()
+    cosine = made.vectors @ made.vectors.T
+    np.fill_diagonal(cosine, -np.inf)
+    lists = exact(task, task.queries(), made.vectors, depth=depth)
+    np.testing.assert_array_equal(lists.neighbours, np.argsort(-cosine, axis=1, kind="stable")[:, :depth])
+
+
+def test_brute_force_lists_images_of_equal_similarity_in_the_order_of_their_ids() -> None:
+    made = archive(np.repeat(np.eye(3), 40, axis=0), groups=["a"] * 120)
+    task = made.task()
+    lists = exact(task, task.queries(), made.vectors, depth=119)
+    for query, row in zip(lists.queries, lists.neighbours, strict=True):
+        alike = [place for place in range(120) if place // 40 == query // 40 and place != query]
+        assert row.tolist() == alike + [place for place in range(120) if place // 40 != query // 40]
 
 
 def test_without_embeddings_the_lists_serve_as_they_are_less_what_is_not_in_the_gallery() -> None:

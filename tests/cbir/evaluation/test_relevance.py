@@ -21,6 +21,7 @@ def test_an_image_without_a_group_and_one_alone_in_its_group_are_distractors() -
     task = archive(VECTORS, groups=GROUPS, splits=SPLITS).task()
     assert task.label.tolist() == [0, 0, 1, 1, -1, -1]
     assert task.names == ("a", "b")
+    assert task.split.tolist() == ["val", "val", "test", "test", "test", ""]
 
 
 def test_a_group_whose_other_members_are_not_embedded_is_no_group() -> None:

@@ -4,20 +4,33 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from types import SimpleNamespace
+from typing import Any, TextIO
 
 import pytest
 from dvc.repo import lock_repo
 
-from flows.pipeline.stages import Outcome, StageError, bring_up_to_date, plan_stages
+from cbir.errors import UserError
+from flows.pipeline.stages import (
+    Outcome,
+    StageError,
+    StageInterruptedError,
+    _command,
+    _refusal,
+    _run_process,
+    bring_up_to_date,
+    plan_stages,
+)
 from flows.processes.running import Running
 from flows.repository.accessions import adopt
 from flows.repository.opening import open_repository
 from flows.workspace.settings import set_params
+from tasks.harness.stage import TEMPORARY
 from tests.support.stages import UNCHANGED, is_clean, run_flow
 from tests.support.toy import Workspace
 
@@ -41,19 +54,166 @@ def _log(level: int, text: str) -> None:
     logging.log(level, "%s", text)
 
 
-def _bring(*, hold: bool = True) -> Outcome:
-    return bring_up_to_date("second", hold=hold, tell=_log, running=Running())
+def _bring(*, hold: bool = True, **options: Any) -> Outcome:
+    return bring_up_to_date("second", hold=hold, tell=_log, running=Running(), **options)
 
 
 def test_a_held_stage_that_is_up_to_date_or_can_be_restored_is_as_any_other(here: Workspace) -> None:
-    assert _bring().reason == "unchanged"
+    unchanged = _bring()
+    assert unchanged == Outcome("second", False, "unchanged", 0.0, unchanged.key)
     shutil.rmtree("out/second")
-    assert _bring().reason == "restored from the cache"
+    restored = _bring()
+    assert restored == Outcome("second", False, "restored from the cache", restored.seconds, unchanged.key)
+    assert 0 < restored.seconds < 60
     set_params(["second.factor=9"])
-    assert _bring(hold=False).ran
+    graph, calls = Path("dvc.yaml").read_bytes(), []
+    ran = _bring(hold=False, prepare=lambda: calls.append("prepared"))
+    assert (ran.name, ran.ran, ran.reason) == ("second", True, "ran")
+    assert 0 < ran.seconds < 60
+    assert [data.path for data in ran.data] == ["out/first.txt"]
+    assert ran.key not in ("", unchanged.key)
+    assert calls == ["prepared"]
+    assert Path("dvc.yaml").read_bytes() == graph
     set_params(["second.factor=3"])
-    assert _bring().reason == "restored from the run cache"
+    again = _bring(prepare=lambda: calls.append("prepared"))
+    assert again == Outcome("second", False, "restored from the run cache", again.seconds, unchanged.key)
+    assert calls == ["prepared"]
     assert is_clean()
+
+
+def test_a_stage_that_is_up_to_date_runs_where_it_is_forced(here: Workspace) -> None:
+    assert _bring(hold=False, force=True).ran
+    assert here.ran() == ["second"]
+    assert is_clean()
+
+
+def test_a_stage_of_a_workspace_elsewhere_is_restored_there(
+    here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(here.folder / "out/second")
+    assert plan_stages((), _log, root=here.folder).unchanged.keys() == {"first", "fourth"}
+    assert _bring(root=here.folder).reason == "restored from the cache"
+    assert is_clean(here.folder)
+
+
+def test_an_output_that_is_in_no_cache_any_more_has_to_be_made_again(here: Workspace) -> None:
+    shutil.rmtree("out/second")
+    shutil.rmtree(".dvc/cache/files")
+    with pytest.raises(StageError, match=r"^second is out of date, for its command or its outputs changed, and "):
+        _bring()
+    assert _bring(hold=False).ran
+
+
+def test_a_plan_has_the_stages_in_an_order_in_which_they_can_run_and_those_that_are_up_to_date(here: Workspace) -> None:
+    plan = plan_stages((), _log)
+    assert plan.needs == {"first": [], "second": ["first"], "third": ["second"], "fourth": ["first"]}
+    assert all(
+        list(plan.needs).index(needed) < place for place, name in enumerate(plan.needs) for needed in plan.needs[name]
+    )
+    assert plan.unchanged["second"] == _bring()
+    assert len({outcome.key for outcome in plan.unchanged.values()}) == 4
+    assert plan_stages((), _log, targets=["second"]).needs == {"first": [], "second": ["first"]}
+
+
+def test_what_follows_a_forced_or_changed_stage_is_not_up_to_date(here: Workspace) -> None:
+    assert plan_stages(("second",), _log).unchanged.keys() == {"first", "fourth"}
+    set_params(["third.factor=9"])
+    assert plan_stages((), _log).unchanged.keys() == {"first", "second", "fourth"}
+    set_params(["second.factor=9"])
+    assert plan_stages((), _log).unchanged.keys() == {"first", "fourth"}
+    set_params(["first.factor=9"])
+    assert plan_stages((), _log).unchanged.keys() == set()
+
+
+def test_edited_data_is_recorded_and_missing_data_restored(here: Workspace) -> None:
+    lines: list[tuple[int, str]] = []
+    path = Path("data/raw/one/a.txt")
+    path.write_text("abcd")
+    assert plan_stages((), lambda *line: lines.append(line)).unchanged == {}
+    assert lines == [(logging.INFO, "data/raw/one was edited: DVC has it as it is now")]
+    assert plan_stages((), lambda *line: lines.append(line)).unchanged == {}
+    assert len(lines) == 1
+    shutil.rmtree("data/raw/one")
+    plan_stages((), _log)
+    assert path.read_text() == "abcd"
+
+
+def test_a_stage_that_is_forced_and_not_there_is_named_with_those_that_are(here: Workspace) -> None:
+    with pytest.raises(UserError) as refused:
+        plan_stages(("secnd",), _log)
+    assert str(refused.value).startswith("--force secnd: there is no such stage; there are first, ")
+
+
+def test_a_graph_that_dvc_cannot_read_is_one_sentence(here: Workspace) -> None:
+    here.replace("dvc.yaml", "cmd: python -m toy.second", "cmd: [")
+    with pytest.raises(UserError, match=r"^[^\n]+; `dvc status` shows where$"):
+        plan_stages((), _log)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [("", "its command or its outputs"), ("abc", "a, b, c"), ("abcd", "a, b, c, …"), ("abcde", "a, b, c, …")],
+)
+def test_a_refusal_names_three_changes_at_most(changed: str, words: str) -> None:
+    class Dependency(str):
+        def status(self) -> bool:
+            return self != "same"
+
+    stage: Any = SimpleNamespace(name="train", deps=[Dependency("same"), *map(Dependency, changed)])
+    reason = f"train is out of date, for {words} changed"
+    assert _refusal(stage) == f"{reason}, and only `cbir run` and `cbir retrain` train"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("python -m tasks.embed 'a b'", [sys.executable, "-m", "tasks.embed", "a b"]),
+        ("python3 x.py", [sys.executable, "x.py"]),
+        ("make python", ["make", "python"]),
+    ],
+)
+def test_a_stages_python_is_that_of_this_process(command: str, words: list[str]) -> None:
+    stage: Any = SimpleNamespace(cmd=command)
+    assert _command(stage) == words
+
+
+def _process(code: str, tell: Callable[[int, str], None] = _log) -> None:
+    stage: Any = SimpleNamespace(name="embed", cmd=f'python -c "{code}"', wdir=".")
+    _run_process(stage, lambda: None, tell, Running())
+
+
+LOG = (
+    "import json, os; pipe = int(os.environ['CBIR_LOG_FD']); "
+    "log = lambda level, text: os.write(pipe, (json.dumps(dict(level=level, message=text)) + chr(10)).encode()); "
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "sentence"),
+    [
+        ("raise SystemExit(3)", StageError, "it ended with exit code 3"),
+        (f"raise SystemExit({TEMPORARY})", StageInterruptedError, f"it ended with exit code {TEMPORARY}"),
+        ("import os; os.kill(os.getpid(), 15)", StageError, "it was killed by SIGTERM"),
+        ("import os; os.kill(os.getpid(), 9)", StageError, "it was killed by SIGKILL (out of memory?)"),
+        (LOG + "log(40, 'no space' + chr(10) + 'left'); raise SystemExit(1)", StageError, "no space"),
+        (LOG + "log(30, 'careful'); raise SystemExit(1)", StageError, "it ended with exit code 1"),
+    ],
+)
+def test_a_stage_that_ends_badly_is_one_sentence_with_how_long_it_ran(
+    code: str, error: type[StageError], sentence: str
+) -> None:
+    with pytest.raises(StageError) as failed:
+        _process(code)
+    assert type(failed.value) is error
+    assert str(failed.value) == f"embed: {sentence}"
+    assert 0 < (failed.value.seconds or 0) < 60
+
+
+def test_what_a_stage_logs_is_passed_on_and_an_error_that_it_outlives_fails_nothing() -> None:
+    lines: list[tuple[int, str]] = []
+    _process(LOG + "log(20, 'a'); log(40, 'b')", lambda *line: lines.append(line))
+    assert lines == [(20, "a"), (40, "b")]
 
 
 def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_left_as_it_is(here: Workspace) -> None:
