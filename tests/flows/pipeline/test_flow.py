@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support.archive import assign, copy, registered, tracked_runs
+from tests.support.archive import assign, copy, is_clean, registered, start, tracked_runs
 from tests.support.workspace import Workspace
 
 pytestmark = pytest.mark.heavy
@@ -55,7 +55,7 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
     output = workspace.run().stderr
     assert "train: unchanged" in output
     assert "embed: ran" in output
-    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+    assert is_clean(workspace)
     neighbours = pq.read_table(workspace.folder / "data/neighbours.parquet").to_pylist()
     after = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
     new = {row["image_id"] for row in after if row["accession"] == "landed"}
@@ -64,25 +64,14 @@ def test_images_that_land_later_train_nothing_and_only_they_are_embedded(workspa
     assert all(row["similarity"] > 0.99 for row in nearest)
 
 
-def test_the_alias_follows_the_encoder_on_disk_whatever_put_it_there(workspace: Workspace) -> None:
+def test_training_that_was_killed_goes_on_by_dvc_repro_and_the_alias_follows_the_encoder_on_disk(
+    workspace: Workspace,
+) -> None:
     assert registered(workspace)[0] == "1"
     assert "in service" not in workspace.run().stderr
-    assign(workspace, "train.learning_rate=0.2")
-    workspace.command("dvc", "repro")
-    assert "in service: version 2 of cbir-encoder" in workspace.run().stderr
-    assert registered(workspace)[0] == "2"
-    restored = workspace.run("train.learning_rate=0.3").stderr
-    assert ": ran" not in restored
-    assert registered(workspace)[0] == "1"
-
-
-def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace) -> None:
-    options = ["--set", "train.epochs=12", "--set", "train.patience=12"]
+    assign(workspace, "train.epochs=12", "train.patience=12")
     checkpoints = workspace.folder / ".store/checkpoints"
-    process = subprocess.Popen(
-        ["cbir", "run", *options], cwd=workspace.folder, env=workspace.environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = start(workspace, "run")
     end = time.monotonic() + 120
     while not any(checkpoints.rglob("last.ckpt")):
         assert process.poll() is None
@@ -90,19 +79,23 @@ def test_training_that_was_killed_goes_on_where_it_stopped(workspace: Workspace)
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    output = workspace.run().stderr
-    assert "going on after epoch" in output
-    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+    done = workspace.command("dvc", "repro")
+    assert "going on after epoch" in done.stdout + done.stderr
+    assert is_clean(workspace)
+    assert "in service: version 2 of cbir-encoder" in workspace.run().stderr
+    assert registered(workspace)[0] == "2"
+    restored = workspace.run("train.epochs=2", "train.patience=30").stderr
+    assert ": ran" not in restored
+    assert registered(workspace)[0] == "1"
 
 
 def test_a_study_and_the_workspace_restore_what_the_other_has_computed(workspace: Workspace) -> None:
-    done = workspace.command("cbir", "study", "simclr-standard", "phash", "sift", "--quick")
-    for name in ("simclr-standard", "phash"):
-        assert f"{name}/groundtruth: restored from the run cache" in done.stderr
-        assert f"{name}/train: ran" in done.stderr
+    done = workspace.command("cbir", "study", "simclr-standard", "sift", "--quick")
+    assert "simclr-standard/groundtruth: restored from the run cache" in done.stderr
+    assert "simclr-standard/train: ran" in done.stderr
     with (workspace.folder / "reports/study.csv").open(newline="") as file:
         rows = {row["preset"]: row for row in csv.DictReader(file)}
-    assert set(rows) == {"simclr-standard", "phash", "sift"}
+    assert set(rows) == {"simclr-standard", "sift"}
     for row in rows.values():
         assert row["failure"] == ""
         assert float(row["map@10"]) >= 0
@@ -112,11 +105,11 @@ def test_a_study_and_the_workspace_restore_what_the_other_has_computed(workspace
     output = workspace.command("sh", "-c", rows["simclr-standard"]["command"]).stderr
     assert "train: restored from the run cache" in output
     assert "robustness: restored from the run cache" in output
-    again = workspace.command("cbir", "study", "phash", "simclr-standard", "--quick")
+    again = workspace.command("cbir", "study", "sift", "simclr-standard", "--quick")
     assert ": ran" not in again.stderr
     with sqlite3.connect(workspace.folder / "mlflow.db") as database:
         parents = database.execute("SELECT value FROM tags WHERE key = 'mlflow.parentRunId'").fetchall()
-    assert len(parents) >= 3
+    assert len(parents) >= 2
     assert len(set(parents)) < len(parents)
 
 
@@ -136,21 +129,13 @@ def test_ctrl_c_ends_in_one_sentence_and_the_next_run_goes_on(workspace: Workspa
     assert "interrupted" in shown
     assert "Traceback" not in shown
     workspace.run("train.epochs=2")
-    assert workspace.command("dvc", "status", "--quiet", check=False).returncode == 0
+    assert is_clean(workspace)
 
 
-@pytest.mark.parametrize(
-    ("setting", "sentence"),
-    [
-        ("groundtruth.file=missing.xlsx", "missing.xlsx"),
-        ("train.backbone=timm/resnet1", "resnet1"),
-        ("index.kind=fast", "index.kind must be one of"),
-    ],
-)
-def test_a_wrong_value_ends_in_one_sentence_that_names_it(workspace: Workspace, setting: str, sentence: str) -> None:
-    done = workspace.run(setting, check=False)
+def test_a_wrong_value_ends_in_one_sentence_that_names_it(workspace: Workspace) -> None:
+    done = workspace.run("groundtruth.file=missing.xlsx", check=False)
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
     assert error.startswith("error: ")
-    assert sentence in error
+    assert "missing.xlsx" in error
     assert "Traceback" not in done.stderr

@@ -2,8 +2,6 @@
 
 import os
 import random
-import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -118,30 +116,3 @@ def test_a_refresh_that_would_have_to_train_says_so_and_trains_nothing(workspace
     assert done.returncode == 1
     assert "train is out of date, for train.epochs" in done.stderr
     assert encoder(workspace) == before
-
-
-def test_a_run_and_dvc_repro_that_start_during_a_refresh_run_no_stage_again(workspace: Workspace) -> None:
-    workspace.command("cbir", "refresh")  # names what was trained on, so that dvc repro has nothing to train either
-    hashes = land(workspace)
-    outputs = []
-    processes = []
-    for words, after in ((("cbir", "refresh"), 5), (("cbir", "run"), 1), (("dvc", "repro"), 0)):
-        log = (workspace.folder.parent / f"{words[1]}.log").open("w+")
-        outputs.append(log)
-        processes.append(
-            subprocess.Popen(words, cwd=workspace.folder, env=workspace.environment, stdout=log, stderr=log)
-        )
-        time.sleep(after)
-    codes = [process.wait(300) for process in processes]
-    text = ""
-    for log in outputs:
-        log.seek(0)
-        text += log.read()
-        log.close()
-    assert codes[:2] == [0, 0], text
-    assert codes[2] == 0 or "busy" in text or "Unable to acquire lock" in text, text
-    for stage in ("clean", "embed", "index", "group"):
-        assert text.count(f"{stage}: ran,") + text.count(f"Running stage '{stage}'") == 1, text
-    assert "training on" not in text
-    assert brought_in(workspace) == hashes
-    assert is_clean(workspace)
