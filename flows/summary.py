@@ -1,17 +1,15 @@
 """Writes the words at the end of `cbir run`: the counts, how good it is, how long it took, and where to look."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from flows.pipeline.artifacts import interval_in_words
+from cbir.comparison.study import Figure, Row, figures_of
 from flows.pipeline.stages import Outcome
 from tasks.harness.settings import Paths
 
-if TYPE_CHECKING:
-    from cbir.comparison.study import Row
-
 METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision", "threshold_recall")
+NO_QUERY = "no ground truth with a group in the test split"
 
 
 def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
@@ -30,18 +28,20 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
     return "\n".join(lines)
 
 
-def study_summary(rows: "Sequence[Row]", paths: Paths) -> str:
+def study_summary(rows: Sequence[Row], paths: Paths) -> str:
     """Renders a line a preset, with its figure or why it has none, and where the table is."""
     width = max(len(row.preset) for row in rows)
     lines = [f"{row.preset:{width}}  {row.failure or _figure(row)}" for row in rows]
     return "\n".join([*lines, f"look at   {paths.reports}/study.html (also study.md and study.csv)"])
 
 
-def _figure(row: "Row") -> str:
-    metrics = row.metrics or {}
-    if metrics.get(METRICS[0]) is None:
-        return f"no {METRICS[0]}: no ground truth with a group in the test split"
-    return f"{METRICS[0]} {_with_interval(metrics, METRICS[0])}"
+def _figure(row: Row) -> str:
+    figure = row.figures.get(METRICS[0])
+    return f"{METRICS[0]} {_in_words(figure)}" if figure else f"no {METRICS[0]}: {NO_QUERY}"
+
+
+def _in_words(figure: Figure) -> str:
+    return f"{figure.value:.3f}" + (f"  ({figure.interval})" if figure.interval else "")
 
 
 def _archive(counts: dict[str, Any]) -> list[str]:
@@ -54,15 +54,11 @@ def _groups(counts: dict[str, Any]) -> list[str]:
 
 
 def _metrics(metrics: dict[str, Any]) -> list[str]:
-    if metrics.get("map@10") is None:
-        return ["metrics   none: no ground truth with a group in the test split"]
-    lines = [f"{name:20}{_with_interval(metrics, name)}" for name in METRICS if metrics.get(name) is not None]
+    figures = figures_of(metrics)
+    if METRICS[0] not in figures:
+        return [f"metrics   none: {NO_QUERY}"]
+    lines = [f"{name:20}{_in_words(figures[name])}" for name in METRICS if name in figures]
     return [f"{'' if number else 'metrics':10}{line}" for number, line in enumerate(lines)]
-
-
-def _with_interval(metrics: Mapping[str, Any], name: str) -> str:
-    interval = interval_in_words(metrics, name)
-    return f"{metrics[name]:.3f}" + (f"  ({interval})" if interval else "")
 
 
 def _robustness(numbers: dict[str, Any]) -> list[str]:

@@ -24,6 +24,11 @@ class Figure:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def interval(self) -> str:
+        """The interval in words; empty where there is none."""
+        return "" if self.low is None or self.high is None else f"{self.low:.3f} to {self.high:.3f}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -60,7 +65,7 @@ class Row:
     def figures(self) -> dict[str, Figure]:
         """Metrics that have a value, those of robustness.json with the prefix ``ROBUSTNESS``."""
         prefixes = (("", self.metrics or {}), (ROBUSTNESS, self.robustness or {}))
-        return {prefix + name: figure for prefix, document in prefixes for name, figure in _figures(document)}
+        return {prefix + name: figure for prefix, document in prefixes for name, figure in figures_of(document).items()}
 
 
 @dataclass(frozen=True)
@@ -144,12 +149,11 @@ def _cells(done: Study, row: Row) -> Iterator[tuple[str, str | float | None]]:
     yield from (("failure", as_text(row.failure or "")), ("command", as_text(row.command)))
 
 
-def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """Yields the numbers at the document's top, each with its interval from ``ci95``."""
+def figures_of(document: Mapping[str, Any]) -> dict[str, Figure]:
+    """Returns the numbers at the top of a metrics file by name, each with its interval from ``ci95``."""
     between = document.get("ci95", {})
-    for name, value in document.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, Figure(float(value), **(between.get(name) or {}))
+    numbers = {name: value for name, value in document.items() if type(value) in (int, float)}
+    return {name: Figure(float(value), **(between.get(name) or {})) for name, value in numbers.items()}
 
 
 def _value(row: Row, metric: str) -> float:

@@ -40,10 +40,7 @@ def tables(done: Study) -> list[Table]:
 
 def in_words(figure: Figure | None) -> Cell:
     """Returns a metric's value and its interval."""
-    if figure is None:
-        return Cell("–")
-    between = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
-    return Cell(f"{figure.value:.3f}", between)
+    return Cell("–") if figure is None else Cell(f"{figure.value:.3f}", figure.interval)
 
 
 def _main(done: Study) -> Table:

@@ -4,12 +4,12 @@ import base64
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from cbir.comparison.study import figures_of
 from cbir.spreadsheet import as_markdown
 from flows.pipeline.stages import Outcome
 from tasks.harness.settings import PARAMS, load_paths, outputs, read_yaml
@@ -40,18 +40,8 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
 
 def metrics_table(path: Path) -> list[dict[str, str | float]]:
     """Lists metric, value and interval of a metrics file; metrics without a value are left out."""
-    metrics = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        {"metric": name, "value": round(value, 4), "95 % interval": interval_in_words(metrics, name)}
-        for name, value in metrics.items()
-        if isinstance(value, int | float)
-    ]
-
-
-def interval_in_words(metrics: Mapping[str, Any], name: str) -> str:
-    """Words the 95 % interval that a metrics file gives for a number; empty where it gives none."""
-    low, high = ((metrics.get("ci95", {}).get(name) or {}).get(end) for end in ("low", "high"))
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    figures = figures_of(json.loads(path.read_text(encoding="utf-8"))).items()
+    return [{"metric": name, "value": round(it.value, 4), "95 % interval": it.interval} for name, it in figures]
 
 
 def pictures(path: Path) -> list[Path]:

@@ -73,10 +73,10 @@ def put_in_place(what: str, digest: str, paths: Paths, values: Values) -> None:
         tell(logging.INFO, "params.yaml: %s", change)
     try:
         catch_up()
-    except RunError as error:
+    except UserError as error:
         with writing(PARAMS) as temporary:
             temporary.write_text(before, encoding="utf-8")
-        with suppress(RunError):  # what broke may still be broken
+        with suppress(UserError):  # what broke may still be broken
             catch_up()
         raise RunError(f"{error}; params.yaml is as it was, and with it the encoder in service") from error
 

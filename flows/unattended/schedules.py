@@ -71,8 +71,16 @@ def serve_schedules() -> None:
     schedules = {name: schedule_of(name, settings) for name in FLOWS}
     mark_dead_runs()
     server = _Server(pause_on_shutdown=False)
-    for name, schedule in schedules.items():
-        server.add_deployment(_deployment(*FLOWS[name], schedule))
+    for name, (served, parameters) in FLOWS.items():
+        made = served.to_deployment(
+            "cbir",
+            schedules=[schedule] if (schedule := schedules[name]) else [],
+            parameters=parameters,
+            description=served.description,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        assert isinstance(made, RunnerDeployment)  # outside of an event loop it is
+        server.add_deployment(made)
     print(f"Prefect  {os.environ['PREFECT_API_URL'].removesuffix('/api')}", flush=True)
     for name in FLOWS:
         print(f"{name:8} {_in_words(getattr(settings, name), settings.timezone)}", flush=True)
@@ -97,18 +105,6 @@ class _Server(Runner):
     def handle_sigterm(self, *_: Any, **__: Any) -> None:
         if self._serving:
             self._serving.get_loop().call_soon_threadsafe(self._serving.cancel)
-
-
-def _deployment(flow: Flow[Any, Any], parameters: dict[str, Any], schedule: Schedule | None) -> RunnerDeployment:
-    made = flow.to_deployment(
-        "cbir",
-        schedules=[schedule] if schedule else [],
-        parameters=parameters,
-        description=flow.description,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    assert isinstance(made, RunnerDeployment)  # outside of an event loop it is
-    return made
 
 
 def schedule_of(name: str, settings: Schedules) -> Schedule | None:

@@ -80,8 +80,9 @@ def is_tracked(root: Path = HERE) -> bool:
 
 def load_paths(params: dict[str, Any]) -> Paths:
     """Returns the section ``paths``, checked."""
-    values = params.get("paths", {})
-    check("paths", values, {field.name: str for field in fields(Paths)})
+    values, wanted = params.get("paths") or {}, {field.name: str for field in fields(Paths)}
+    check("paths", values, wanted)
+    _require("paths", values, wanted)
     return Paths(**{name: Path(value) for name, value in values.items()})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cbir.errors import UserError
 from tasks.harness import settings
-from tasks.harness.settings import Paths, arguments, dependencies, read_yaml
+from tasks.harness.settings import Paths, arguments, dependencies, load_paths, read_yaml
 
 PATHS = "paths: {" + ", ".join(f"{name}: p/{name}" for name in Paths.__dataclass_fields__) + "}\n"
 
@@ -97,3 +97,8 @@ def test_the_dependencies_of_a_stage_are_those_of_the_graph_with_paths_filled_in
     values, paths = dependencies("toy")
     assert values["other.side"] == 3
     assert paths == [Path("p/raw"), Path("code.py")]
+
+
+def test_a_path_that_is_missing_is_refused_in_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^params.yaml: paths.raw is missing; it must be a text$"):
+        load_paths({"paths": {"store": ".store"}})
