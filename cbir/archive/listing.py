@@ -55,7 +55,7 @@ def list_archive(archive: Path) -> Listing:
     Raises:
         OSError: the archive itself cannot be read.
     """
-    archive = archive.resolve(strict=True)
+    archive = Path(os.path.realpath(archive, strict=True))
     os.scandir(archive).close()  # says why it cannot be read
     entries: list[Entry] = []
     loose: list[str] = []
@@ -102,8 +102,6 @@ def _entry(file: Path, archive: Path) -> Entry:
         return _examined(file, archive)
     except OSError as error:
         return _rejected(file, archive, f"it cannot be read: {error.strerror}")
-    except RuntimeError:  # of Path.resolve
-        return _rejected(file, archive, "it is a link that leads back to itself")
 
 
 def _examined(file: Path, archive: Path) -> Entry:
@@ -111,7 +109,11 @@ def _examined(file: Path, archive: Path) -> Entry:
     if stat.S_ISDIR(facts.st_mode):
         os.scandir(file).close()  # says why it cannot be read
     if stat.S_ISLNK(facts.st_mode):
-        target = file.resolve()
+        target = Path(
+            os.path.realpath(file)
+        )  # not Path.resolve, which before Python 3.13 raises RuntimeError at a loop
+        if target.is_symlink():
+            return _rejected(file, archive, "it is a link that leads back to itself")
         if not target.is_relative_to(archive):
             return _rejected(file, archive, "it is a link that leads out of the archive; put the file itself here")
         if target.is_dir():

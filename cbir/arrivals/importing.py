@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cbir.arrivals.landing import make_archive
 from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
 from cbir.arrivals.survey import Skipped, SourceFile, survey
 from cbir.errors import UserError
@@ -124,8 +125,7 @@ def _check_source(source: Path, archive: Path) -> Path:
         raise UserError(f"{source} is not there; name the folder that holds the images")
     if not source.is_dir():
         raise UserError(f"{source} is not a folder; name the folder that holds the images")
-    archive.mkdir(parents=True, exist_ok=True)
-    source, target = source.resolve(), archive.resolve()
+    source, target = source.resolve(), make_archive(archive)
     if source.is_relative_to(target):
         raise UserError(f"{source} lies in the archive {archive} already; name a folder outside it")
     if target.is_relative_to(source):

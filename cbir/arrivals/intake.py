@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cbir.arrivals.landing import LONE_MARKER, Look, remove_markers, require_landing
+from cbir.arrivals.landing import LONE_MARKER, Look, make_archive, remove_markers, require_landing
 from cbir.arrivals.staging import CHANGED, GONE, PART, TAKEN, StaysError, bring, cut_off, remove_source, require_room
 from cbir.arrivals.survey import Skipped, SourceFile
 from cbir.images.ids import image_ids
@@ -81,8 +81,8 @@ def take_in(
         UserError: the landing folder is not there or lies in or around the archive; the archive cannot be written, its
             disk being full for one. The next run finishes what was moved until then.
     """
-    archive.mkdir(parents=True, exist_ok=True)
-    landing, archive = require_landing(landing, archive), archive.resolve()
+    archive = make_archive(archive)
+    landing = require_landing(landing, archive)
     arrivals: list[Arrival] = []
     stayed: list[Skipped] = []
     if seen.ready or _begun(archive):

@@ -110,6 +110,23 @@ def require_landing(landing: Path, archive: Path | None = None) -> Path:
     return path
 
 
+def make_archive(archive: Path) -> Path:
+    """Returns the archive's absolute path, links followed; makes the folder where it is not there.
+
+    Raises:
+        UserError: it cannot be made, or is a link that leads nowhere, as to a disk that is gone.
+    """
+    try:
+        archive.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        where = f" (a link to {archive.readlink()})" if archive.is_symlink() else ""
+        raise UserError(
+            f"paths.raw {archive}{where}, the archive, cannot be made ({error.strerror}); bring the disk or network "
+            "folder back, or let the workspace be written"
+        ) from error
+    return archive.resolve()
+
+
 def remove_markers(landing: Path, paths: Iterable[str]) -> None:
     """Removes the markers of files that have been moved away, and those of the folders that they lay in.
 

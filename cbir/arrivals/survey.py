@@ -68,9 +68,8 @@ def examine(path: Path, source: Path) -> SourceFile | str:
     """Describes a file that may be brought in if it is an image, or the reason why it is left out."""
     if left_out(path.name):
         return HIDDEN
-    try:
-        target = path.resolve()
-    except RuntimeError:
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
         return LINK_LOOP
     if path.is_symlink():
         if not target.is_relative_to(source):

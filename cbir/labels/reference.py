@@ -1,6 +1,7 @@
 """Reads from the reference files what is known of the images of a manifest: groups, classes and captions."""
 
 import functools
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -126,7 +127,7 @@ def _path_of(param: Literal["file", "captions"], name: str, folder: Path) -> Pat
     option = {"file": "--groundtruth", "captions": "--captions"}[param]
     bring = f"bring it in with cbir import DIR {option} FILE"
     path = folder / name
-    if ".." in PurePath(name).parts or not path.resolve().is_relative_to(folder.resolve()):
+    if ".." in PurePath(name).parts or not Path(os.path.realpath(path)).is_relative_to(folder.resolve()):
         raise UserError(f"groundtruth.{param} is {name}, but must lie inside {folder}; {bring}")
     if not path.exists():
         hint = nearest(name, sorted(other.name for other in folder.glob("[!.]*")))

@@ -73,7 +73,7 @@ def _inputs(stage: str) -> dict[str, Any]:
     state: dict[str, Any] = {f"{PARAMS} ({name})": value for name, value in values.items()}
     for path in paths:
         for file in _files(path):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 status = file.stat()
                 state[str(file)] = (status.st_size, status.st_mtime_ns, status.st_ino)
     return state

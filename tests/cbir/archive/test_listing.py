@@ -95,6 +95,12 @@ def test_links_in_a_circle_cost_a_row_each(tmp_path: Path) -> None:
     assert listing.loose == ["self"]
 
 
+def test_an_archive_that_is_a_link_to_itself_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "raw").symlink_to(tmp_path / "raw")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        list_archive(tmp_path / "raw")
+
+
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     os.mkfifo(tmp_path / "a" / "pipe.jpg")

@@ -226,3 +226,12 @@ def test_a_reference_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None
         with pytest.raises(UserError, match=what):
             bring_reference(file, tmp_path / "reference", kind=kind)  # type: ignore[arg-type]
     assert not (tmp_path / "reference").exists()
+
+
+@pytest.mark.parametrize("target", ["raw", "disk that is gone/raw"])
+def test_an_archive_behind_a_link_that_leads_nowhere_is_told_with_the_way_out(tmp_path: Path, target: str) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "raw").symlink_to(tmp_path / target)
+    with pytest.raises(UserError, match=r"raw \(a link to .*bring the disk or network folder back"):
+        bring_in(tmp_path / "scans", tmp_path / "raw")
