@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cbir.archive.manifest import LANDED
 from cbir.arrivals.landing import make_archive
 from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
 from cbir.arrivals.survey import Skipped, SourceFile, survey
@@ -151,6 +152,11 @@ def _check_name(name: str, archive: Path) -> str:
         raise UserError(
             f'accession "{name}" must be of letters, digits, - _ and . (not at either end), at most '
             f"{_LONGEST_NAME} bytes; {_default_name(name)} would do"
+        )
+    if LANDED.fullmatch(name):
+        raise UserError(
+            f"accession {name} is named by a time, as what `cbir refresh` takes from the landing folder is; "
+            "give it another name with --accession"
         )
     taken = {compose(path.name.removesuffix(".dvc")).casefold(): path.name for path in archive.iterdir()}
     if name.casefold() in taken:

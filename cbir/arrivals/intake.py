@@ -111,7 +111,7 @@ def accession_name(archive: Path, now: datetime) -> str:
     moment = now.astimezone(UTC).replace(microsecond=0)
     for entry in archive.iterdir():
         if match := _NAMED_BY_TIME.fullmatch(entry.name):
-            with suppress(ValueError):  # digits that are no date
+            with suppress(ValueError, OverflowError):  # digits that are no date, or after which no second comes
                 taken = datetime.strptime(match[1], _NAME).replace(tzinfo=UTC)
                 moment = max(moment, taken + timedelta(seconds=1))
     return moment.strftime(_NAME)

@@ -235,3 +235,11 @@ def test_an_archive_behind_a_link_that_leads_nowhere_is_told_with_the_way_out(tm
     (tmp_path / "raw").symlink_to(tmp_path / target)
     with pytest.raises(UserError, match=r"raw \(a link to .*bring the disk or network folder back"):
         bring_in(tmp_path / "scans", tmp_path / "raw")
+
+
+@pytest.mark.parametrize("name", ["99991231T235959Z", "20261125T051000Z", "00000000T000000Z"])
+def test_a_name_that_says_when_it_landed_is_kept_for_what_lands(tmp_path: Path, name: str) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(UserError, match=f"accession {name} is named by a time.*another name with --accession"):
+        bring_in(tmp_path / "scans", tmp_path / "raw", name=name)

@@ -106,6 +106,13 @@ def test_names_follow_the_time_in_utc_and_the_order_of_arrival_though_the_clock_
     assert accession_name(tmp_path, datetime(2027, 5, 1, tzinfo=UTC)) == "20270501T000000Z"
 
 
+def test_an_accession_named_by_the_last_second_that_a_calendar_has_stops_no_landing(tmp_path: Path) -> None:
+    (tmp_path / "99991231T235959Z").mkdir()
+    assert accession_name(tmp_path, NOW) == NAME
+    (tmp_path / NAME).mkdir()
+    assert accession_name(tmp_path, NOW) == "20261125T051001Z"
+
+
 def test_a_second_landing_of_the_same_paths_is_an_accession_of_its_own(either: Place) -> None:
     either.take_in()
     either.land(FILES)
