@@ -1,5 +1,6 @@
 """Runs a function on many items in worker processes; an item that crashes or hangs its worker costs only itself."""
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +21,7 @@ try:
 except ImportError:  # Windows has no limits of this kind
     resource = None  # type: ignore[assignment]
 
-_limit = 0.0  # seconds, in a worker
+_limit = (signal.ITIMER_REAL, 0.0)  # a worker's clock, and seconds
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -81,18 +83,45 @@ def run_isolated(
         RuntimeError: the workers do not start.
     """
     workers = workers or usable_cores()
-    pool = ProcessPool(
-        workers,
-        initializer=_start_worker,
-        initargs=(os.getpid(), _memory_share(workers), timeout, prepare),
-        context=multiprocessing.get_context("spawn"),  # a fork would copy the threads' locks of libvips and Arrow
-    )
+    pool = _pool(workers, _memory_share(workers), (signal.ITIMER_REAL, timeout), prepare)
     try:
         _await_start(pool)
         yield from _outcomes(pool, function, iter(items), timeout, workers * _AHEAD)
     finally:
         pool.stop()
         pool.join()
+
+
+class Isolated:
+    """A worker process that stays, for calls one after the other; a call that is lost costs itself alone.
+
+    Args:
+        seconds: of processor time for one call, which a busy machine makes no shorter.
+        memory: bytes that the process may use for data.
+    """
+
+    def __init__(self, *, seconds: float, memory: int) -> None:
+        self._seconds, self._memory = seconds, memory
+
+    @cached_property
+    def _workers(self) -> ProcessPool:
+        pool = _pool(1, self._memory, (signal.ITIMER_PROF, self._seconds), None)
+        atexit.register(pool.stop)
+        _await_start(pool)
+        return pool
+
+    def run(self, function: Callable[[T], R], item: T) -> R | Lost:
+        """Returns what the function, of a module's top level, makes of the item; what it raises is raised here."""
+        return _result(self._workers.schedule(_limited, args=[function, item]), self._seconds)
+
+
+def _pool(workers: int, memory: int, limit: tuple[int, float], prepare: Callable[[], None] | None) -> ProcessPool:
+    return ProcessPool(
+        workers,
+        initializer=_start_worker,
+        initargs=(os.getpid(), memory, limit, prepare),
+        context=multiprocessing.get_context("spawn"),  # a fork would copy the threads' locks of libvips and Arrow
+    )
 
 
 def _outcomes(
@@ -114,7 +143,7 @@ def _result(future: Future[Any], timeout: float) -> Any:
     except MemoryError:
         return Lost("it needs more memory than this machine gives to one process")
     except ProcessExpired as error:
-        if error.exitcode == -signal.SIGALRM:
+        if error.exitcode in (-signal.SIGALRM, -signal.SIGPROF):
             return Lost(f"it took longer than {timeout:g} seconds and was given up")
         return _death(error.exitcode)
     except CancelledError as error:
@@ -145,8 +174,7 @@ def more_time() -> None:
 
     The alarm ends a process whatever it does, also within a decoder that lets no other thread run.
     """
-    if _limit:
-        signal.setitimer(signal.ITIMER_REAL, _limit)
+    signal.setitimer(*_limit)
 
 
 def _limited(function: Callable[[T], R], item: T) -> R:
@@ -154,17 +182,17 @@ def _limited(function: Callable[[T], R], item: T) -> R:
     try:
         return function(item)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(_limit[0], 0)
 
 
-def _start_worker(parent: int, memory: int, timeout: float, prepare: Callable[[], None] | None) -> None:
+def _start_worker(parent: int, memory: int, limit: tuple[int, float], prepare: Callable[[], None] | None) -> None:
     global _limit
-    _limit = timeout
+    _limit = limit
     threading.Thread(target=_die_with, args=(parent,), name="die-with-parent", daemon=True).start()
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        limit = memory if most == resource.RLIM_INFINITY else min(memory, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
+        allowed = memory if most == resource.RLIM_INFINITY else min(memory, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if prepare is not None:
         prepare()

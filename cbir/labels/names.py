@@ -21,6 +21,8 @@ _UNDECOMPOSED = str.maketrans(
 )
 _PAGE = re.compile(r"(?:#(?:page=)?|[\s_,.-]+p(?:age|\.)?[\s_.]*)(\d{1,5})$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
+_LONGEST = 4_096  # characters of a name; folding takes time by the square of what stands upon one letter
+_LONGEST_PAGE = 60  # characters of a page's number behind a name, with what is around it
 _LEAST_LIKENESS = 70  # of rapidfuzz's 100; names below it share little but their length
 
 
@@ -51,12 +53,16 @@ class _File:
 
 
 def compose(text: str) -> str:
-    """Returns Unicode's composed form (NFC) without outer space: what one sees, whichever system wrote it."""
-    return unicodedata.normalize("NFC", text.strip())
+    """Returns Unicode's composed form (NFC) without outer space: what one sees, whichever system wrote it.
+
+    Keeps the beginning of a text that is longer than any name, as the other forms do.
+    """
+    return unicodedata.normalize("NFC", text.strip()[:_LONGEST])
 
 
 def plain(text: str) -> str:
     """Folds a name as `compose`, with case, kinds of spaces, underscores, hyphens and quotes made alike."""
+    text = text.strip()[:_LONGEST]
     if not text.isascii():
         text = _FORMAT_CHARACTERS.sub("", text)
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold()
@@ -102,11 +108,14 @@ class NameIndex:
         self._by_stem: dict[Callable[[str], str], dict[str, list[_File]]] = {}
 
     def match(self, name: str) -> Match:
-        """Finds the image that a name means, or why there is none."""
+        """Finds the image that a name means, or why there is none; a text longer than any name means none."""
+        name = name.strip()
+        if len(name) > _LONGEST:
+            return Match(problem=Problem.UNMATCHED)
         match = self._match(name, page=0)
-        page = _PAGE.search(name.strip())
+        page = _PAGE.search(name, max(0, len(name) - _LONGEST_PAGE))  # of all of it, time goes by the square
         if match.problem is Problem.UNMATCHED and page and int(page[1]) > 0:
-            of_page = self._match(name.strip()[: page.start()], page=int(page[1]) - 1)
+            of_page = self._match(name[: page.start()], page=int(page[1]) - 1)
             return match if of_page.problem is Problem.UNMATCHED else of_page
         return match
 

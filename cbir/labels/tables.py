@@ -2,31 +2,36 @@
 
 import codecs
 import csv
-import datetime
 import io
 import re
-import warnings
-import zipfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import openpyxl
-
+from cbir.archive.sandbox import Isolated, Lost
 from cbir.errors import UserError
+from cbir.workbooks import Cells, read_workbook
 
 EXCEL_SUFFIXES = frozenset((".xlsx", ".xlsm"))
 TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
 
 _DELIMITERS = (";", "\t", ",", "|")
-_LARGEST = 500_000_000  # bytes, unpacked: a workbook of a million names has a tenth of it
+_LARGEST = 100_000_000  # bytes of a file: a table of a million names has a tenth of it
+_LONGEST_CELL = 32_767  # characters; Excel's own limit
+_MOST_ROWS = 1_048_576  # Excel's own limit
+_MOST_CELLS = 2_500_000  # up to the last full one of each row
+_MOST_TEXT = 50_000_000  # characters
 _SAMPLE = 500  # rows that decide on the delimiter
 _OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written in Windows-1252 has four in a row
 
 
-@dataclass(frozen=True)
+# Whatever a file leads the libraries to, it costs one sentence.
+_reader = Isolated(seconds=8, memory=350_000_000)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """Holds a row of a table: its number in the file (from 1) and its cells, empty ones as empty text."""
 
@@ -45,6 +50,8 @@ class Row:
 def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
     """Reads the rows of the first sheet that holds any cell, or of a CSV file; blank ones too, up to the last full one.
 
+    It is read in a process of its own, with limits of time and memory.
+
     A CSV file may be UTF-8 (with or without a byte order mark), UTF-16, UTF-32 or Windows-1252, which is not believed
     of text in other letters nor of UTF-8 with a faulty byte; its delimiter is the one of ``; tab , |`` that splits the
     most rows into the most regular columns.
@@ -53,7 +60,7 @@ def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
         delimiter: of a CSV file, where it is known.
 
     Raises:
-        UserError: the file is not there, not what its extension says, cannot be decoded, or holds no cell.
+        UserError: the file is not there, not what its extension says, too large, cannot be decoded, or holds no cell.
     """
     suffix = path.suffix.lower()
     if suffix not in EXCEL_SUFFIXES | TEXT_SUFFIXES:
@@ -62,80 +69,74 @@ def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
         raise UserError(f"{path} is not there" if not path.exists() else f"{path} is not a file")
     if path.stat().st_size > _LARGEST:
         raise UserError(f"{path} has {path.stat().st_size} bytes, more than a table may have ({_LARGEST})")
-    rows = _read_excel(path) if suffix in EXCEL_SUFFIXES else _read_text(path, delimiter)
-    while rows and rows[-1].is_blank:
-        rows.pop()
-    if not rows:
+    read = _reader.run(_read, (path, delimiter))
+    if isinstance(read, Lost):
+        raise UserError(f"{path} cannot be read as a table: {read.reason}; save its rows alone, as a CSV file")
+    if not read:
         raise UserError(f"{path} holds no cell with text; check that it is the right file")
+    rows: list[Row] = []
+    for number, cells in read:
+        if suffix in EXCEL_SUFFIXES:
+            rows += [Row(blank, ()) for blank in range(len(rows) + 1, number)]
+        rows.append(Row(number, cells))
     return rows
 
 
-def _read_excel(path: Path) -> list[Row]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > _LARGEST:
-            raise UserError(f"{path} unpacks to {unpacked} bytes, more than a table may have ({_LARGEST})")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl warns of styles and validations, which are no matter here
-            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            try:
-                return _first_full_sheet(workbook)
-            finally:
-                workbook.close()
-    except UserError:
-        raise
-    except Exception as error:  # a damaged workbook raises whatever its damage leads to
-        raise UserError(f"{path} is not an Excel workbook ({_what_it_is(path)}); save it as .xlsx or .csv") from error
+def _read(task: tuple[Path, str | None]) -> list[tuple[int, Cells]]:
+    """Reads the number and the cells of each row up to the last full one; of a workbook, of the full ones alone.
+
+    Raises:
+        UserError: the file is no table, or one that is too large.
+    """
+    path, delimiter = task
+    rows: list[tuple[int, Cells]] = []
+    last = slots = length = 0
+    for number, cells in read_workbook(path) if path.suffix.lower() in EXCEL_SUFFIXES else _read_text(path, delimiter):
+        rows.append((number, cells))
+        slots += len(cells)
+        length += sum(map(len, cells))
+        longest = max(map(len, cells), default=0)
+        last = len(rows) if longest else last
+        for what, count, most in (
+            (f"characters in a cell of row {number}", longest, _LONGEST_CELL),
+            ("rows", len(rows), _MOST_ROWS),
+            ("cells", slots, _MOST_CELLS),
+            ("characters", length, _MOST_TEXT),
+        ):
+            if count > most:
+                raise UserError(f"{path} has {count} {what}, more than a table may have ({most}); check the file")
+    return rows[:last]
 
 
-def _first_full_sheet(workbook: openpyxl.Workbook) -> list[Row]:
-    for sheet in workbook.worksheets:
-        sheet.reset_dimensions()  # what a file says of its own size is often wrong
-        rows = [
-            Row(number, tuple(_text(value) for value in values))
-            for number, values in enumerate(sheet.iter_rows(values_only=True), start=1)
-        ]
-        if not all(row.is_blank for row in rows):
-            return rows
-    return []
-
-
-def _what_it_is(path: Path) -> str:
-    start = path.read_bytes()[:8]
-    if start.startswith(b"\xd0\xcf\x11\xe0"):
-        return "it is of the old .xls format"
-    if not start:
-        return "it is empty"
-    return "it is damaged" if start.startswith(b"PK") else "its content is of another kind"
-
-
-def _text(value: Any) -> str:
-    """Writes a cell as it would be typed: 12 and not 12.0, a day without midnight."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
-        return value.date().isoformat()
-    return str(value).strip()
-
-
-def _read_text(path: Path, delimiter: str | None) -> list[Row]:
+def _read_text(path: Path, delimiter: str | None) -> Iterator[tuple[int, Cells]]:
     data = path.read_bytes()
     if data.startswith(b"PK\x03\x04"):
         raise UserError(f"{path} is an Excel workbook and no text; give it the extension .xlsx")
-    text = _decode(path, data)
-    delimiter = delimiter or _find_delimiter(text)
+    csv.field_size_limit(_LARGEST)  # what is too long is told by the limit of a cell
+    encoding = _encoding(path, data)
+    delimiter = delimiter or _find_delimiter("".join(islice(_lines(data, encoding), _SAMPLE)))
+    quoting = csv.QUOTE_MINIMAL
     try:
-        return _split(text, delimiter, quoting=csv.QUOTE_MINIMAL)
+        if b'"' in data:
+            for _ in _split(_lines(data, encoding), delimiter, quoting=quoting):
+                pass
     except csv.Error:  # quotation marks that are part of a caption, not of the format
-        return _split(text, delimiter, quoting=csv.QUOTE_NONE)
-
-
-def _decode(path: Path, data: bytes) -> str:
+        quoting = csv.QUOTE_NONE
     try:
-        return _decoded(data)
+        yield from _split(_lines(data, encoding), delimiter, quoting=quoting)
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV file ({error}); save it as CSV in UTF-8") from error
+
+
+def _lines(data: bytes, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
+
+
+def _encoding(path: Path, data: bytes) -> str:
+    try:
+        encoding = _guess(data)
+        data.decode(encoding)
+        return encoding
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
@@ -144,20 +145,21 @@ def _decode(path: Path, data: bytes) -> str:
         ) from error
 
 
-def _decoded(data: bytes) -> str:
+def _guess(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return data.decode("utf-32")
+        return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    if data[1:2] == b"\0" and data[3:4] == b"\0":
-        return data.decode("utf-16-le")
+        return "utf-16"
+    if data[1:2] == b"\0" and data[3:4] == b"\0" and data[:4].strip(b"\0"):
+        return "utf-16-le"
     if b"\0" in data:
         raise UnicodeDecodeError("utf-8", data, data.index(b"\0"), data.index(b"\0") + 1, "no text holds a zero byte")
     try:
-        return data.decode("utf-8-sig")
+        data.decode("utf-8")
+        return "utf-8-sig"
     except UnicodeDecodeError:
         _require_western(data)
-        return data.decode("cp1252")
+        return "cp1252"
 
 
 def _require_western(data: bytes) -> None:
@@ -170,15 +172,12 @@ def _require_western(data: bytes) -> None:
         data.decode("utf-8")
 
 
-def _split(text: str, delimiter: str, *, quoting: int) -> list[Row]:
-    lines = io.StringIO(text, newline="")
+def _split(lines: Iterable[str], delimiter: str, *, quoting: int) -> Iterator[tuple[int, Cells]]:
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=quoting != csv.QUOTE_NONE)  # type: ignore[arg-type]
-    rows: list[Row] = []
     start = 1
     for cells in reader:
-        rows.append(Row(start, tuple(cell.strip() for cell in cells)))
+        yield start, tuple(cell.strip() for cell in cells)
         start = reader.line_num + 1
-    return rows
 
 
 def _find_delimiter(text: str) -> str:
@@ -188,8 +187,15 @@ def _find_delimiter(text: str) -> str:
 
 def _regularity(lines: Iterable[str], delimiter: str) -> float:
     """Measures the part of the lines that a delimiter splits, times the part of those that get the commonest width."""
-    widths = [len(next(csv.reader([line], delimiter=delimiter))) for line in lines]
+    widths = [_width(line, delimiter) for line in lines]
     split = Counter(width for width in widths if width > 1)
     if not split:
         return 0.0
     return split.total() / len(widths) * (split.most_common(1)[0][1] / split.total())
+
+
+def _width(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:  # a line end within the line
+        return 1

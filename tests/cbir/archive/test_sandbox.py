@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cbir.archive.sandbox import Lost, more_time, run_isolated
+from cbir.archive.sandbox import Isolated, Lost, more_time, run_isolated
 
 
 def act(item: int | str) -> int | str:
@@ -58,6 +58,26 @@ def test_the_time_limit_counts_for_each_part_of_an_item() -> None:
 def test_what_the_function_raises_is_a_defect_and_is_raised_here() -> None:
     with pytest.raises(ZeroDivisionError, match="a defect"):
         list(run_isolated(act, ["defect"], timeout=30, workers=1))
+
+
+def spend(item: int) -> int:
+    """Takes processor time without end, all memory, or nothing."""
+    while item == 1:
+        pass
+    return len(bytearray(2_000_000_000)) if item == 2 else item
+
+
+def test_a_worker_that_stays_loses_a_call_that_takes_too_much_and_answers_the_next() -> None:
+    isolated = Isolated(seconds=1, memory=500_000_000)
+    assert [isolated.run(spend, item) for item in (5, 1, 6, 2, 7)] == [
+        5,
+        Lost("it took longer than 1 seconds and was given up"),
+        6,
+        Lost("it needs more memory than this machine gives to one process"),
+        7,
+    ]
+    with pytest.raises(ZeroDivisionError):
+        isolated.run(act, "defect")
 
 
 def fail_to_start() -> None:

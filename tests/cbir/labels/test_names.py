@@ -188,3 +188,14 @@ def test_thousands_of_names_are_matched_in_seconds() -> None:
     matched = [index.match(f"ECHOS_DU_GENERAL {number:06}") for number in range(0, 20_000, 10)]
     assert time.perf_counter() - started < 10
     assert [match.image_id for match in matched] == [image_id_of(path) for path in paths[::10]]
+
+
+@pytest.mark.parametrize("name", ["a" + "_" * 30_000 + "b", "a" + " _" * 15_000 + "p1x", "a" + "\u0301\u0323" * 15_000])
+def test_a_text_longer_than_any_name_is_none_and_takes_no_time(name: str) -> None:
+    index = NameIndex(manifest("a.jpg"))
+    started = time.process_time()
+    assert index.match(name).problem is Problem.UNMATCHED
+    assert index.nearest(name) is not None
+    for form in (compose, plain, unaccented):
+        assert len(form(name)) <= 2 * 4096
+    assert time.process_time() - started < 2

@@ -6,6 +6,7 @@ import pytest
 
 from cbir.errors import UserError
 from cbir.labels.tables import Row, read_table
+from cbir.workbooks import read_workbook
 from tests.support.workbooks import write_workbook
 
 
@@ -74,6 +75,11 @@ def test_a_quotation_mark_that_never_closes_swallows_no_rows(tmp_path: Path) -> 
         ("t.csv", b"abcd\0", "no text in UTF-8"),
         ("t.csv", b"\xff\xfea", "no text in UTF-8"),
         ("t.csv", b" \n;;\n", "holds no cell with text"),
+        ("t.csv", b"a.jpg,b.jpg\n" + b"q" * 131_073 + b",c.jpg\n", "131073 characters in a cell of row 2"),
+        ("t.csv", b'"' + b"p" * 200_000 + b'",c.jpg\n', "200000 characters in a cell of row 1"),
+        ("t.csv", b"," * 2_600_000, "2600001 cells, more than a table may have"),
+        ("t.csv", b"\n" * 1_100_000, "1048577 rows, more than a table may have"),
+        ("t.csv", bytes(5000), "no text in UTF-8"),
         ("t.pdf", b"x", "neither .xlsx nor .csv"),
     ],
 )
@@ -94,11 +100,11 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cbir.labels.tables._LARGEST", 50_000)
+    monkeypatch.setattr("cbir.workbooks._LARGEST", 50_000)
     path = write_workbook(tmp_path / "t.xlsx", *[["a" * 90]] * 2000)
     assert path.stat().st_size < 50_000
     with pytest.raises(UserError, match="unpacks to"):
-        read_table(path)
+        list(read_workbook(path))
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""cbir.workbooks: what openpyxl reads, without what makes a small file take all memory."""
+
+import datetime
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+
+from cbir.errors import UserError
+from cbir.labels.tables import read_table
+from cbir.workbooks import read_workbook
+
+SHEET = "xl/worksheets/sheet1.xml"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def with_sheet(path: Path, rows: str, *, part: str = SHEET, of: str = "worksheet") -> Path:
+    """A workbook whose sheet (or other part) is this XML."""
+    buffer = io.BytesIO()
+    openpyxl.Workbook().save(buffer)
+    inner = f"<sheetData>{rows}</sheetData>" if of == "worksheet" else rows
+    with zipfile.ZipFile(buffer) as before, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as after:
+        for entry in before.infolist():
+            if entry.filename != part:
+                after.writestr(entry, before.read(entry))
+        after.writestr(part, f'<?xml version="1.0"?><{of} xmlns="{MAIN}">{inner}</{of}>')
+    return path
+
+
+def cell(reference: str, text: str) -> str:
+    return f'<c r="{reference}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def naive(path: Path) -> list[tuple[int, list[str]]]:
+    """The full rows as openpyxl gives them cell by cell."""
+    rows = []
+    for number, values in enumerate(openpyxl.load_workbook(path, data_only=True).worksheets[0].values, start=1):
+        texts = ["" if value is None else str(value).strip() for value in values]
+        while texts and not texts[-1]:
+            texts.pop()
+        if texts:
+            rows.append((number, texts))
+    return rows
+
+
+def test_cells_are_those_that_openpyxl_reads(tmp_path: Path) -> None:
+    draws = random.Random(0)
+    values = [7, 1.5, True, "a & b <c>", "  é ", None, datetime.datetime(1914, 8, 3, 5), datetime.time(4, 30), "#N/A"]
+    values += [CellRichText("plain ", TextBlock(InlineFont(b=True), "bold")), datetime.timedelta(hours=30), "=1+1"]
+    book = openpyxl.Workbook()
+    for row in range(1, 60):
+        for column in range(1, draws.choice([1, 4, 12])):
+            book.active.cell(row * draws.choice([1, 1, 3]), column, draws.choice(values))
+    book.save(tmp_path / "t.xlsx")
+    assert [(number, list(cells)) for number, cells in read_workbook(tmp_path / "t.xlsx")] == naive(tmp_path / "t.xlsx")
+
+
+def test_shared_texts_are_those_that_openpyxl_reads_without_how_they_are_spoken(tmp_path: Path) -> None:
+    texts = "<si><t>plain</t></si><si><r><t>two </t></r><r><t>runs</t></r></si>"
+    texts += "<si><t>東京</t><rPh sb='0' eb='2'><t>x</t></rPh></si>"
+    rows = '<row r="1">' + "".join(f'<c r="{c}1" t="s"><v>{n}</v></c>' for n, c in enumerate("ABC")) + "</row>"
+    path = with_sheet(tmp_path / "a.xlsx", rows)
+    with zipfile.ZipFile(path) as book:
+        parts = {entry.filename: book.read(entry).decode() for entry in book.infolist()}
+    parts["xl/sharedStrings.xml"] = f'<?xml version="1.0"?><sst xmlns="{MAIN}">{texts}</sst>'
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/>'
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace("</Types>", f"{override}</Types>")
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content)
+    assert list(read_workbook(path)) == [(1, ("plain", "two runs", "東京"))]
+    assert naive(path) == [(1, ["plain", "two runs", "東京"])]
+
+
+def test_a_sheet_that_is_formatted_far_below_its_names_is_read_in_no_time(tmp_path: Path) -> None:
+    blank = "".join(
+        f'<row r="{k}" s="1" customFormat="1"><c r="A{k}" s="1"/><c r="B{k}" s="1"/></row>' for k in range(2, 100_000)
+    )
+    last = f'<row r="100000">{cell("B100000", "last")}</row>'
+    path = with_sheet(tmp_path / "t.xlsx", f'<row r="1">{cell("A1", "first")}</row>{blank}{last}')
+    assert list(read_workbook(path)) == [(1, ("first",)), (100_000, ("", "last"))]
+    rows = read_table(path)
+    assert [rows[0].cells, rows[1].cells, rows[-1].cells] == [("first",), (), ("", "last")]
+    assert [row.number for row in rows] == list(range(1, 100_001))
+
+
+def test_cells_without_a_reference_stand_one_after_the_other(tmp_path: Path) -> None:
+    plain = "<c t='inlineStr'><is><t>x</t></is></c>"
+    path = with_sheet(tmp_path / "t.xlsx", f"<row/><row><c/>{plain}{plain}</row><row>{plain}</row>")
+    assert list(read_workbook(path)) == [(2, ("", "x", "x")), (3, ("x",))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (f'<row r="2000000000">{cell("A2000000000", "x")}</row>', r"row 2000000000, beyond Excel's last \(1048576\)"),
+        (f'<row r="1048577">{cell("A1048577", "x")}</row>', "row 1048577"),
+        (f'<row r="1">{cell("XFE1", "x")}</row>', r"column 16385, beyond Excel's last \(16384\)"),
+        (f'<row r="1">{cell("ZZZ1", "x")}</row>', "column 18278"),
+        (f'<row r="1">{cell("A1", "x" * 32768)}</row>', r"32768 characters in a cell of row 1.*\(32767\)"),
+        (
+            "".join(f'<row r="{k}">{cell(f"XFD{k}", "x")}</row>' for k in range(1, 200)),
+            "cells, more than a table may have",
+        ),
+        (f'<row r="abc">{cell("A1", "x")}</row>', "it is damaged"),
+        ('<row r="1"><c r="A1" t="s"><v>9999</v></c></row>', "it is damaged"),
+    ],
+)
+def test_what_no_excel_has_written_costs_one_sentence(tmp_path: Path, rows: str, sentence: str) -> None:
+    path = with_sheet(tmp_path / "t.xlsx", rows)
+    with pytest.raises(UserError, match=sentence) as caught:
+        read_table(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_small_file_that_unpacks_to_much_text_costs_one_sentence_and_the_next_is_read(tmp_path: Path) -> None:
+    bomb = with_sheet(tmp_path / "bomb.xlsx", cell("A1", "a" * 400_000_000))
+    assert bomb.stat().st_size < 1_000_000
+    with pytest.raises(UserError, match=r"bomb\.xlsx") as caught:
+        read_table(bomb)
+    assert "\n" not in str(caught.value)
+    assert read_table(with_sheet(tmp_path / "t.xlsx", f'<row r="1">{cell("A1", "x")}</row>'))[0].cells == ("x",)
