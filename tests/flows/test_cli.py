@@ -48,12 +48,6 @@ def test_an_unknown_stage_is_named_with_those_that_there_are(toy: Workspace) -> 
 
 
 @pytest.mark.heavy
-def test_a_forced_stage_runs_though_it_is_up_to_date(toy: Workspace) -> None:
-    toy.flow("--force", "fourth")
-    assert toy.ran() == ["fourth"]
-
-
-@pytest.mark.heavy
 def test_a_mistake_in_the_graph_is_one_sentence(toy: Workspace) -> None:
     (toy.folder / "dvc.yaml").write_text("stages: {first: {comand: x}}")
     assert _error_of(toy) == "error: './dvc.yaml' validation failed: 2 errors; `dvc status` shows where"

@@ -22,7 +22,7 @@ if any(word.endswith("/cbir") for word in sys.orig_argv):
 """
 
 
-def test_a_run_whose_last_answers_were_lost_has_its_results_all_the_same(toy: Workspace) -> None:
+def test_a_forced_run_whose_last_answers_were_lost_has_its_results_all_the_same(toy: Workspace) -> None:
     hook = toy.folder / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(LOSE)
@@ -30,3 +30,4 @@ def test_a_run_whose_last_answers_were_lost_has_its_results_all_the_same(toy: Wo
     done = toy.flow("--force", "third")
     assert "third: ran" in done.stderr
     assert "stages    third" in done.stdout
+    assert toy.ran() == ["third"]  # up to date, but forced
