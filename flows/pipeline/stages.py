@@ -176,7 +176,7 @@ def _refusal(stage: PipelineStage) -> str:
     """Says why a stage that is held would have to run."""
     names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
     changed = in_short(names, most=3)
-    return f"{stage.name} is out of date, for {changed} changed, and only `cbir run` and `cbir retrain` train"
+    return f"{stage.name} is out of date because {changed} changed; only `cbir run` and `cbir retrain` train"
 
 
 def _what(dep: Any) -> str:

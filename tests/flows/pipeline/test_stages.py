@@ -100,7 +100,7 @@ def test_a_stage_of_a_workspace_elsewhere_is_restored_there(
 def test_an_output_that_is_in_no_cache_any_more_has_to_be_made_again(here: Workspace) -> None:
     shutil.rmtree("out/second")
     shutil.rmtree(".dvc/cache/files")
-    with pytest.raises(StageError, match=r"^second is out of date, for its command or its outputs changed, and "):
+    with pytest.raises(StageError, match=r"^second is out of date because its command or its outputs changed; "):
         _bring()
     assert _bring(hold=False).ran
 
@@ -166,8 +166,8 @@ def test_a_refusal_names_three_changes_at_most(changed: str, words: str) -> None
             return self != "same"
 
     stage: Any = SimpleNamespace(name="train", deps=[Dependency("same"), *map(Dependency, changed)])
-    reason = f"train is out of date, for {words} changed"
-    assert _refusal(stage) == f"{reason}, and only `cbir run` and `cbir retrain` train"
+    reason = f"train is out of date because {words} changed"
+    assert _refusal(stage) == f"{reason}; only `cbir run` and `cbir retrain` train"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_what_a_stage_logs_is_passed_on_and_an_error_that_it_outlives_fails_noth
 def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_left_as_it_is(here: Workspace) -> None:
     before, lock = Path("out/second/0.txt").read_bytes(), Path("dvc.lock").read_bytes()
     set_params(["second.factor=9"])
-    with pytest.raises(StageError, match=r"^second is out of date, for second\.factor changed, and only `cbir run` "):
+    with pytest.raises(StageError, match=r"^second is out of date because second\.factor changed; only `cbir run` "):
         _bring()
     here.replace("toy/second.py", "import time", "import time  # edited")
     with pytest.raises(StageError, match=r"toy/second\.py, second\.factor changed"):

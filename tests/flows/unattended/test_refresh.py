@@ -114,5 +114,5 @@ def test_a_refresh_that_would_have_to_train_says_so_and_trains_nothing(workspace
     (workspace.folder / "params.yaml").write_text(text.replace("  epochs: 2", "  epochs: 3"), encoding="utf-8")
     done = workspace.command("cbir", "refresh", check=False)
     assert done.returncode == 1
-    assert "train is out of date, for train.epochs" in done.stderr
+    assert "train is out of date because train.epochs changed;" in done.stderr
     assert encoder(workspace) == before
