@@ -10,6 +10,7 @@ from cbir.labels.files import GROUNDTRUTH, TRAINING
 from cbir.labels.groundtruth import (
     count_labels,
     folder_classes,
+    keep_splits,
     label_images,
     resolve_groups,
     split_sizes,
@@ -231,6 +232,25 @@ def test_nothing_known_gives_a_table_of_nulls(known: dict[str, object]) -> None:
     labelled = label(ARCHIVE, **known)
     assert labelled[GROUNDTRUTH.names[1:]].isna().all(axis=None)
     assert split_sizes(labelled) == {}
+
+
+def test_a_group_stays_where_an_encoder_has_seen_a_member_and_train_counts_before_val() -> None:
+    rows = [  # image_id, group_id, split, the split in which it was seen, the split that is kept
+        ("a", "g1", "test", "train", "train"),
+        ("b", "g1", "test", None, "train"),
+        ("c", "g2", "test", "val", "val"),
+        ("d", "g2", "test", None, "val"),
+        ("e", "g3", "test", "val", "train"),
+        ("f", "g3", "test", "train", "train"),
+        ("g", "g4", "val", None, "val"),
+        ("h", None, "test", "train", "test"),  # a class, but no group: it is split by its own hash
+        ("i", None, None, None, None),
+    ]
+    table = pd.DataFrame(rows, columns=["image_id", "group_id", "split", "seen", "kept"]).astype("str")
+    labelled = table[["image_id", "group_id", "split"]]
+    training = table.loc[table["seen"].notna(), ["image_id", "seen"]].rename(columns={"seen": "split"})
+    pd.testing.assert_frame_equal(keep_splits(labelled, training), labelled.assign(split=table["kept"]))
+    assert labelled["split"].equals(table["split"])
 
 
 def test_split_sizes_count_groups_and_images() -> None:
