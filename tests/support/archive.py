@@ -19,6 +19,8 @@ from ruamel.yaml import YAML
 from tests.support.workspace import Workspace
 
 SMALL = (
+    "train.method=simclr",
+    "train.weights=none",
     "train.backbone=timm/test_resnet",
     "train.image_size=32",
     "train.epochs=2",
