@@ -5,7 +5,6 @@ Content-Security-Policy keeps the call in the browser. See docs/upstream.md, Pre
 """
 
 from flows.processes.guard import Application, Guard, Message, Receive, Scope, Send
-from tasks.harness.stage import die_with_parent
 
 OWN = "'self' data: blob:"
 HERE = "'self' http://127.0.0.1:* http://localhost:* ws://127.0.0.1:* ws://localhost:*"
@@ -40,5 +39,4 @@ def create_app() -> Guard:
     """Builds the application for ``uvicorn --factory``."""
     from prefect.server.api.server import create_app as create_prefect
 
-    die_with_parent()  # a killed command leaves no server behind
     return Guard(LocalPages(create_prefect(final=True)))

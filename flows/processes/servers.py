@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from cbir.errors import UserError
+from flows.processes import lifeline
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 180  # seconds; on a busy machine MLflow takes most of a minute
@@ -131,7 +132,7 @@ def started(server: Server) -> Iterator[Running]:
     """Yields the server and its process, which on leaving is told to end with all that it started, or else killed."""
     with server.log.open("wb") as log:
         process = subprocess.Popen(
-            server.command,
+            [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *server.command],
             env={**os.environ, **server.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
