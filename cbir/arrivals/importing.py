@@ -19,7 +19,7 @@ from cbir.errors import UserError
 from cbir.files import writing, writing_folder
 from cbir.labels.captions import check_captions, is_sheet
 from cbir.labels.names import compose
-from cbir.labels.tables import read_table
+from cbir.labels.tables.rows import read_table
 from cbir.progress import Progress, silent
 
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer

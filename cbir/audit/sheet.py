@@ -8,7 +8,7 @@ import pandas as pd
 from cbir.archive.manifest import unique_images
 from cbir.audit.record import digest_of
 from cbir.errors import UserError
-from cbir.labels.tables import Row, read_table
+from cbir.labels.tables.rows import Row, read_table
 from cbir.spreadsheet import write_csv
 
 VERDICTS = {"right": True, "wrong": False, "unsure": False}  # a pair that nobody is sure of promises nothing

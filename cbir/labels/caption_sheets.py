@@ -9,7 +9,7 @@ import pandas as pd
 
 from cbir.errors import UserError
 from cbir.labels.names import NameIndex, plain, unaccented, without_suffix
-from cbir.labels.tables import read_table
+from cbir.labels.tables.rows import read_table
 
 NO_CAPTION = "empty"  # what a captioning program wrote where it had nothing to say
 

@@ -12,7 +12,7 @@ from cbir.labels.caption_sheets import NO_CAPTION, Entry, Found, find_images, re
 from cbir.labels.layouts import Mention
 from cbir.labels.names import NameIndex, Problem, plain
 from cbir.labels.notes import Note, note_of, suggest_names
-from cbir.labels.tables import EXCEL_SUFFIXES, Row, read_table
+from cbir.labels.tables.rows import EXCEL_SUFFIXES, Row, read_table
 
 
 @dataclass(frozen=True)

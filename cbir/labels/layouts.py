@@ -7,7 +7,7 @@ from typing import Literal
 
 from cbir.errors import UserError
 from cbir.labels.names import unaccented
-from cbir.labels.tables import Row
+from cbir.labels.tables.rows import Row
 
 TableLayout = Literal["column", "row", "pairs"]
 

@@ -16,7 +16,7 @@ from cbir.labels.groundtruth import folder_classes, resolve_groups
 from cbir.labels.layouts import TableLayout, read_layout
 from cbir.labels.names import NameIndex, Problem
 from cbir.labels.notes import Note
-from cbir.labels.tables import read_table
+from cbir.labels.tables.rows import read_table
 
 Layout = Literal["auto", "column", "row", "pairs", "folders"]
 

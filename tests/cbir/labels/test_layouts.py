@@ -4,7 +4,7 @@ import pytest
 
 from cbir.errors import UserError
 from cbir.labels.layouts import Fault, Mention, Reading, find_layout, label_of, read_layout
-from cbir.labels.tables import Row
+from cbir.labels.tables.rows import Row
 
 
 def table(*rows: Sequence[str]) -> list[Row]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cbir.errors import UserError
-from cbir.labels.tables import Row, read_table
-from cbir.workbooks import read_workbook
+from cbir.labels.tables.rows import Row, read_table
+from cbir.labels.tables.workbooks import read_workbook
 from tests.support.workbooks import write_workbook
 
 
@@ -100,7 +100,7 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cbir.workbooks._LARGEST", 50_000)
+    monkeypatch.setattr("cbir.labels.tables.workbooks._LARGEST", 50_000)
     path = write_workbook(tmp_path / "t.xlsx", *[["a" * 90]] * 2000)
     assert path.stat().st_size < 50_000
     with pytest.raises(UserError, match="unpacks to"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cbir.archive.sandbox import Isolated, Lost
 from cbir.errors import UserError
-from cbir.workbooks import Cells, read_workbook
+from cbir.labels.tables.workbooks import Cells, read_workbook
 
 EXCEL_SUFFIXES = frozenset((".xlsx", ".xlsm"))
 TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))

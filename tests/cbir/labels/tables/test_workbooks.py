@@ -1,4 +1,4 @@
-"""cbir.workbooks: what openpyxl reads, without what makes a small file take all memory."""
+"""cbir.labels.tables.workbooks: what openpyxl reads, without what makes a small file take all memory."""
 
 import datetime
 import io
@@ -12,8 +12,8 @@ from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
 from cbir.errors import UserError
-from cbir.labels.tables import read_table
-from cbir.workbooks import read_workbook
+from cbir.labels.tables.rows import read_table
+from cbir.labels.tables.workbooks import read_workbook
 
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
