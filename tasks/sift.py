@@ -12,8 +12,8 @@ from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
-from cbir.matching.robustness import measure_local
-from cbir.matching.sift import build_gallery, local_neighbours
+from cbir.matching.baseline.robustness import measure_local
+from cbir.matching.baseline.sift import build_gallery, local_neighbours
 from cbir.robustness.measuring import choose, document, take
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main

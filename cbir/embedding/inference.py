@@ -3,9 +3,7 @@ archive.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,6 +14,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from cbir.embedding.ahead import work_ahead
 from cbir.embedding.files import Batch, DType, write_embeddings
 from cbir.embedding.vectors import Recipe, StoredVectors, versions_here
 from cbir.encoders.devices import Precision, choose_device
@@ -246,32 +245,3 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
         yield from work_ahead(work, items, threads=min(cores, SIDE_BY_SIDE), begin=one_core)
     finally:
         torch.set_num_threads(cores)
-
-
-def work_ahead(
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    threads: int,
-    begin: Callable[[], object] | None = None,
-) -> Iterator[Result]:
-    """Yields the results of ``work`` on each item, in the order of the items.
-
-    At most two items a thread are under way or finished but not taken. An error of ``work`` is raised when its turn
-    comes. Who stops taking results and closes the iterator waits only for the items that are being worked on.
-
-    Args:
-        threads: how many work; it helps where the work lets go of Python's lock, as SQLite, OpenCV and PyTorch do.
-        begin: called once by each thread before its first item.
-    """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead", initializer=begin)
-    pending: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) >= 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -44,6 +44,7 @@ class Paths:
     embeddings: Path
     index: Path
     neighbours: Path
+    matches: Path
     groups: Path
     audits: Path
     reports: Path

@@ -10,7 +10,7 @@ LOADED_BY_NAME = {  # every module of the folder
     "cbir/encoders/backbones/build.py": "cbir/encoders/backbones",
 }
 TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what it includes from all of them
-READ = {"cbir/reports/html.py": TEMPLATES}
+READ = {"cbir/reports/html.py": TEMPLATES, "cbir/matching/probability.py": "cbir/matching/probability.json"}
 
 
 def imported(module: str) -> set[str]:
@@ -26,7 +26,8 @@ def imported(module: str) -> set[str]:
         if path in LOADED_BY_NAME:
             waiting += modules_below(LOADED_BY_NAME[path])
         if path in READ:
-            paths |= {relative(file) for file in (ROOT / READ[path]).iterdir()}
+            data = ROOT / READ[path]
+            paths |= {relative(file) for file in (data.iterdir() if data.is_dir() else [data])}
     return paths
 
 

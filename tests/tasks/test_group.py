@@ -49,6 +49,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         embeddings=Path("data/embeddings"),
         index=Path("data/index"),
         neighbours=Path("data/neighbours.parquet"),
+        matches=Path("data/matches.parquet"),
         groups=Path("data/groups.parquet"),
         audits=Path("data/audits"),
         reports=Path("reports"),

@@ -18,6 +18,7 @@ from tasks.groundtruth import groundtruth
 from tasks.group import group
 from tasks.harness.settings import check, load_section, read_yaml, schema
 from tasks.index import index
+from tasks.match import match
 from tasks.robustness import robustness
 from tasks.sift import sift
 from tasks.tracking.connection import Tracking
@@ -25,7 +26,8 @@ from tasks.train import train
 
 ROOT = Path(__file__).parents[3]
 STAGES = {
-    stage.__name__: stage for stage in (clean, groundtruth, train, embed, index, evaluate, group, robustness, sift)
+    stage.__name__: stage
+    for stage in (clean, groundtruth, train, embed, index, match, evaluate, group, robustness, sift)
 }
 SECTIONS: dict[str, Any] = {
     "shards": Shards,
@@ -68,6 +70,9 @@ RULES = [
     ("train.freeze_batch_norm", 1, "true or false, is 1"),
     ("train.restarts", [1.5], "of type list[int], is [1.5]"),
     ("train.tune", "whole", "one of full, last_blocks, heads, lora, is 'whole'"),
+    ("match.features", 7, "at least 8, is 7: it is a number of local features"),
+    ("match.neighbours", -1, "at least 0, is -1: it is a number of candidates"),
+    ("match.votes", -1, "at least 0, is -1: it is a number of candidates, 0 for none"),
     ("evaluate.target_precision", 0.0, f"above 0 and at most 1, is 0.0: {PART}"),
     ("evaluate.target_precision", 1.5, f"above 0 and at most 1, is 1.5: {PART}"),
     ("evaluate.default_threshold", 2, f"at least -1 and at most 1, is 2: {COSINE}"),
@@ -107,7 +112,7 @@ def test_a_value_out_of_its_range_is_refused_with_the_rule(
 
 
 @pytest.mark.parametrize(
-    "section", ["clean", "groundtruth", "train", "embed", "index", "evaluate", "group", "robustness"]
+    "section", ["clean", "groundtruth", "train", "embed", "index", "match", "evaluate", "group", "robustness"]
 )
 def test_the_values_that_are_shipped_are_within_their_ranges(shipped: dict[str, Any], section: str) -> None:
     check(section, shipped[section], schema(STAGES[section]))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cbir.embedding.inference import Images
 from cbir.evaluation.metrics import Floats, Ints
-from cbir.matching.sift import build_gallery, local_neighbours
+from cbir.matching.baseline.sift import build_gallery, local_neighbours
 from cbir.progress import Progress, silent
 from cbir.robustness.alterations import KINDS
 from cbir.robustness.copies import Copies

@@ -1,6 +1,4 @@
-"""Tests of cbir.matching.sift, on photographs that scikit-image carries and on what a press makes of them."""
-
-from functools import cache
+"""Tests of cbir.matching.baseline.sift, on photographs that scikit-image carries and on what a press makes of them."""
 
 import cv2
 import numpy as np
@@ -12,28 +10,13 @@ from hypothesis import strategies as st
 
 from cbir.evaluation.relevance import retrieval_task
 from cbir.evaluation.retrieval import evaluate_retrieval, metrics_document, query_table
-from cbir.matching.sift import agreeing, build_gallery, extract, local_neighbours, root_sift, similarity
+from cbir.matching.baseline.sift import agreeing, build_gallery, local_neighbours, similarity
+from cbir.matching.local.features import extract
 from cbir.reprints.press import PRESS_SIZE
 from cbir.reprints.reprint import MILD, reprint
-from cbir.sample.scenes import make_scene
+from tests.support.pictures import cropped, picture, turned
 
 PHOTOGRAPHS = (0, 3, 6, 8, 11, 14)
-
-
-@cache
-def picture(number: int) -> np.ndarray:
-    return np.array(make_scene(number, seed=0, longest_side=512).picture)
-
-
-def turned(pixels: np.ndarray, degrees: float, *, scale: float = 1.0) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
-    return cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
-
-
-def cropped(pixels: np.ndarray, part: float = 0.7) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    return np.ascontiguousarray(pixels[: round(part * height), round((1 - part) * width) :])
 
 
 def printed(pixels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -100,18 +83,6 @@ def test_lists_are_as_long_as_asked_for_and_of_equals_the_first_id_comes_first()
     assert table["rank"].tolist() == [1, 2, 3]
 
 
-def test_no_image_has_more_features_than_asked_for() -> None:
-    counts = {most: len(extract(picture(0), most=most).points) for most in (50, 200)}
-    assert counts == {50: 50, 200: 200}
-
-
-def test_colours_are_read_as_their_greys() -> None:
-    colour = picture(3)
-    assert colour.ndim == 3
-    grey = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
-    np.testing.assert_array_equal(extract(colour).descriptors, extract(grey).descriptors)
-
-
 @pytest.mark.parametrize("pixels", [np.zeros((64, 64), np.uint8), np.full((1, 1), 9, np.uint8)])
 def test_a_blank_image_has_no_features_and_finds_nothing(pixels: np.ndarray) -> None:
     assert len(extract(pixels).points) == 0
@@ -121,13 +92,6 @@ def test_a_blank_image_has_no_features_and_finds_nothing(pixels: np.ndarray) -> 
 
 def test_an_empty_gallery_finds_nothing() -> None:
     assert found(picture(0), {}).empty
-
-
-def test_the_inner_product_of_rootsift_is_the_hellinger_kernel() -> None:
-    few = extract(picture(0)).descriptors[:20]
-    shares = few / few.sum(axis=1, keepdims=True)
-    naive = [[sum(np.sqrt(a * b) for a, b in zip(share, other, strict=True)) for other in shares] for share in shares]
-    np.testing.assert_allclose(root_sift(few) @ root_sift(few).T, naive, rtol=1e-4)
 
 
 @given(st.integers(0, 500), st.integers(0, 500))

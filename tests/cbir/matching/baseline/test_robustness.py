@@ -1,9 +1,9 @@
-"""Tests of cbir.matching.robustness."""
+"""Tests of cbir.matching.baseline.robustness."""
 
 import numpy as np
 import pandas as pd
 
-from cbir.matching.robustness import measure_local
+from cbir.matching.baseline.robustness import measure_local
 from cbir.robustness.alterations import KINDS
 from cbir.sample.scenes import make_scene
 

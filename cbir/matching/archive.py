@@ -1,0 +1,94 @@
+"""Matches an archive: candidates, their verification, the probability of each pair, and the table of it all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import pandas as pd
+from annotated_types import Ge
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from cbir.images.reduced import ReducedImages
+from cbir.matching.candidates import near_by_embedding, near_by_votes, unordered
+from cbir.matching.description import describe
+from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
+from cbir.matching.standing import Standing, stand
+from cbir.matching.table import SAME_FILE, both_directions
+from cbir.matching.verification import verify
+from cbir.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from cbir.embedding.files import Embeddings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """The settings of the stage; the names are those of the section ``match`` of params.yaml."""
+
+    features: Annotated[int, Ge(8), "it is a number of local features"]
+    neighbours: Annotated[int, Ge(0), "it is a number of candidates"]
+    votes: Annotated[int, Ge(0), "it is a number of candidates, 0 for none"]
+    seed: int
+
+
+def match_archive(
+    images: pd.DataFrame,
+    neighbours: pd.DataFrame,
+    embeddings: "Embeddings",
+    source: ReducedImages,
+    store: Path,
+    settings: Matching,
+    *,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Returns the rows of :func:`cbir.matching.table.write_matches`.
+
+    Features are computed once an image, and the evidence once a pair: a new image costs its own.
+
+    Args:
+        images: image_id, path and page, sorted by image_id, as the embeddings are.
+        neighbours: query_id, rank, neighbour_id, similarity.
+        source: of the pixels.
+        store: folder of the stores.
+    """
+    described = describe(images, source, store, most=settings.features, progress=progress)
+    proposed = [
+        near_by_embedding(neighbours, embeddings.ids, most=settings.neighbours),
+        near_by_votes(described, most=settings.votes, seed=settings.seed, progress=progress),
+    ]
+    pairs = unordered(*np.concatenate(proposed).T)
+    evidence = verify(pairs, images, described, source, store, progress=progress)
+    standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
+    return both_directions(_judged(pairs, evidence, standing, images))
+
+
+def _judged(
+    pairs: NDArray[np.int64], evidence: NDArray[np.void], standing: Standing, images: pd.DataFrame
+) -> pd.DataFrame:
+    """Returns one direction of each pair, with its probability and its relation."""
+    model = shipped_model()
+    values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)
+    same_moment = model.same_moment(evidence)
+    probability = expit(model.odds(values)) * same_moment
+    false_alarms = log_false_alarms(evidence, images=len(images))
+    ids, paths = (images[name].to_numpy(dtype=object) for name in ("image_id", "path"))
+    one_file = paths[pairs[:, 0]] == paths[pairs[:, 1]]
+    mapped = evidence["inliers"] > 0
+    return pd.DataFrame(
+        {
+            "query_id": ids[pairs[:, 0]],
+            "neighbour_id": ids[pairs[:, 1]],
+            "similarity": standing.similarity,
+            "probability": probability.astype(np.float32),
+            "relation": np.where(one_file, SAME_FILE, relations(probability, same_moment, false_alarms)),
+            "mirrored": evidence["mirrored"] > 0,
+            "inliers": evidence["inliers"].astype(np.int32),
+            "overlap_query": evidence["overlap_query"],
+            "overlap_neighbour": evidence["overlap_neighbour"],
+            "map": [affine if there_is else None for affine, there_is in zip(evidence["map"], mapped, strict=True)],
+            "tone": np.where(mapped, evidence["tone"], np.nan).astype(np.float32),
+            "log_nfa": false_alarms.astype(np.float32),
+        }
+    )

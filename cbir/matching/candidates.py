@@ -1,0 +1,57 @@
+"""Proposes the pairs of images that are worth a closer look: near by embedding, or by the votes of local features."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cbir.matching.description import Described
+from cbir.matching.local.cores import on_each_core
+from cbir.matching.local.voting import LocalIndex, build_index
+from cbir.progress import Progress, silent
+
+_VOTING = 300  # features of an image that vote and are voted for; 500 take twice as long and find nothing more
+
+
+def near_by_embedding(neighbours: pd.DataFrame, ids: NDArray[np.object_], *, most: int) -> NDArray[np.int64]:
+    """Returns the pairs of each image and its ``most`` nearest: positions in ``ids`` (m, 2), the smaller first.
+
+    Args:
+        neighbours: query_id, rank (from 1), neighbour_id.
+        ids: (n,) image_ids, sorted.
+    """
+    near = neighbours[neighbours["rank"] <= most]
+    index = pd.Index(ids)
+    return unordered(index.get_indexer(near["query_id"]), index.get_indexer(near["neighbour_id"]))
+
+
+def near_by_votes(described: Described, *, most: int, seed: int, progress: Progress = silent) -> NDArray[np.int64]:
+    """Returns the pairs of each image and those that its features vote for, or those of its mirror image.
+
+    Args:
+        most: images that the features of an image propose as it is, and again in the mirror.
+        seed: of the index's clustering.
+
+    Returns:
+        As :func:`near_by_embedding`.
+    """
+    if not most or len(described) < 2:
+        return np.zeros((0, 2), np.int64)
+    index = build_index(described, most=_VOTING, seed=seed)
+
+    def vote(at: int) -> list[int]:
+        return _both_ways(index, described, at, most=most)
+
+    lists = progress(on_each_core(vote, range(len(described))), total=len(described), desc="propose", unit="image")
+    pairs = [(at, other) for at, others in enumerate(lists) for other in others]
+    return unordered(*np.array(pairs, np.int64).reshape(-1, 2).T)
+
+
+def _both_ways(index: LocalIndex, described: Described, at: int, *, most: int) -> list[int]:
+    query = described[at].first(_VOTING)
+    return [other for side in (query, query.mirrored) for other in index.candidates(side, most=most, but=at)]
+
+
+def unordered(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns each pair once, the smaller position first, sorted: (m, 2)."""
+    pairs = np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
+    return np.unique(pairs.astype(np.int64), axis=0)

@@ -1,0 +1,107 @@
+"""Extracts local features that keep place, scale and angle, computes them once, and turns them into a mirror image's.
+
+Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 60(2), 2004 (SIFT); Arandjelović and Zisserman,
+Three Things Everyone Should Know to Improve Object Retrieval, CVPR 2012 (RootSIFT).
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Read = Callable[[str], NDArray[np.uint8]]  # the pixels of an image by its id, (H, W) grey or (H, W, 3) RGB
+
+VERSION = f"1, OpenCV {cv2.__version__}"  # raise it with any change of the code that decides the features
+SIDE = 256  # px; at 512 the dots of a newspaper's screen are features, fewer reprints are found, and it takes longer
+_DIMENSIONS = 128
+_HEADER = struct.Struct("<III")  # features, width and height of the image
+_BACK = (-np.arange(8)) % 8  # the eight directions of a gradient, seen in a mirror
+
+
+@dataclass(frozen=True)
+class Features:
+    """Local features of an image, those with the highest contrast first.
+
+    Attributes:
+        size: width and height of the image, px.
+        places: (n, 4) float32: x and y in px of the image, scale in px, angle in degrees.
+        descriptors: (n, 128) uint8.
+    """
+
+    size: tuple[int, int]
+    places: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """Places of the features, (n, 2) px."""
+        return self.places[:, :2]
+
+    @cached_property
+    def roots(self) -> NDArray[np.float32]:
+        """Descriptors (n, 128) of length 1, with their Hellinger kernel as inner product."""
+        return root_sift(self.descriptors)
+
+    def first(self, most: int) -> "Features":
+        """Returns the ``most`` features with the highest contrast."""
+        return Features(self.size, self.places[:most], self.descriptors[:most])
+
+    @cached_property
+    def mirrored(self) -> "Features":
+        """Features of the image's mirror image: the same descriptors with their cells and directions exchanged."""
+        x, y, scale, angle = self.places.T
+        places = np.stack([self.size[0] - 1 - x, y, scale, (180 - angle) % 360], axis=1)
+        cells = self.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., _BACK]
+        return Features(self.size, places, np.ascontiguousarray(cells).reshape(-1, _DIMENSIONS))
+
+
+def extract(pixels: NDArray[np.uint8], *, most: int = 500) -> Features:
+    """Extracts SIFT features of an image, the ``most`` with the highest contrast; a blank image has none."""
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
+    height, width = grey.shape
+    shrink = min(1.0, SIDE / max(height, width))
+    small = cv2.resize(
+        grey, [max(1, round(width * shrink)), max(1, round(height * shrink))], interpolation=cv2.INTER_AREA
+    )
+    keypoints, descriptors = cv2.SIFT.create(nfeatures=most, enable_precise_upscale=True).detectAndCompute(small, None)
+    if descriptors is None:
+        return Features((width, height), np.zeros((0, 4), np.float32), np.zeros((0, _DIMENSIONS), np.uint8))
+    order = sorted(
+        range(len(keypoints)), key=lambda at: (-keypoints[at].response, keypoints[at].pt, keypoints[at].angle)
+    )
+    # Of keypoints with the same contrast SIFT keeps all, and gives some more than it was asked for.
+    return Features(
+        (width, height), _places(keypoints, shrink)[order[:most]], descriptors[order[:most]].astype(np.uint8)
+    )
+
+
+def _places(keypoints: Sequence[cv2.KeyPoint], shrink: float) -> NDArray[np.float32]:
+    """Returns places in px of the image from those in the smaller one, whose px have their centres elsewhere."""
+    small = np.array([(*keypoint.pt, keypoint.size, keypoint.angle) for keypoint in keypoints])
+    small[:, :2] = (small[:, :2] + 0.5) / shrink - 0.5
+    small[:, 2] /= shrink
+    return small.astype(np.float32)
+
+
+def root_sift(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Converts SIFT descriptors (n, 128) to length 1 with their Hellinger kernel as inner product."""
+    values = descriptors.astype(np.float32)
+    return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1))
+
+
+def pack(features: Features) -> bytes:
+    """Packs features for the store."""
+    header = _HEADER.pack(len(features.places), *features.size)
+    return header + features.places.tobytes() + features.descriptors.tobytes()
+
+
+def unpack(value: bytes) -> Features:
+    """Reads what :func:`pack` made."""
+    count, width, height = _HEADER.unpack_from(value)
+    places = np.frombuffer(value, np.float32, 4 * count, _HEADER.size).reshape(count, 4)
+    descriptors = np.frombuffer(value, np.uint8, offset=_HEADER.size + places.nbytes).reshape(count, _DIMENSIONS)
+    return Features((width, height), places, descriptors)
