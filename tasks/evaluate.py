@@ -138,7 +138,7 @@ def _tell_threshold(document: dict[str, Any], evaluation: Evaluation) -> None:
 def _promise(learned: Threshold) -> str:
     if learned.kept:
         return f"the precision is promised with 95 % confidence, by {learned.groups} validation groups"
-    return f"nothing can be promised: {learned.reason}; using the most precise threshold on val"
+    return f"nothing can be promised: {learned.reason}; using a careful threshold"
 
 
 def _with_interval(document: dict[str, Any], name: str) -> str:

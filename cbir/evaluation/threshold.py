@@ -59,9 +59,10 @@ def learn(
     """Learns the threshold on the pairs of the validation queries.
 
     ``promise`` takes the lowest threshold whose precision on new groups is at least ``target_precision`` with 95 %
-    confidence; where none is, the lowest of those with the best precision on val, and the reason. ``f1`` takes the best
-    F1. ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which about
-    every second time new groups miss; where none is, as above. The threshold lies half-way between the last pair that
+    confidence. A careful one stands in where nothing can be promised: the lowest of those with the best precision on
+    val, or, if that does not reach the target, one above all wrong pairs of val. ``f1`` takes the best F1.
+    ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which new groups
+    miss about every second time, or else the most precise one. The threshold lies half-way between the last pair that
     is accepted and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no
     validation pair is true and listed: nothing is ever learned on the test groups.
 
@@ -82,12 +83,21 @@ def learn(
 
 def _promised(pairs: Pairs, *, target_precision: float, whole: bool, seed: int) -> Threshold:
     promise, curve = find_promise(pairs, precision=target_precision, whole=whole, seed=seed), pairs.curve()
-    if promise.last is None:
+    if promise.last is not None:
+        value = float(_half_way(curve)[np.searchsorted(-curve.similarity, -promise.last)])
+    elif curve.precision.max() >= target_precision:
         value = float(choose(curve, rule="precision", target_precision=1.0))
     else:
-        value = float(_half_way(curve)[np.searchsorted(-curve.similarity, -promise.last)])
+        value = _above_all_wrong(pairs)
     facts = (len(pairs.similarity), round(pairs.total), read(pairs, value), promise.groups, promise.reason)
     return Threshold(value, "promise", promise.last is not None, *facts)
+
+
+def _above_all_wrong(pairs: Pairs) -> float:
+    """Returns the threshold half-way between the most similar wrong pair and the right ones above it, if any."""
+    highest = pairs.similarity[~pairs.true].max()
+    right = pairs.similarity[pairs.similarity > highest]
+    return float((highest + right.min()) / 2 if len(right) else np.nextafter(highest, np.inf))
 
 
 def choose(curve: PairCurve, *, rule: str, target_precision: float) -> Floats:

@@ -49,7 +49,7 @@ def explain_threshold(learned: Mapping[str, Any]) -> str:
     }
     sentence = rules.get(learned["rule"], f"By the rule {learned['rule']}")
     if learned.get("not_promised"):
-        sentence = f"Nothing can be promised: {learned['not_promised']}. This is the most precise threshold on them"
+        sentence = f"Nothing can be promised: {learned['not_promised']}; the threshold is a careful one"
     elif learned.get("target_kept") is False:
         target = _percent(learned.get("target_precision"))
         sentence = f"No threshold kept a precision of {target}; this is the most precise one"

@@ -95,14 +95,29 @@ def test_the_walk_ends_soon_after_wrong_pairs_begin() -> None:
     assert pairs.similarity[205] < learned.value < pairs.similarity[180]
 
 
-def test_where_wrong_pairs_come_first_nothing_is_promised_and_the_most_precise_threshold_taken() -> None:
+def test_where_wrong_pairs_come_first_nothing_is_promised_and_none_of_them_is_accepted() -> None:
     pairs = one_pair_groups(*[False] * 20, *[True] * 80)
     learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
     assert learned.kept is False
     assert re.search(r"20 of the 6\d pairs that touch validation groups are wrong already", learned.reason)
     document = threshold_document(learned, target_precision=TARGET)
     assert (document["not_promised"], document["confidence"]) == (learned.reason, None)
-    assert document["precision"] == pytest.approx(0.8)  # of all pairs, above which no threshold comes
+    assert learned.value > pairs.similarity[0]
+    assert document["precision"] is None
+
+
+def test_a_threshold_without_a_promise_accepts_the_pairs_above_the_first_wrong_one() -> None:
+    pairs = one_pair_groups(*[True] * 3, False, *[True] * 2)
+    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
+    assert learned.kept is False
+    assert pairs.similarity[3] < learned.value < pairs.similarity[2]
+
+
+def test_a_threshold_without_a_promise_is_above_a_wrong_pair_that_is_as_similar_as_any() -> None:
+    pairs = one_pair_groups(True, False, False, True)
+    pairs.similarity[:2] = 0.95  # a tie: nothing is above the wrong pair
+    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
+    assert (pairs.similarity >= learned.value).sum() == 0
 
 
 @pytest.mark.parametrize(

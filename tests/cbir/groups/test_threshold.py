@@ -41,5 +41,5 @@ def test_a_promise_says_for_whom_it_holds_and_a_missing_one_why() -> None:
     assert sentence.startswith("Promised, with 95 % confidence: 95 in 100 pairs that images of groups like the 212 ")
     reason = "14 validation groups are too few, it takes at least 59 with every pair right"
     sentence = explain_threshold({**learned, **figures, "target_kept": False, "not_promised": reason})
-    assert sentence.startswith(f"Nothing can be promised: {reason}. This is the most precise threshold on them.")
+    assert sentence.startswith(f"Nothing can be promised: {reason}; the threshold is a careful one.")
     assert "98 in 100 proposed pairs are right" in sentence
