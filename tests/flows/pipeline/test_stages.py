@@ -87,7 +87,7 @@ def test_a_stage_that_is_up_to_date_runs_where_it_is_forced(here: Workspace) -> 
     assert is_clean()
 
 
-def test_a_stage_of_a_workspace_elsewhere_is_restored_there(
+def test_a_stage_of_a_workspace_elsewhere_is_restored_or_refused_there(
     here: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -95,6 +95,9 @@ def test_a_stage_of_a_workspace_elsewhere_is_restored_there(
     assert plan_stages((), _log, root=here.folder).unchanged.keys() == {"first", "fourth"}
     assert _bring(root=here.folder).reason == "restored from the cache"
     assert is_clean(here.folder)
+    here.replace("params.yaml", "second: {factor: 3", "second: {factor: 9")
+    with pytest.raises(StageError, match=r"^second is out of date because second\.factor changed; "):
+        _bring(root=here.folder)
 
 
 def test_an_output_that_is_in_no_cache_any_more_has_to_be_made_again(here: Workspace) -> None:
@@ -147,7 +150,7 @@ def test_a_stage_that_is_forced_and_not_there_is_named_with_those_that_are(here:
 
 def test_a_graph_that_dvc_cannot_read_is_one_sentence(here: Workspace) -> None:
     here.replace("dvc.yaml", "cmd: python -m toy.second", "cmd: [")
-    with pytest.raises(UserError, match=r"^[^\n]+; `dvc status` shows where$"):
+    with pytest.raises(UserError, match=r"^unable to read: 'dvc\.yaml', [^\n]+; `dvc status` shows where$"):
         plan_stages((), _log)
 
 
