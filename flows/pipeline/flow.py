@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +27,14 @@ from tasks.harness.stage import no_space
 terminal = logging.getLogger("flows")
 
 
-@dataclass(frozen=True)
 class Run:
-    """Holds what the stages of a flow run share."""
+    """Holds what the stages of a flow run share; no data class, which Prefect would take apart and pickle."""
 
-    root: Path
-    plan: Plan
-    force: Sequence[str]
-    hold: Sequence[str]
-    prefix: str
-    recording: Recording
-    running: Running = field(default_factory=Running)
+    def __init__(
+        self, root: Path, plan: Plan, force: Sequence[str], hold: Sequence[str], prefix: str, recording: Recording
+    ) -> None:
+        self.root, self.plan, self.force, self.hold = root, plan, force, hold
+        self.prefix, self.recording, self.running = prefix, recording, Running()
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickles as nothing: Prefect sends a task's arguments along to the workers that the task starts."""
