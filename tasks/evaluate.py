@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.embedding.files import read_embeddings
+from cbir.evaluation.calibration import Calibration, calibration_of_matches, with_calibration
 from cbir.evaluation.classification import with_classification
 from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.evaluation.relevance import RetrievalTask
@@ -21,11 +22,13 @@ from cbir.figures.contact_sheets import draw_sheet
 from cbir.figures.plots import loss_curves, precision_recall, similarity_histogram
 from cbir.figures.projections import projections
 from cbir.figures.query_sheets import nearest_sheet, query_sheets
+from cbir.figures.reliability import reliability
 from cbir.files import write_json, writing_folder
 from cbir.images.reading import UnreadableImage
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
+from cbir.matching.table import SAME_FILE, read_matches
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
@@ -48,10 +51,13 @@ def evaluate(
     evaluation = protocol.evaluate(embeddings.ids, embeddings.vectors, neighbours, known)
     predictions = pd.read_parquet(paths.encoder / "predictions.parquet")
     evaluation = with_classification(evaluation, predictions, resamples=protocol.bootstrap, seed=seed)
+    measured = _calibration(paths, evaluation, resamples=protocol.bootstrap, seed=seed)
+    evaluation = with_calibration(evaluation, measured)
     _tell(write_evaluation(paths.reports, evaluation, embeddings.vectors), evaluation)
     with writing_folder(paths.reports / "plots") as folder, writing_folder(paths.reports / "curves") as curves:
         loss_curves(folder, curves, pd.read_parquet(paths.encoder / "history.parquet"))
         precision_recall(folder, curves, evaluation)
+        reliability(folder, measured)
         similarity_histogram(folder, curves, evaluation, embeddings.vectors, neighbours, seed=seed)
         files = unique_images(read_manifest(paths.manifest)).set_index("image_id").loc[evaluation.task.ids]
         projections(
@@ -67,6 +73,12 @@ def evaluate(
         _contact_sheets(folder, evaluation, embeddings.vectors, neighbours, images, files)
     learned = threshold_document(evaluation.threshold, target_precision=protocol.target_precision)
     write_json(paths.reports / "threshold.json", learned)
+
+
+def _calibration(paths: Paths, evaluation: Evaluation, *, resamples: int, seed: int) -> Calibration:
+    """Measures the probabilities of matches; pages of one file are neither right nor wrong."""
+    matches = read_matches(paths.matches)
+    return calibration_of_matches(evaluation, matches[matches["relation"] != SAME_FILE], resamples=resamples, seed=seed)
 
 
 def _beside_labelled(task: RetrievalTask, files: pd.DataFrame) -> NDArray[np.bool_]:
@@ -104,6 +116,9 @@ def _tell(document: dict[str, Any], evaluation: Evaluation) -> None:
     if document["class_f1"] is not None:
         names = ("class_precision", "class_recall", "class_f1")
         log.info("scenes of the test images: %s", ", ".join(_with_interval(document, name) for name in names))
+    if document["calibration_slope"] is not None:
+        names = ("calibration_slope", "calibration_intercept", "calibration_error")
+        log.info("probabilities of test pairs: %s", ", ".join(_with_interval(document, name) for name in names))
     _tell_threshold(document, evaluation)
 
 

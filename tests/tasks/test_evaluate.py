@@ -15,6 +15,7 @@ from cbir.archive.manifest import SCHEMA
 from cbir.embedding.files import write_embeddings
 from cbir.files import write_parquet
 from cbir.images.reduced import ReducedImages
+from cbir.matching.table import MATCHES, write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate
 from tasks.harness.settings import Paths, grouped
@@ -43,6 +44,7 @@ def workspace(made: Archive, *, history: bool = True) -> Paths:
     batch = [(list(made.ids), made.vectors)]
     write_embeddings(paths.embeddings, batch, dimension=made.vectors.shape[1], encoder_digest="d", precision="float32")
     made.neighbours.to_parquet(paths.neighbours)
+    write_matches(paths.matches, matched(made))
     made.groundtruth.assign(caption=None).to_parquet(paths.groundtruth)
     rows = [{"image_id": image_id, "path": f"old/été {n}.jpg"} for n, image_id in enumerate(made.ids)]
     known = {"page": 0, "accession": "old", "bytes": 1, "width": 9, "height": 9, "status": "ok"}
@@ -56,6 +58,13 @@ def workspace(made: Archive, *, history: bool = True) -> Paths:
     for position, image_id in enumerate(made.ids[1:], 1):
         images.put(image_id, np.full((48, 64), position % 256, np.uint8))
     return paths
+
+
+def matched(made: Archive) -> pd.DataFrame:
+    """The neighbours as matches, whose probabilities come from the similarity."""
+    rows = made.neighbours.assign(relation="unrelated", mirrored=False, inliers=0, map=None, tone=0.0, log_nfa=0.0)
+    rows = rows.assign(probability=((rows["similarity"] + 1) / 2).clip(0, 1) ** 4)
+    return rows.assign(overlap_query=0.0, overlap_neighbour=0.0)[MATCHES.names]
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +86,7 @@ def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None
     assert metrics["threshold"] == pytest.approx(threshold["threshold"], abs=1e-6)
     assert queries["query_id"].is_monotonic_increasing
     assert written("curves") == CURVES
-    figures = {"loss.png", "precision_recall.png", "similarities.png"}
+    figures = {"loss.png", "precision_recall.png", "similarities.png", "reliability.png"}
     assert written("plots") == figures | {f"contact_{name}.png" for name in ("best", "worst", "missed")}
     assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet", "curves", "plots"}
 
@@ -169,3 +178,17 @@ def test_enough_groups_that_are_easy_have_a_promise(caplog: pytest.LogCaptureFix
     assert (threshold["target_kept"], threshold["confidence"], threshold["not_promised"]) == (True, 0.95, None)
     assert threshold["precision"] >= 0.95
     assert "promised with 95 % confidence, by 100 validation groups" in caplog.text
+
+
+def test_the_calibration_of_the_matches_is_measured_on_the_test_groups(caplog: pytest.LogCaptureFixture) -> None:
+    paths = workspace(HARD)
+    with caplog.at_level(logging.INFO):
+        evaluate(paths, **grouped(evaluate, OPTIONS))
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    between = metrics["ci95"]["calibration_slope"]
+    assert between["low"] < metrics["calibration_slope"] < between["high"]
+    assert f"probabilities of test pairs: calibration_slope {metrics['calibration_slope']:.3f} (" in caplog.text
+    same_file = matched(HARD).assign(relation="same file")
+    write_matches(paths.matches, same_file)
+    evaluate(paths, **grouped(evaluate, OPTIONS))
+    assert json.loads(Path("reports/metrics.json").read_text())["calibration_slope"] is None
