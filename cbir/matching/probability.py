@@ -1,7 +1,7 @@
 """Turns the evidence of a pair into the probability that both images show the same photograph, and into a relation.
 
 The model is logistic and monotone: more evidence never makes a pair less likely. It comes with the package, fitted on
-simulated reprints, so that an archive without a label has probabilities on its first day.
+simulated reprints (benchmarks/probability.py), so that an archive without a label has probabilities on its first day.
 """
 
 import json
