@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cbir.archive.manifest import arrival
+from cbir.errors import UserError
 
 _FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}  # .DS_Store is hidden by its dot
 
@@ -67,6 +68,37 @@ def list_archive(archive: Path) -> Listing:
         else:
             entries.append(_entry(path, archive))
     return Listing(sorted(entries, key=lambda entry: (arrival(entry.accession), entry.path)), sorted(loose))
+
+
+def require_plain(folder: Path) -> None:
+    """Checks that all below a folder, which may have been filled by hand, are files and folders that DVC can take.
+
+    DVC raises at a name that is no UTF-8, waits for ever for the other end of a pipe, and refuses links to folders.
+
+    Raises:
+        UserError: the first path that is none of them, what it is, and the way out.
+    """
+    todo = [folder]
+    while todo:
+        with os.scandir(todo.pop()) as entries:
+            for entry in entries:
+                if problem := _not_plain(entry):
+                    raise UserError(f"{folder}/{readable_path(Path(entry.path), folder)} {problem}")
+                if entry.is_dir():
+                    todo.append(Path(entry.path))
+
+
+def _not_plain(entry: os.DirEntry[str]) -> str:
+    """Words what is wrong with a file or folder, and the way out; nothing where DVC can take it."""
+    if os.fsencode(entry.name).decode("utf-8", "replace") != entry.name:
+        return "has a name that is not valid UTF-8; rename it"
+    if entry.is_symlink() and not Path(entry.path).exists():
+        return "is a link that leads nowhere or back to itself; remove it, or put the file itself here"
+    if entry.is_symlink() and entry.is_dir():
+        return "is a link to a folder, which is not followed; put the folder itself here, or remove the link"
+    if not entry.is_dir() and not entry.is_file():
+        return "is no regular file (a pipe, a socket or a device); remove it"
+    return ""
 
 
 def walk(folder: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 
+from cbir.archive.listing import require_plain
 from cbir.errors import UserError
 from flows.repository.opening import open_repository, patiently
 
@@ -42,7 +43,12 @@ def require_own_files(source: Path) -> None:
 
 
 def adopt(archive: Path, weights: Path) -> None:
-    """Puts accessions copied by hand or by an interrupted import, and new checkpoints, under DVC's care."""
+    """Puts accessions copied by hand or by an interrupted import, and new checkpoints, under DVC's care.
+
+    Raises:
+        UserError: something in the archive, known to DVC or not, is nothing that it can take.
+    """
+    require_plain(archive)
     sources = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
     sources += sorted(weights.glob("*.safetensors"))
     unknown = [path for path in sources if not path.with_name(f"{path.name}.dvc").exists()]

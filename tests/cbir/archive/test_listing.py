@@ -1,9 +1,11 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cbir.archive.listing import list_archive
+from cbir.archive.listing import list_archive, require_plain
+from cbir.errors import UserError
 
 
 def make(path: Path, content: bytes = b"x") -> Path:
@@ -111,3 +113,39 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
 def test_an_archive_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list_archive(tmp_path / "nowhere")
+
+
+def test_all_that_an_accession_may_hold_is_plain(tmp_path: Path) -> None:
+    make(tmp_path / "raw" / "a" / "b" / "new\nline.jpg")
+    make(tmp_path / "raw" / "a" / ".hidden")
+    (tmp_path / "raw" / "a" / "link.jpg").symlink_to("b/new\nline.jpg")
+    require_plain(tmp_path / "raw" / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "make_it", "sentence"),
+    [
+        (
+            b"bad\xff.jpg",
+            lambda path: path.touch(),
+            r"raw/a/b/bad\\xff\.jpg has a name that is not valid UTF-8; rename it",
+        ),
+        (b"bad\xff", lambda path: path.mkdir(), r"raw/a/b/bad\\xff has a name"),
+        (b"p.jpg", os.mkfifo, r"raw/a/b/p\.jpg is no regular file \(a pipe.*remove it"),
+        (b"l", lambda path: path.symlink_to(".."), r"raw/a/b/l is a link to a folder.*put the folder itself here"),
+        (b"l.jpg", lambda path: path.symlink_to("nowhere"), r"raw/a/b/l\.jpg is a link that leads nowhere"),
+        (
+            b"l.jpg",
+            lambda path: path.symlink_to("l.jpg"),
+            r"raw/a/b/l\.jpg is a link that leads nowhere or back to itself",
+        ),
+    ],
+)
+def test_what_dvc_cannot_take_is_told_by_its_path_with_the_way_out(
+    tmp_path: Path, name: bytes, make_it: Callable[[Path], None], sentence: str
+) -> None:
+    make(tmp_path / "raw" / "a" / "b" / "x.jpg")
+    make_it(Path(os.fsdecode(os.fsencode(tmp_path) + b"/raw/a/b/" + name)))
+    with pytest.raises(UserError, match=sentence) as caught:
+        require_plain(tmp_path / "raw" / "a")
+    str(caught.value).encode()
