@@ -2,12 +2,15 @@
 
 import difflib
 import errno
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cbir.display import visible
 
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _ROOM = 1 << 24  # bytes; the write that failed may have freed some room since
 _LISTED = 10  # names in a sentence
 
@@ -44,6 +47,30 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1) -> str:
 def in_short(names: Sequence[str], *, most: int) -> str:
     """Lists names for a sentence, and counts those after the first ``most``."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def disk_trouble(error: BaseException | None) -> str:
+    """Words what keeps a program from its files: a full disk, or files that may not be written; empty for the rest."""
+    if is_full_disk(error):
+        return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again"
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FORBIDDEN:
+            return (
+                f"{error.filename or Path.cwd()} cannot be used ({error.strerror}); give this user the right to read "
+                "and write there, or work in a copy of the workspace elsewhere"
+            )
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def require_writable(folder: Path) -> None:
+    """Raises the system's own OSError, whose number says why, where no file can be made in a folder.
+
+    Libraries say less: SQLite is "unable to open database file" on a full disk, without inodes and read-only.
+    """
+    with tempfile.TemporaryFile(dir=folder):
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def is_full_disk(error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cbir.errors import UserError
+from cbir.errors import UserError, require_writable
 
 _PATIENCE = 60  # seconds to wait for another process that writes
 _PAGE_BYTES = 16384  # a value of some hundred kilobytes is read four times as fast as with SQLite's 4096
@@ -71,6 +71,9 @@ class Store:
             if owner not in self._connections:
                 self._connections[owner] = _open(self.path)
             yield self._connections[owner]
+        except sqlite3.OperationalError:
+            require_writable(self.path.parent)
+            raise
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of other things than damage
                 raise

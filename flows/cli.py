@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from cbir.display import VisibleFormatter, visible, visible_lines
-from cbir.errors import UserError, is_full_disk
+from cbir.errors import UserError, disk_trouble
 from flows.auditing import app as audit
 from flows.environment import prepare
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import Paths
-from tasks.harness.stage import no_space
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -46,9 +45,9 @@ def main() -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if not is_full_disk(error):
+        if not (trouble := disk_trouble(error)):
             raise
-        sys.exit(f"error: {visible(no_space())}")
+        sys.exit(f"error: {visible(trouble)}")
 
 
 @app.command()

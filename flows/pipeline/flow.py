@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from cbir.display import visible_lines
-from cbir.errors import UserError, is_full_disk
+from cbir.errors import UserError, disk_trouble
 from flows.pipeline import embed_workers
 from flows.pipeline.artifacts import publish
 from flows.pipeline.durations import remember
@@ -22,7 +22,6 @@ from flows.pipeline.results import keep
 from flows.pipeline.stages import Outcome, Plan, StageError, StageInterruptedError, Tell, bring_up_to_date, plan_stages
 from flows.processes.running import Running
 from tasks.harness.settings import HERE
-from tasks.harness.stage import no_space
 
 terminal = logging.getLogger("flows")
 
@@ -83,8 +82,8 @@ def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
         )
         remember(run.root, outcome)
     except Exception as error:
-        if is_full_disk(error):
-            raise StageError(f"{name}: {no_space()}") from error
+        if trouble := disk_trouble(error):
+            raise StageError(f"{name}: {trouble}") from error
         raise
     return outcome
 

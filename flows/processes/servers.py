@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from cbir.errors import UserError
+from cbir.errors import UserError, require_writable
 from flows.processes import lifeline
 
 HOST = "127.0.0.1"
@@ -101,6 +101,7 @@ def require_alive(running: Sequence[Running]) -> None:
     """Raises UserError with the last words of a server that has ended."""
     for server, process in running:
         if (code := process.poll()) is not None:
+            require_writable(server.log.parent)  # on a full disk a server may say nothing
             raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
 
 

@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from cbir.display import visible, visible_lines
-from cbir.errors import UserError, is_full_disk
+from cbir.errors import UserError, disk_trouble
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import recorder
 from flows.repository.versioning import OWN, commit, edited, push
@@ -19,7 +19,6 @@ from flows.unattended.notification import notify
 from flows.unattended.registry import reconcile
 from flows.workspace.exclusive import BusyError, hold_workspace
 from tasks.harness.settings import PARAMS, is_tracked, load_section, read_yaml
-from tasks.harness.stage import no_space
 
 PROMOTED = ("images", "groundtruth.accessions", "train")  # the sections that a promotion sets in params.yaml
 
@@ -91,7 +90,7 @@ def unattended(
     except UserError as error:
         return _failed(what, str(error))
     except Exception as error:
-        _failed(what, no_space() if is_full_disk(error) else f"{type(error).__name__}: {error}")
+        _failed(what, disk_trouble(error) or f"{type(error).__name__}: {error}")
         raise
     return Completed(message=done.message)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cbir.display import VisibleFormatter, visible
-from cbir.errors import PassingError, UserError, in_short, is_full_disk
+from cbir.errors import PassingError, UserError, disk_trouble, in_short
 from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
 USER_ERROR = 2
@@ -53,18 +53,13 @@ def _sentence(error: Exception) -> tuple[str, int]:
     """Returns the sentence for the user, and the exit code that goes with it."""
     if isinstance(error, UserError):
         return str(error), TEMPORARY if isinstance(error, PassingError) else USER_ERROR
-    if is_full_disk(error):
-        return no_space(), 1
+    if trouble := disk_trouble(error):
+        return visible(trouble), 1
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN):
         return visible(f"a file could not be reached ({error}); is the disk or network folder there?"), TEMPORARY
     words = " ".join(str(error).split())
     return visible(f"{type(error).__name__}: {words} (a defect of this program, please report it)"), DEFECT
-
-
-def no_space() -> str:
-    """Returns the sentence for a user whose workspace has no space left on its disk."""
-    return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again"
 
 
 def _inputs(stage: str) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """cbir.errors: a full disk, told from other errors, and the hint for an unknown name."""
 
 import errno
+import re
 import shutil
 import sqlite3
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
-from cbir.errors import is_full_disk, nearest
+from cbir.errors import disk_trouble, is_full_disk, nearest, require_writable
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -35,6 +37,30 @@ def test_a_database_that_cannot_say_why_is_believed_only_where_there_is_no_room(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40, (1 << 40) - free, free))
     assert is_full_disk(sqlite3.OperationalError("disk I/O error")) is expected
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_workspace_that_may_not_be_written_is_told_with_the_way_out(number: int) -> None:
+    error = RuntimeError("a library failed")
+    error.__cause__ = OSError(number, "Read-only file system", ".dvc/tmp/cbir.lock")
+    sentence = r"^\.dvc/tmp/cbir\.lock cannot be used \(Read-only file system\); .* work in a copy of the workspace"
+    assert re.search(sentence, disk_trouble(error))
+    assert disk_trouble(ValueError("another")) == ""
+    assert disk_trouble(OSError(errno.ENOSPC, "No space left on device")).startswith(
+        "no space is left on the disk of /"
+    )
+
+
+def test_a_folder_that_has_no_room_or_no_inodes_is_told_by_the_systems_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_writable(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left") as caught:
+        patched.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40, 1 << 40, 0))
+        require_writable(tmp_path)
+    assert is_full_disk(caught.value)
+    with pytest.raises(FileNotFoundError):
+        require_writable(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(

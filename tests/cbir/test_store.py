@@ -1,6 +1,8 @@
+import errno
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.errors import UserError, disk_trouble
 from cbir.store import Store
 
 
@@ -87,3 +89,17 @@ def test_a_damaged_file_is_told_with_the_way_out(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all, but long enough to look at" * 100)
     with pytest.raises(UserError, match=r"values\.sqlite is damaged .*delete it"):
         Store(path).get("a")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_database_that_cannot_be_opened_for_want_of_room_or_rights_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise OSError(number, os.strerror(number), str(folder))
+
+    (tmp_path / "a.sqlite").mkdir()  # as SQLite has it without inodes: it cannot be opened
+    monkeypatch.setattr("cbir.store.require_writable", refuse)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
+        Store(tmp_path / "a.sqlite").get("key")
+    assert disk_trouble(caught.value)
