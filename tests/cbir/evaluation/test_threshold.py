@@ -5,6 +5,7 @@ import pytest
 
 from cbir.evaluation import threshold
 from cbir.evaluation.pairs import Pairs
+from cbir.evaluation.promise import Promise
 from cbir.evaluation.threshold import Reading, learn, published, read, threshold_document
 
 
@@ -53,6 +54,7 @@ def test_a_promise_that_nothing_keeps_is_told_and_the_most_precise_threshold_tak
 def test_where_no_true_pair_is_found_the_threshold_is_the_default(pairs: Pairs) -> None:
     learned = learn(pairs, rule="f1", target_precision=0.95, default=0.87)
     assert (learned.value, learned.rule, learned.reading) == (0.87, "default", Reading())
+    assert learned.reason == "there is no validation pair to learn from"
 
 
 def test_the_last_pair_of_all_is_accepted_where_all_are_true() -> None:
@@ -104,3 +106,26 @@ def test_the_document_has_the_threshold_its_rule_and_what_it_was_learned_on() ->
         "threshold": learned.value, "rule": "f1", "target_precision": None, "target_kept": None,
         "learned_on_pairs": 6, "true_pairs": 4, "precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4,
     }.items()  # fmt: skip
+
+
+def test_a_promise_stands_in_the_document_with_its_confidence_and_its_groups() -> None:
+    pairs = made(list(np.linspace(0.9, 0.5, 80)), [1] * 80, total=80)
+    learned = learn(pairs, rule="promise", target_precision=0.95, default=0.9)
+    assert threshold_document(learned, target_precision=0.95).items() >= {
+        "threshold": 0.5, "rule": "promise", "target_precision": 0.95, "target_kept": True, "confidence": 0.95,
+        "groups": 80, "not_promised": None, "learned_on_pairs": 80, "precision": 1.0, "recall": 1.0,
+    }.items()  # fmt: skip
+
+
+def test_a_promise_is_looked_for_with_the_seed_and_the_gallery_that_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def find(_: Pairs, **options: object) -> Promise:
+        asked.append(options)
+        return Promise(None, 3, "for a reason")
+
+    monkeypatch.setattr(threshold, "find_promise", find)
+    learned = learn(PAIRS, rule="promise", target_precision=0.9, default=0.9, whole=False, seed=7)
+    assert asked == [{"precision": 0.9, "whole": False, "seed": 7}]
+    assert (learned.rule, learned.kept, learned.groups, learned.reason) == ("promise", False, 3, "for a reason")
+    assert learned.value == pytest.approx(0.85)  # the most precise
