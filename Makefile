@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test test-all lint presets bench ui clean
+.PHONY: help run test test-all lint presets bench weights ui clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -38,6 +38,9 @@ presets: $(READY) ## presets/default.yaml anew, after an edit of params.yaml
 
 bench: $(READY) ## benchmarks, as ratios against named baselines; writes reports/bench.json
 	python -m benchmarks $(ARGS)
+
+weights: $(READY) ## the shipped weights anew, where the photographs are: hours of training, resumed after a stop
+	python -m benchmarks.weights $(ARGS)
 
 ui: $(READY) ## MLflow UI and Prefect UI on this workspace; MLFLOW_PORT=5000 PREFECT_PORT=4200
 	@cbir ui $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) $(if $(PREFECT_PORT),--prefect-port $(PREFECT_PORT))

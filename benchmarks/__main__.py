@@ -15,7 +15,7 @@ from benchmarks.figures import Figure
 from cbir.files import writing
 
 QUICK = ("reading", "embedding", "indexing", "noop", "promise")
-LONG = ("historical", "xray", "training", "refresh")  # real photographs but for the last; that takes an hour
+LONG = ("historical", "xray", "training", "reprints", "refresh")  # on real photographs, but for the last: an hour
 
 
 def main() -> None:

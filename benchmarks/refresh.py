@@ -27,7 +27,7 @@ BAR = 0.10
 SECONDS = 25  # of a refresh of 2,000 images, on two cores that do nothing else
 LABELLED = 200  # groups in the ground truth
 GROUNDTRUTH = ("groundtruth.file=groups.csv", "groundtruth.layout=row")
-FROZEN = ("train.method=none", "train.whitening=centre")  # a network as it comes
+FROZEN = ("train.weights=none", "train.whitening=centre")  # a network from scratch, nothing trained
 DIMENSION = 128  # of the synthetic vectors
 
 
@@ -47,7 +47,7 @@ class Case:
 
 
 CASES = (
-    Case(2_000, (), "trained with the settings as shipped", seconds=SECONDS),
+    Case(2_000, (), "the settings as shipped", seconds=SECONDS),
     Case(
         2_000,
         ("train.backbone=timm/resnet18", "train.image_size=224", *FROZEN),

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cbir.archive.manifest import accessions_of
 from cbir.encoders.devices import keep_memory
 from cbir.encoders.encoder import Encoder, build_encoder
+from cbir.encoders.files import encoder_digest
 from cbir.encoders.layers import Pooling, WhiteningKind
 from cbir.encoders.preprocess import Resize
 from cbir.errors import UserError
@@ -22,11 +23,14 @@ from cbir.labels.files import read_training
 from cbir.training.checkpoints import checkpoint_key
 from cbir.training.ranks import is_helper
 from cbir.training.settings import Settings
+from cbir.training.shipped.loading import FOLDER, SHIPPED, load_shipped
 from cbir.training.trainer import Trained, fit_whitening, train_encoder
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 
 log = logging.getLogger(__name__)
+
+NAMED = ("none", "pretrained", SHIPPED)  # weights that are no file of the workspace
 
 
 def train(
@@ -50,17 +54,19 @@ def train(
     keep_memory()
     weights = _local(weights, paths.weights)
     images = read_training(paths.training)
-    encoder = build_encoder(
-        backbone=backbone,
-        backbone_options=backbone_options,
-        weights=weights,
-        image_size=image_size,
-        resize=resize,
-        greyscale=greyscale,
-        mean=mean,
-        std=std,
-        pooling=pooling,
-        seed=settings.seed,
+    stated: dict[str, Any] = {
+        "backbone": backbone,
+        "backbone_options": backbone_options,
+        "resize": resize,
+        "greyscale": greyscale,
+        "mean": mean,
+        "std": std,
+        "pooling": pooling,
+    }
+    encoder = (
+        load_shipped(stated, image_size=image_size)
+        if weights == SHIPPED
+        else build_encoder(**stated, weights=weights, image_size=image_size, seed=settings.seed)
     )
     start = {"method": method, "weights": _identity(weights), "seed": settings.seed}
     ingredients = start | _lasting(settings) | asdict(encoder.config) | {"longest_side": longest_side}
@@ -78,7 +84,7 @@ def train(
 
 def _local(weights: str, folder: Path) -> str:
     """Returns the path of a file of weights; it has to lie in ``folder``, for DVC to see when it changes."""
-    if weights in ("none", "pretrained"):
+    if weights in NAMED:
         return weights
     path = folder / weights
     if not path.is_file() or path.resolve().parent != folder.resolve():
@@ -88,7 +94,9 @@ def _local(weights: str, folder: Path) -> str:
 
 def _identity(weights: str) -> str:
     """Names the weights by their content, wherever the file lies."""
-    if weights in ("none", "pretrained"):
+    if weights == SHIPPED:
+        return f"{SHIPPED}, sha256:{encoder_digest(FOLDER)}"
+    if weights in NAMED:
         return weights
     return f"sha256:{hashlib.sha256(Path(weights).read_bytes()).hexdigest()}"
 

@@ -10,7 +10,11 @@ LOADED_BY_NAME = {  # every module of the folder
     "cbir/encoders/backbones/build.py": "cbir/encoders/backbones",
 }
 TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what it includes from all of them
-READ = {"cbir/reports/html.py": TEMPLATES, "cbir/matching/probability.py": "cbir/matching/probability.json"}
+READ = {
+    "cbir/reports/html.py": TEMPLATES,
+    "cbir/matching/probability.py": "cbir/matching/probability.json",
+    "cbir/training/shipped/loading.py": "cbir/training/shipped/weights",
+}
 
 
 def imported(module: str) -> set[str]:

@@ -11,7 +11,7 @@ DEFAULT = ROOT / "presets/default.yaml"
 USERS = ("precision", "workers", "devices", "nodes", "strategy", "seed")  # of section train: no matter of a method
 
 _HEAD = """\
-description: the settings that this project comes with (a small network from scratch, for the sample)
+description: the settings that this project comes with (its own weights, adapted to reprints; nothing is trained)
 # What a preset goes back to before its own values are taken: the values of params.yaml, written by `make presets`.
 """
 

@@ -50,7 +50,7 @@ def settings(folder: Path) -> dict[str, Any]:
     params = read_yaml(REPOSITORY / "params.yaml")
     params["tracking"]["uri"] = f"sqlite:///{folder.as_posix()}/mlflow.db"
     params["groundtruth"]["file"] = "http://reader:secret@example.org/truth.xlsx"
-    params["train"]["backbone_options"] = {"drop": "x" * 7000}
+    params["train"] |= {"method": "simclr", "backbone_options": {"drop": "x" * 7000}}
     return params
 
 

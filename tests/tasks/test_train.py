@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
@@ -22,6 +23,7 @@ from cbir.errors import UserError
 from cbir.files import write_parquet
 from cbir.images.ids import image_ids
 from cbir.training.objective import PREDICTIONS
+from cbir.training.shipped.loading import load_shipped
 from cbir.training.trainer import HISTORY
 from tasks.harness.settings import Paths, grouped, load_paths, read_yaml, schema
 from tasks.train import train
@@ -29,6 +31,8 @@ from tests.support.clip import TINY as TINY_CLIP
 
 PROJECT = Path(__file__).parents[2]
 TINY = {
+    "method": "simclr",
+    "weights": "none",
     "backbone": "timm/test_resnet",
     "image_size": 32,
     "batch_size": 8,
@@ -108,6 +112,26 @@ def test_none_writes_the_backbone_whatever_the_settings_and_the_images_of_traini
     write_parquet(paths.training, table)
     train(paths, **grouped(train, settings(method="none", temperature=0.5, epochs=9, augmentation="simclr")))
     assert files(paths.encoder) == first
+
+
+def test_as_shipped_the_stage_writes_the_encoder_that_comes_with_cbir(paths: Paths) -> None:
+    params = read_yaml(PROJECT / "params.yaml")
+    train(paths, **grouped(train, params["images"] | params["train"]))
+    image = np.arange(3600, dtype=np.uint8).reshape(60, 60)
+    assert np.array_equal(load_encoder(paths.encoder).embed([image]), load_shipped({}).embed([image]))
+    facts = json.loads((paths.encoder / "config.json").read_text())["training"]
+    assert facts["method"] == "none"
+    assert facts["weights"].startswith("shipped, sha256:")
+
+
+def test_training_goes_on_from_what_ships_and_learns_a_centre_of_its_own(paths: Paths) -> None:
+    started = {"weights": "shipped", "backbone": "timm/mobilenetv2_100", "epochs": 1, "freeze_batch_norm": True}
+    slow = {"projection": 0, "learning_rate": 1e-5, "head_learning_rate": 1e-5}
+    train(paths, **grouped(train, settings(**started, **slow, whitening="centre")))
+    shipped, trained = load_shipped({}).state_dict(), load_encoder(paths.encoder).state_dict()
+    assert not torch.equal(trained["whitening.mean"], shipped["whitening.mean"])
+    moved = [(trained[name] - shipped[name]).abs().max() for name in shipped if name.endswith("conv_pw.weight")]
+    assert all(0 < distance < 1e-3 for distance in moved)
 
 
 def test_a_clip_model_is_written_with_its_text_tower_and_its_own_preprocessing(paths: Paths) -> None:

@@ -22,7 +22,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 TABLE = {
     "resnet50-imagenet", "dinov2-s14", "clip-b32-zeroshot", "clip-captions", "clip-captions-plain",
     "clip-captions-augmented", "simclr-press", "simclr-standard", "simclr-xray", "resnet152-scenes", "phash", "dhash",
-    "sift",
+    "sift", "press",
 }  # fmt: skip
 PARAMS = """\
 train:

@@ -1,0 +1,169 @@
+"""Measures how well reprints of photographs are found that trained nothing here, by severity and by kind of damage, and
+real reprints from books. Shows the val half; whoever tunes looks at no other.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.figures import Figure
+from benchmarks.photographs import PHOTOS, SHARED, photographs, read_grey
+from benchmarks.reprint_kinds import PRINTED, SEVERITIES, UNSEEN, Pixels, printed
+from cbir.encoders.encoder import Encoder, build_encoder, whiten
+from cbir.evaluation.metrics import average_precision, micro_ap, pair_curve, recall_at_precision
+from cbir.reprints.press import Press
+from cbir.training.shipped.loading import load_shipped
+
+QUERIES = 60  # photographs of a split whose reprints are looked for, drawn by their hash; one reprint a severity
+OF_A_KIND = 24  # of those, for each kind of damage
+MEASURES = ("map@10", "micro_ap", "recall at 90 % precision")
+SHIPPED_ROW = "shipped encoder"
+REAL = "real reprints"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Queries, a gallery, and what is to be found.
+
+    Attributes:
+        queries, gallery: images.
+        right: (queries, gallery) bool.
+        itself: (queries, gallery) bool, true where both are the same file, which is no find.
+    """
+
+    queries: Sequence[Pixels]
+    gallery: Sequence[Pixels]
+    right: NDArray[np.bool_]
+    itself: NDArray[np.bool_]
+
+
+Rank = Callable[[Search], NDArray[np.float64]]  # the similarities (queries, gallery), the higher the more alike
+
+
+def measures(similarity: NDArray[np.float64], search: Search) -> dict[str, float]:
+    """Returns map@10 over the queries, and micro_ap and recall at 90 % precision over all pairs."""
+    similarity = np.where(search.itself, -np.inf, similarity)
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    hits = np.take_along_axis(search.right, order, axis=1)
+    falling = np.argsort(-similarity[~search.itself], kind="stable")
+    pairs, true = similarity[~search.itself][falling], search.right[~search.itself][falling]
+    curve = pair_curve(pairs, true, float(search.right.sum()))
+    values = (
+        average_precision(hits, search.right.sum(axis=1), 10).mean(),
+        micro_ap(curve),
+        recall_at_precision(curve, 0.9),
+    )
+    return dict(zip(MEASURES, map(float, values), strict=True))
+
+
+def simulated(split: str) -> dict[str, Search]:
+    """Makes the searches of a split, val or test, by severity and by kind: reprints of photographs of
+    ``shared/data/historical`` among all of them and the photographs that are held out from training.
+    """
+    originals = _historical()
+    held_out = photographs()
+    distractors = [read_grey(PHOTOS / path) for path in held_out.loc[held_out["split"] == "val", "path"]]
+    gallery = [*originals.values(), *distractors]
+    names = sorted((name for name in originals if _split(name) == split), key=_hash)[:QUERIES]
+    at = {name: place for place, name in enumerate(originals)}
+
+    def search(make: Callable[[Pixels, str], Pixels], chosen: Sequence[str], kind: str) -> Search:
+        right = np.zeros((len(chosen), len(gallery)), bool)
+        right[np.arange(len(chosen)), [at[name] for name in chosen]] = True
+        queries = [make(originals[name], f"{kind}/{name}") for name in chosen]
+        return Search(queries, gallery, right, np.zeros_like(right))
+
+    kinds = {kind: _printing(press) for kind, press in PRINTED.items()} | UNSEEN
+    return {kind: search(_printing(press), names, kind) for kind, press in SEVERITIES.items()} | {
+        kind: search(make, names[:OF_A_KIND], kind) for kind, make in kinds.items()
+    }
+
+
+def real() -> Search:
+    """Makes the search for photographs that several books printed, among all of ``shared/data/reprints`` but for other
+    shots of the same scenes.
+    """
+    folder = SHARED / "data/reprints"
+    labels = pd.read_csv(folder / "labels.csv")
+    labels = labels[labels["relation"] != "scene"].reset_index(drop=True)
+    gallery = [read_grey(folder / "images" / name) for name in labels["image"]]
+    asked = np.flatnonzero(labels["relation"] == "same")
+    group = labels["group"].fillna("").to_numpy()
+    itself = asked[:, None] == np.arange(len(labels))
+    right = (group[asked][:, None] == group) & ~itself
+    return Search([gallery[place] for place in asked], gallery, right, itself)
+
+
+def by_vectors(encoder: Encoder) -> Rank:
+    """Ranks by the cosine of an encoder's embeddings; an image that several searches share is embedded once."""
+    known: dict[int, NDArray[np.float32]] = {}  # by the identity of an image, which the searches hold
+
+    def embed(images: Sequence[Pixels]) -> NDArray[np.float32]:
+        new = [image for image in images if id(image) not in known]
+        known.update(zip(map(id, new), encoder.embed(new), strict=True))
+        return np.stack([known[id(image)] for image in images])
+
+    return lambda search: np.asarray(embed(search.queries) @ embed(search.gallery).T, np.float64)
+
+
+def frozen(images: Sequence[Pixels]) -> Encoder:
+    """Builds the network of ImageNet that the shipped weights started from, centred on these images."""
+    encoder = build_encoder(
+        backbone="timm/mobilenetv2_100",
+        weights=str(SHARED / "weights/mobilenetv2_100_imagenet.safetensors"),
+        backbone_options={"pad_type": "same"},  # the weights were converted from a library that pads so
+        mean=[0.5],
+        std=[0.5],
+        greyscale=True,
+    )
+    whiten(encoder, encoder.embed(images), "centre")
+    return encoder
+
+
+def _phash() -> Encoder:
+    return build_encoder(backbone="imagehash/phash", pooling="native", image_size=32)
+
+
+CONTENDERS: dict[str, Callable[[Sequence[Pixels]], Rank]] = {  # each is made for a gallery
+    "perceptual hash": lambda gallery: by_vectors(_phash()),
+    "frozen start, centred": lambda gallery: by_vectors(frozen(gallery)),
+    SHIPPED_ROW: lambda gallery: by_vectors(load_shipped({})),
+}
+
+
+def run(split: str = "val", names: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Figure]:
+    """Yields the figures of each contender by severity and kind, then those of real reprints."""
+    searches = {**simulated(split), REAL: real()}
+    gallery = next(iter(searches.values())).gallery
+    for name in names:
+        rank = CONTENDERS[name](gallery)
+        for kind, search in searches.items():
+            detail = f"{split}, {len(search.queries)} queries, {len(search.gallery)} images"
+            values = measures(rank(search), search)
+            for measure in MEASURES if kind in (*SEVERITIES, REAL) else MEASURES[:1]:
+                yield Figure(f"reprints, {kind}, {name}: {measure}", values[measure], "", detail=detail)
+
+
+def _printing(press: Press) -> Callable[[Pixels, str], Pixels]:
+    return lambda pixels, key: printed(pixels, press, key=key)
+
+
+def _historical() -> dict[str, Pixels]:
+    """Reads one image of each historical photograph by its name."""
+    folder = SHARED / "data/historical"
+    labels = pd.read_csv(folder / "labels.csv")
+    originals = labels[(labels["variant"] == "base") | labels["variant"].isna()]
+    originals = originals[~(originals["variant"].isna() & originals["group"].notna())]
+    return {name: read_grey(folder / name) for name in sorted(originals["image"])}
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _split(name: str) -> str:
+    return "val" if int(_hash(name), 16) % 2 else "test"
