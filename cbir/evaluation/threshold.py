@@ -59,8 +59,8 @@ def learn(
     """Learns the threshold on the pairs of the validation queries.
 
     ``promise`` takes the lowest threshold whose precision on new groups is at least ``target_precision`` with 95 %
-    confidence. A careful one stands in where nothing can be promised: the lowest of those with the best precision on
-    val, or, if that does not reach the target, one above all wrong pairs of val. ``f1`` takes the best F1.
+    confidence. A careful one stands in where nothing can be promised: the lowest at which val has half as many wrong
+    pairs as the target allows, or, if none has, one above all wrong pairs of val. ``f1`` takes the best F1.
     ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which new groups
     miss about every second time, or else the most precise one. The threshold lies half-way between the last pair that
     is accepted and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no
@@ -85,8 +85,8 @@ def _promised(pairs: Pairs, *, target_precision: float, whole: bool, seed: int) 
     promise, curve = find_promise(pairs, precision=target_precision, whole=whole, seed=seed), pairs.curve()
     if promise.last is not None:
         value = float(_half_way(curve)[np.searchsorted(-curve.similarity, -promise.last)])
-    elif curve.precision.max() >= target_precision:
-        value = float(choose(curve, rule="precision", target_precision=1.0))
+    elif curve.precision.max() >= (careful := (1 + target_precision) / 2):
+        value = float(choose(curve, rule="precision", target_precision=careful))
     else:
         value = _above_all_wrong(pairs)
     facts = (len(pairs.similarity), round(pairs.total), read(pairs, value), promise.groups, promise.reason)

@@ -113,6 +113,16 @@ def test_a_threshold_without_a_promise_accepts_the_pairs_above_the_first_wrong_o
     assert pairs.similarity[3] < learned.value < pairs.similarity[2]
 
 
+def test_a_threshold_without_a_promise_accepts_half_as_many_wrong_pairs_as_the_target_allows() -> None:
+    few = learn(
+        one_pair_groups(*[True] * 44, False, *[True] * 13), rule="promise", target_precision=TARGET, default=0.9
+    )
+    assert (few.kept, few.value) == (False, pytest.approx(0.5))  # 1 of 58 is wrong
+    more = one_pair_groups(*[True] * 40, False, False, *[True] * 10)
+    learned = learn(more, rule="promise", target_precision=TARGET, default=0.9)
+    assert more.similarity[41] < learned.value < more.similarity[39]  # 1 of 41, and not 2 of 52
+
+
 def test_a_threshold_without_a_promise_is_above_a_wrong_pair_that_is_as_similar_as_any() -> None:
     pairs = one_pair_groups(True, False, False, True)
     pairs.similarity[:2] = 0.95  # a tie: nothing is above the wrong pair
