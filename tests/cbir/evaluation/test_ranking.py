@@ -110,8 +110,8 @@ def test_brute_force_in_blocks_equals_a_plain_sort(seed: int, depth: int, block_
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7, 40, 199])
-def test_brute_force_among_hundreds_of_images_takes_the_nearest(depth: int) -> None:
-    made = archive(np.random.default_rng(1).normal(size=(200, 4)), groups=["a"] * 200)
+def test_brute_force_among_a_thousand_images_takes_the_nearest(depth: int) -> None:
+    made = archive(np.random.default_rng(1).normal(size=(1000, 4)), groups=["a"] * 1000)
     task = made.task()
     cosine = made.vectors @ made.vectors.T
     np.fill_diagonal(cosine, -np.inf)
