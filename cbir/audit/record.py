@@ -65,7 +65,8 @@ def standing_promise(groups: pd.DataFrame, audit: Audit | None, learned: Mapping
     """Says which promise holds for these groups, from what, and how many wrong pairs are to be expected.
 
     An audit speaks of these groups. A promise of the validation groups speaks of pairs above the threshold, among which
-    pairs that only the grouping implies are not. Nothing is promised without either.
+    pairs that only the grouping implies are not. Without either nothing is promised, and nobody knows how many are
+    wrong: the pairs that the threshold was chosen on look better than others.
 
     Args:
         learned: threshold.json, None for a threshold that was chosen by hand.
@@ -77,10 +78,10 @@ def standing_promise(groups: pd.DataFrame, audit: Audit | None, learned: Mapping
     pairs = count_pairs(groups)
     if audit:
         return _document("audit", pairs, audit.precision, audit.wrong / audit.judged, audit_in_words(audit))
-    share = None if learned is None or learned.get("precision") is None else 1 - learned["precision"]
     if learned and learned["rule"] == "promise" and learned["target_kept"]:
+        share = 1 - learned["precision"]
         return _document("validation", pairs, learned["target_precision"], share, _by_validation(learned))
-    return _document(None, pairs, None, share, "Nothing is promised for these groups.")
+    return _document(None, pairs, None, None, "Nothing is promised for these groups.")
 
 
 def audit_in_words(audit: Audit) -> str:

@@ -50,10 +50,13 @@ def test_the_validation_groups_promise_for_their_like_and_wrong_pairs_are_estima
     "learned",
     [None, {"rule": "default", "precision": None}, {**PROMISED, "target_kept": False}, {**PROMISED, "rule": "f1"}],
 )
-def test_by_hand_by_default_and_by_other_rules_nothing_is_promised(learned: dict[str, object] | None) -> None:
+def test_by_hand_by_default_and_by_other_rules_nothing_is_promised_and_no_number_of_wrong_pairs_is_known(
+    learned: dict[str, object] | None,
+) -> None:
     standing = standing_promise(GROUPS, None, learned)
-    assert (standing["from"], standing["precision"], standing["wrong_at_most"]) == (None, None, None)
-    assert standing["sentence"].startswith("Nothing is promised for these groups.")
+    known = [standing[name] for name in ("from", "precision", "wrong_expected", "wrong_at_most")]
+    assert known == [None, None, None, None]
+    assert standing["sentence"].startswith("Nothing is promised for these groups. `cbir audit draw`")
 
 
 def test_an_archive_without_pairs_needs_no_audit() -> None:
