@@ -55,7 +55,8 @@ def group(
         )
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
-    groups = _find(paths, manifest, threshold=value)
+    neighbours, embeddings = read_neighbours(paths.neighbours), read_embeddings(paths.embeddings)
+    groups = group_images(manifest, neighbours, embeddings, threshold=value, progress=tqdm.tqdm)
     write_groups(paths.groups, groups)
 
     rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
@@ -87,16 +88,6 @@ def group(
         value,
         summary.groups_across_accessions,
         paths.reports / "index.html",
-    )
-
-
-def _find(paths: Paths, manifest: pd.DataFrame, *, threshold: float) -> pd.DataFrame:
-    return group_images(
-        manifest,
-        read_neighbours(paths.neighbours),
-        read_embeddings(paths.embeddings),
-        threshold=threshold,
-        progress=tqdm.tqdm,
     )
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
@@ -56,6 +57,14 @@ def projections(
         return
     for name, method in (("tsne", "t-SNE"), ("umap", "UMAP")):
         _draw(folder / f"{name}.png", _plane(name, points, seed=seed, store=store), task, shown, method)
+
+
+def beside_labelled(task: RetrievalTask, files: pd.DataFrame) -> Bools:
+    """Marks images that came with labelled ones; distractors of other accessions would only crowd a plot, more each
+    week.
+    """
+    labelled = files.loc[task.label >= 0, "accession"].unique()
+    return files["accession"].isin(labelled).to_numpy() if len(labelled) else np.ones(len(files), bool)
 
 
 def sample(task: RetrievalTask, *, images: int, seed: int, background: Bools | None = None) -> Positions:

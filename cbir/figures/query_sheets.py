@@ -1,6 +1,8 @@
-"""Chooses the queries of the contact sheets, and which of their neighbours and misses are shown."""
+"""Chooses the queries of the contact sheets, and which of their neighbours and misses are shown, and writes them."""
 
+import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,11 +11,12 @@ from numpy.typing import NDArray
 from cbir.evaluation.ranking import listed
 from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.evaluation.retrieval import Evaluation
-from cbir.figures.contact_sheets import Picture, Row, Sheet, Verdict
+from cbir.figures.contact_sheets import Picture, Row, Sheet, Verdict, draw_sheet
+from cbir.images.reading import UnreadableImage
+from cbir.images.reduced import ReducedImages
 
 NEIGHBOURS, MISSED, ROWS = 8, 3, 8  # pictures in a row, and rows on a sheet, at most
 _CANDIDATES = 400  # rows among which those that show different images are sought
-
 
 _FRAMES = "frames: green right, red wrong, grey nothing right left to find"
 _HEADS = {
@@ -21,6 +24,36 @@ _HEADS = {
     "worst": ("Worst queries", f"lowest average precision over the first 10 neighbours; {_FRAMES}"),
     "missed": ("Missed images", f"queries whose misses are the least similar to them; {_FRAMES}"),
 }
+
+log = logging.getLogger(__name__)
+
+
+def write_query_sheets(
+    folder: Path,
+    evaluation: Evaluation,
+    vectors: NDArray[np.float32],
+    neighbours: pd.DataFrame,
+    images: ReducedImages,
+    files: pd.DataFrame,
+) -> None:
+    """Writes the sheets of the queries, or for want of ground truth that of the nearest neighbours, as PNG.
+
+    Args:
+        files: path and page by image_id, in the order of the task's ids.
+    """
+
+    def read(position: int) -> NDArray[np.uint8] | None:
+        file = files.iloc[position]
+        try:
+            return images.read(file.name, file["path"], int(file["page"]))
+        except UnreadableImage as error:
+            log.warning("a contact sheet lacks %s: %s", file["path"], error)
+            return None
+
+    names = [Path(path).name for path in files["path"]]
+    sheets = query_sheets(evaluation, vectors) or nearest_sheet(evaluation.task, neighbours)
+    for sheet in sheets:
+        draw_sheet(sheet, folder / f"{sheet.name}.png", read=read, names=names)
 
 
 def query_sheets(evaluation: Evaluation, vectors: NDArray[np.float32]) -> list[Sheet]:

@@ -1,6 +1,7 @@
 """Joins what is known of the images: groups of the same picture, classes, splits and captions."""
 
 import functools
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from cbir.labels.layouts import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names
 from cbir.labels.splits import SPLITS, SplitBy, split_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,14 @@ def split_sizes(labelled: pd.DataFrame) -> dict[str, tuple[int, int]]:
     images = Counter(labelled["split"].dropna())
     groups = Counter(labelled.dropna(subset=["group_id"]).drop_duplicates("group_id")["split"])
     return {split: (groups[split], images[split]) for split in images}
+
+
+def log_splits(labelled: pd.DataFrame) -> None:
+    """Logs the images and groups of each split."""
+    sizes = split_sizes(labelled)
+    parts = [f"{split} {sizes[split][1]} images in {sizes[split][0]} groups" for split in SPLITS if split in sizes]
+    rest = int(labelled["split"].isna().sum())
+    log.info("%s; %d images unlabelled", "; ".join(parts) or "no split", rest)
 
 
 def of_accessions(manifest: pd.DataFrame, accessions: Sequence[str]) -> pd.DataFrame:

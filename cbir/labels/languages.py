@@ -1,6 +1,8 @@
 """Tells the language of captions, offline, and leaves open what is too short or could be of several languages."""
 
-from collections.abc import Iterable
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from lingua import IsoCode639_1, LanguageDetectorBuilder
@@ -19,6 +21,8 @@ LANGUAGES: Final = (
 _LEAST: Final = 0.35  # confidence in the first language
 _AHEAD: Final = 2.0  # how many times the confidence in the second
 
+log = logging.getLogger(__name__)
+
 
 def detect_languages(texts: Iterable[str]) -> dict[str, str]:
     """Finds the language (ISO 639-1 code, one of `LANGUAGES`) of each text in which it shows.
@@ -35,3 +39,10 @@ def detect_languages(texts: Iterable[str]) -> dict[str, str]:
         if first.value >= max(_LEAST, _AHEAD * second.value):
             languages[text] = first.language.iso_code_639_1.name.lower()
     return languages
+
+
+def log_languages(texts: Collection[str], languages: Mapping[str, str]) -> None:
+    """Logs how many texts are in each language, the most frequent first."""
+    if texts:
+        counts = Counter(languages.get(text, "unsure") for text in texts)
+        log.info("captions by language: %s", ", ".join(f"{count} {code}" for code, count in counts.most_common()))

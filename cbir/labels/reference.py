@@ -1,6 +1,7 @@
 """Reads from the reference files what is known of the images of a manifest: groups, classes and captions."""
 
 import functools
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,8 @@ from cbir.labels.notes import Note
 from cbir.labels.tables.rows import read_table
 
 Layout = Literal["auto", "column", "row", "pairs", "folders"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,14 @@ def read_reference(reference: Reference, manifest: pd.DataFrame) -> Known:
             "(cbir import DIR --groundtruth FILE), or set the layout to auto"
         )
     return _with_captions(known, reference, manifest, index) if reference.captions else known
+
+
+def log_reading(known: Known, file: Path) -> None:
+    """Logs the account of what was read, and warns where no name of the file is an image's."""
+    for line in known.account:
+        log.info(line)
+    if known.names and not known.matched:
+        log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", file)
 
 
 def _read_folders(reference: Reference, manifest: pd.DataFrame) -> Known:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cbir.labels.languages import ENGLISH
+from cbir.labels.notes import Note
 from cbir.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -52,12 +54,37 @@ class _NoAnswerError(Exception):
     """Says why DeepL gives no translation, now or for some time, in a clause without anything that was sent."""
 
 
+def english_of(
+    texts: Sequence[str], languages: Mapping[str, str], *, file: Path | None, source: str, progress: Progress = silent
+) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """Returns English by caption, those that are English as they are, and notes on what was not translated.
+
+    Args:
+        file: of translations, see `translate_texts`; None: nothing is translated.
+        source: of the captions, as the notes name it.
+    """
+    own = {text: text for text in texts if languages.get(text) == ENGLISH}
+    if file is None:
+        return own, ()
+    foreign = [text for text in texts if text not in own]
+    translated = translate_texts(foreign, file=file, progress=progress)
+    log.info("%d of %d captions in other languages have a translation", len(translated.english), len(set(foreign)))
+    return own | translated.english, _missing(translated, source)
+
+
+def _missing(translated: Translated, source: str) -> tuple[Note, ...]:
+    """Notes on captions without a translation: one each that is too long, one for all that DeepL did not answer."""
+    notes = [Note(source, 0, text, "too long for DeepL", advice="shorten it") for text in translated.too_long]
+    if translated.unanswered:
+        problem = f"{len(translated.unanswered)} captions are not translated: {translated.problem}"
+        advice = "when that is mended, `cbir run --force groundtruth` asks for these alone"
+        log.warning("%s; %s", problem, advice)
+        notes.append(Note(source, 0, "", problem, translated.unanswered, advice))
+    return tuple(notes)
+
+
 def translate_texts(
-    texts: Iterable[str],
-    *,
-    file: Path,
-    patience: float = PATIENCE,
-    progress: Progress = silent,
+    texts: Iterable[str], *, file: Path, patience: float = PATIENCE, progress: Progress = silent
 ) -> Translated:
     """Puts each distinct text into English: from the file of translations, else from DeepL, and then kept in the file.
 

@@ -1,8 +1,8 @@
 """Settings of a training, as the section ``train`` of params.yaml holds them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 
@@ -64,6 +64,12 @@ class Settings:
     def ranks(self) -> int:
         """Processes that train together; each takes its part of every batch."""
         return self.devices * self.nodes
+
+    def lasting(self) -> dict[str, Any]:
+        """Returns the values that leave a trace in the result, the number of ranks too if there are several."""
+        apart = ("workers", "devices", "nodes", "strategy")
+        values = {name: value for name, value in asdict(self).items() if name not in apart}
+        return values | ({"ranks": self.ranks} if self.ranks > 1 else {})
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 * self.ranks:

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import BatchSampler
 
+from cbir.archive.manifest import accessions_of
 from cbir.encoders.devices import choose_device, choose_precision
 from cbir.encoders.encoder import Encoder, to_images, unwhiten, whiten
 from cbir.encoders.layers import WhiteningKind
 from cbir.errors import UserError
+from cbir.files import write_parquet, writing_folder
 from cbir.images.reduced import ReducedImages
 from cbir.progress import Progress, silent
 from cbir.training.batches import Batch, Samples, Squares, load_batches, trainable
@@ -61,6 +63,14 @@ class Trained:
     best_epoch: int = 0
     images: int = 0
     validation_images: int = 0
+
+    def facts(self, settings: Settings, whitening: WhiteningKind, paths: Iterable[str]) -> dict[str, Any]:
+        """Returns what an encoder's configuration says of its training on the images at ``paths``."""
+        learned = {"accessions": accessions_of(paths)} if self.epochs or whitening != "none" else {}
+        if not self.epochs:
+            return learned  # an untrained encoder is the same whatever the settings of a training are
+        counts = {name: value for name, value in vars(self).items() if name not in ("history", "predictions")}
+        return learned | {"settings": settings.lasting()} | counts
 
 
 def train_encoder(
@@ -112,6 +122,16 @@ def train_encoder(
         images=len(training),
         validation_images=len(validation),
     )
+
+
+def write_trained(folder: Path, encoder: Encoder, trained: Trained) -> None:
+    """Writes an encoder with its history and predictions, in the place of the folder before."""
+    with writing_folder(folder) as temporary:
+        encoder.save(temporary)
+        write_parquet(temporary / "history.parquet", trained.history)
+        write_parquet(temporary / "predictions.parquet", trained.predictions)
+    epochs = (trained.best_epoch, trained.epochs)
+    _log.info("%s: %d-dimensional embeddings, epoch %d of %d", folder, encoder.dimension, *epochs)
 
 
 def _samples(objective: Objective, encoder: Encoder, images: pd.DataFrame, reduced: ReducedImages) -> Samples:
