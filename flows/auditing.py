@@ -2,14 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cbir.errors import UserError
-
-if TYPE_CHECKING:
-    from cbir.audit.record import Audit
 
 app = typer.Typer(no_args_is_help=True, help="Judge a random sample of the published pairs; see what it promises.")
 
@@ -49,7 +46,7 @@ def report(
     from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
-    from cbir.audit.conclusion import conclude
+    from cbir.audit.conclusion import conclude, shortfall
     from cbir.audit.record import audit_in_words, write_audit
     from cbir.audit.sheet import read_verdicts
     from cbir.groups.table import read_groups
@@ -64,20 +61,9 @@ def report(
     with hold_workspace("cbir audit report"):
         record = write_audit(paths.audits, audit, sheet=verdicts.sheet)
     print(audit_in_words(audit))
-    _tell_shortfall(audit, _target())
+    if missing := shortfall(audit, _target()):
+        print(missing)
     print(f"kept in {record}; next: `cbir run` puts it into the report")
-
-
-def _tell_shortfall(audit: "Audit", precision: float) -> None:
-    from cbir.audit.bounds import fewest_judged
-
-    if audit.precision >= precision or audit.judged == audit.pairs:
-        return
-    wanted = fewest_judged(precision, wrong=audit.wrong)
-    print(
-        f"to promise {precision:g} with {audit.wrong} wrong takes {wanted} pairs, {wanted - audit.judged} more than "
-        f"these: `cbir audit draw --pairs {wanted} --seed SEED` draws anew, for who goes on after a look promises less"
-    )
 
 
 def _target() -> float:

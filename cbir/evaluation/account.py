@@ -14,11 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def log_evaluation(document: Mapping[str, Any], evaluation: Evaluation) -> None:
-    """Logs the ranking, the classes, the calibration and the threshold, with their intervals.
-
-    Args:
-        document: the content of metrics.json.
-    """
+    """Logs the ranking, the classes, the calibration and the threshold that ``document``, metrics.json, holds."""
     _log_ranking(document)
     if document["class_f1"] is not None:
         log.info("scenes of the test images: %s", _figures(document, *NAMES))

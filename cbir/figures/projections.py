@@ -60,9 +60,7 @@ def projections(
 
 
 def beside_labelled(task: RetrievalTask, files: pd.DataFrame) -> Bools:
-    """Marks images that came with labelled ones; distractors of other accessions would only crowd a plot, more each
-    week.
-    """
+    """Marks images that came with labelled ones: distractors of other accessions crowd a plot, more each week."""
     labelled = files.loc[task.label >= 0, "accession"].unique()
     return files["accession"].isin(labelled).to_numpy() if len(labelled) else np.ones(len(files), bool)
 

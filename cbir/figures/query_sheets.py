@@ -38,8 +38,7 @@ def write_query_sheets(
 ) -> None:
     """Writes the sheets of the queries, or for want of ground truth that of the nearest neighbours, as PNG.
 
-    Args:
-        files: path and page by image_id, in the order of the task's ids.
+    ``files`` gives path and page by image_id, in the order of the task's ids.
     """
 
     def read(position: int) -> NDArray[np.uint8] | None:

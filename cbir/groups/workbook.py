@@ -40,12 +40,7 @@ _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": 
 
 
 def write_workbook(
-    path: Path,
-    rows: pd.DataFrame,
-    thumbnails: Mapping[str, Thumbnail],
-    *,
-    summary: Summary,
-    thumbnail_side: int,
+    path: Path, rows: pd.DataFrame, thumbnails: Mapping[str, Thumbnail], *, summary: Summary, thumbnail_side: int
 ) -> None:
     """Writes the rows of ``cbir.groups.rows.report_rows``, with a picture in each whose image_id is in ``thumbnails``.
 

@@ -12,12 +12,7 @@ _DIGITS = 4
 
 
 def fit_model(
-    values: Mapping[str, NDArray[np.float64]],
-    true: NDArray[np.bool_],
-    *,
-    least: float,
-    softness: float,
-    source: str,
+    values: Mapping[str, NDArray[np.float64]], true: NDArray[np.bool_], *, least: float, softness: float, source: str
 ) -> dict[str, Any]:
     """Fits a logistic model with L2 penalty whose weights are not negative.
 
