@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutE
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -111,8 +112,11 @@ class Isolated:
         return pool
 
     def run(self, function: Callable[[T], R], item: T) -> R | Lost:
-        """Returns what the function, of a module's top level, makes of the item; what it raises is raised here."""
-        return _result(self._workers.schedule(_limited, args=[function, item]), self._seconds)
+        """Returns what the function, of a module's top level, makes of the item; what it raises is raised here.
+
+        A relative path means there what it means here, though the worker stays when this process changes its folder.
+        """
+        return _result(self._workers.schedule(_limited_in, args=[Path.cwd(), function, item]), self._seconds)
 
 
 def _pool(workers: int, memory: int, limit: tuple[int, float], prepare: Callable[[], None] | None) -> ProcessPool:
@@ -183,6 +187,11 @@ def _limited(function: Callable[[T], R], item: T) -> R:
         return function(item)
     finally:
         signal.setitimer(_limit[0], 0)
+
+
+def _limited_in(folder: Path, function: Callable[[T], R], item: T) -> R:
+    os.chdir(folder)
+    return _limited(function, item)
 
 
 def _start_worker(parent: int, memory: int, limit: tuple[int, float], prepare: Callable[[], None] | None) -> None:

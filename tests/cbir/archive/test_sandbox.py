@@ -80,6 +80,16 @@ def test_a_worker_that_stays_loses_a_call_that_takes_too_much_and_answers_the_ne
         isolated.run(act, "defect")
 
 
+def test_a_relative_path_means_the_same_in_a_worker_that_was_started_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolated = Isolated(seconds=30, memory=500_000_000)
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert isolated.run(os.path.abspath, "file") == str(tmp_path / name / "file")
+
+
 def fail_to_start() -> None:
     raise OSError("no library")
 

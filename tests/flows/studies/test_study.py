@@ -141,10 +141,7 @@ def test_only_one_study_runs_at_a_time(workspace: Workspace) -> None:
             ["--set", "paths.raw=x"],
             "error: --set paths.raw=x: a study may change none of paths, images, clean, tracking, ",
         ),
-        (
-            ["--set", "second.facto=1"],
-            "error: params.yaml has no second.facto; did you mean second.factor?",
-        ),
+        (["--set", "second.facto=1"], "error: params.yaml has no second.facto; did you mean second.factor?"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_runs(workspace: Workspace, words: list[str], sentence: str) -> None:

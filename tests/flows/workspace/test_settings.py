@@ -41,10 +41,7 @@ def test_lists_texts_and_flags_are_read_as_yaml(workspace: Path) -> None:
         ("train.epochs", "'train.epochs' lacks its value; write section.key=value, such as train.epochs=5"),
         ("epochs=5", "'epochs=5' lacks its section; did you mean train.epochs=5?"),
         ("train.epoch=5", "params.yaml has no train.epoch; did you mean train.epochs?"),
-        (
-            "train.accessions=[a]",
-            "params.yaml has no train.accessions; its name is groundtruth.accessions now",
-        ),
+        ("train.accessions=[a]", "params.yaml has no train.accessions; its name is groundtruth.accessions now"),
         ("nothing=5", "'nothing=5' lacks its section; write section.key=value, such as train.epochs=5"),
         ("train.epochs=many", "train.epochs must be a whole number, is 'many'"),
         ("train.epochs=1.5", "train.epochs must be a whole number, is '1.5'"),

@@ -39,12 +39,7 @@ def saved(folder: Path, state: State) -> str:
 TOWERS: dict[str, dict[str, Any]] = {
     "transformer": VISION,
     "residual": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8},
-    "timm's, as of SigLIP": {
-        "image_size": 160,
-        "timm_model_name": "test_vit",
-        "timm_pool": "map",
-        "timm_proj": "none",
-    },
+    "timm's, as of SigLIP": {"image_size": 160, "timm_model_name": "test_vit", "timm_pool": "map", "timm_proj": "none"},
 }
 
 
