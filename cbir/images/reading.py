@@ -4,6 +4,7 @@ libvips reads JPEG, PNG, TIFF, WebP and GIF; Pillow reads JPEG 2000 and BMP, for
 has no loader. The first bytes of a file decide its format, never its name.
 """
 
+import logging
 import os
 import struct
 import warnings
@@ -24,6 +25,9 @@ from cbir.images.headers import Header, header_of
 from cbir.images.jpeg import mended
 from cbir.images.pixels import from_pillow, jpeg_shrink, to_array, wavelet_levels
 from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories
+
+# libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
+logging.getLogger("pyvips").disabled = True
 
 MAX_PIXELS = 1_000_000_000  # where the caller sets no limit
 DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}, Pillow {Image.__version__}"
