@@ -27,7 +27,7 @@ from cbir.images.pixels import from_pillow, jpeg_shrink, to_array, wavelet_level
 from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories
 
 # libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
-logging.getLogger("pyvips").disabled = True
+logging.getLogger("pyvips").setLevel(logging.CRITICAL + 1)  # Prefect enables a logger that is disabled
 
 MAX_PIXELS = 1_000_000_000  # where the caller sets no limit
 DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}, Pillow {Image.__version__}"
