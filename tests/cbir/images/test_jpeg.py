@@ -1,6 +1,7 @@
 """cbir.images.jpeg and what the JPEG decoder warns of: a damaged picture is refused, a harmless fault is not."""
 
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_a_picture_whose_data_lacks_a_part_is_refused_also_beside_a_harmless_fau
     with pytest.raises(UnreadableImage, match="damaged or cut off") as caught:
         read_image(path)
     assert caught.value.status == "corrupt"
+
+
+def test_what_libvips_warns_of_reaches_no_handler_of_python(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = jpeg(NOISE)
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 3000 :])
+    with caplog.at_level(logging.DEBUG), pytest.raises(UnreadableImage):
+        read_image(tmp_path / "a.jpg")
+    assert [record.message for record in caplog.records if record.name.startswith("pyvips")] == []
 
 
 def test_many_zeros_before_the_end_are_a_hole_and_stay() -> None:
