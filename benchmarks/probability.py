@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.historical import FROZEN
+from benchmarks.photographs import LONGEST_SIDE, read_grey
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.embedding.files import read_embeddings
 from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
-from cbir.matching.candidates import near_by_embedding, near_by_votes, unordered
+from cbir.matching.candidates import propose
 from cbir.matching.description import describe
 from cbir.matching.fitting import fit_model
 from cbir.matching.probability import features
@@ -33,7 +34,7 @@ from cbir.reprints.press import MILD, PRESS, PRESS_SIZE, SEVERE_UNSEEN, Press
 from cbir.reprints.reprint import reprint
 from tests.support.workspace import ROOT, Workspace
 
-GROUPS, DISTRACTORS, SIDE, SEED = 250, 200, 512, 7
+GROUPS, DISTRACTORS, SEED = 250, 200, 7
 KINDS = {"mild": MILD, "press": PRESS, "severe": SEVERE_UNSEEN, "crop": replace(PRESS, crop=(0.1, 0.5))}
 LEAST, SOFTNESS = 0.6, 0.05  # 199 of 200 simulated reprints have forms that correlate at 0.8 and more
 
@@ -60,7 +61,7 @@ def print_archive(photos: Path, folder: Path) -> None:
     rng, generator = np.random.default_rng(SEED), torch.Generator().manual_seed(SEED)
     files = sorted(photos.iterdir())
     for number, at in enumerate(rng.permutation(len(files))[: GROUPS + DISTRACTORS]):
-        pixels = _reduced(cv2.imread(str(files[at]), cv2.IMREAD_GRAYSCALE))
+        pixels = read_grey(files[at])
         for kind in _kinds(rng, alone=number >= GROUPS):
             made = pixels if kind == "whole" else _reprinted(pixels, KINDS[kind], rng, generator)
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 92))]
@@ -78,11 +79,6 @@ def _kinds(rng: np.random.Generator, *, alone: bool) -> Iterator[str]:
         yield from drawn[:2]
 
 
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = min(1.0, SIDE / max(pixels.shape))
-    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def _reprinted(
     pixels: NDArray[np.uint8], press: Press, rng: np.random.Generator, generator: torch.Generator
 ) -> NDArray[np.uint8]:
@@ -98,10 +94,9 @@ def known_pairs(workspace: Path) -> tuple[dict[str, NDArray[np.float64]], NDArra
     data, store = workspace / "data", workspace / ".store"
     images = unique_images(read_manifest(data / "manifest.parquet"))
     neighbours, embeddings = read_neighbours(data / "neighbours.parquet"), read_embeddings(data / "embeddings")
-    source = ReducedImages(store, data / "raw", longest_side=SIDE)
+    source = ReducedImages(store, data / "raw", longest_side=LONGEST_SIDE)
     described = describe(images, source, store, most=500)
-    proposed = near_by_embedding(neighbours, embeddings.ids, most=10), near_by_votes(described, most=6, seed=0)
-    pairs = unordered(*np.concatenate(proposed).T)
+    pairs = propose(described, neighbours, embeddings.ids, near=10, votes=6, seed=0)
     evidence = verify(pairs, images, described, source, store)
     standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
     values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)

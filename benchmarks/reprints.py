@@ -5,6 +5,7 @@ real reprints from books. Shows the val half; whoever tunes looks at no other.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,14 @@ OF_A_KIND = 24  # of those, for each kind of damage
 MEASURES = ("map@10", "micro_ap", "recall at 90 % precision")
 SHIPPED_ROW = "shipped encoder"
 REAL = "real reprints"
+IMAGENET: dict[str, Any] = {  # the network that the shipped weights started from
+    "backbone": "timm/mobilenetv2_100",
+    "weights": str(SHARED / "weights/mobilenetv2_100_imagenet.safetensors"),
+    "backbone_options": {"pad_type": "same"},  # the weights were converted from a library that pads so
+    "mean": [0.5],
+    "std": [0.5],
+    "greyscale": True,
+}
 
 
 @dataclass(frozen=True)
@@ -112,14 +121,7 @@ def by_vectors(encoder: Encoder) -> Rank:
 
 def frozen(images: Sequence[Pixels]) -> Encoder:
     """Builds the network of ImageNet that the shipped weights started from, centred on these images."""
-    encoder = build_encoder(
-        backbone="timm/mobilenetv2_100",
-        weights=str(SHARED / "weights/mobilenetv2_100_imagenet.safetensors"),
-        backbone_options={"pad_type": "same"},  # the weights were converted from a library that pads so
-        mean=[0.5],
-        std=[0.5],
-        greyscale=True,
-    )
+    encoder = build_encoder(**IMAGENET)
     whiten(encoder, encoder.embed(images), "centre")
     return encoder
 

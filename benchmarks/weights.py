@@ -15,7 +15,8 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from benchmarks.card import write_card
-from benchmarks.photographs import SHARED, near_measured, photographs, reduced_photographs
+from benchmarks.photographs import near_measured, photographs, reduced_photographs
+from benchmarks.reprints import IMAGENET
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.images.reduced import ReducedImages
 from cbir.training.callbacks import Record
@@ -25,14 +26,6 @@ from cbir.training.shipped.loading import FOLDER, save_shipped
 from cbir.training.trainer import fit_whitening, train_encoder
 from tests.support.workspace import ROOT
 
-START = {
-    "backbone": "timm/mobilenetv2_100",
-    "weights": str(SHARED / "weights/mobilenetv2_100_imagenet.safetensors"),
-    "backbone_options": {"pad_type": "same"},  # the weights were converted from a library that pads so
-    "mean": [0.5],
-    "std": [0.5],
-    "greyscale": True,
-}
 IMAGE_SIZE = 224  # px at which it embeds; it is trained at the preset's size
 PICTURE = "images/00000.jpg"  # stored with its embedding
 PICTURE_SIDE = 160  # px of its longer side
@@ -99,7 +92,7 @@ def training_photographs(work: Path, reduced: ReducedImages) -> tuple[pd.DataFra
 def start(values: dict[str, Any]) -> Encoder:
     """Builds the network of ImageNet that training begins with."""
     chosen = {name: values[name] for name in ("image_size", "pooling", "resize", "seed")}
-    return build_encoder(**START, **chosen)
+    return build_encoder(**IMAGENET, **chosen)
 
 
 def ship(encoder: Encoder, photos: pd.DataFrame, reduced: ReducedImages, *, settings: Settings) -> None:

@@ -141,9 +141,8 @@ def _examined(file: Path, archive: Path) -> Entry:
     if stat.S_ISDIR(facts.st_mode):
         os.scandir(file).close()  # says why it cannot be read
     if stat.S_ISLNK(facts.st_mode):
-        target = Path(
-            os.path.realpath(file)
-        )  # not Path.resolve, which before Python 3.13 raises RuntimeError at a loop
+        # Not Path.resolve, which before Python 3.13 raises RuntimeError at a loop.
+        target = Path(os.path.realpath(file))
         if target.is_symlink():
             return _rejected(file, archive, "it is a link that leads back to itself")
         if not target.is_relative_to(archive):

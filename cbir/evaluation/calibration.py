@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from cbir.evaluation.bootstrap import bounds, resampled
 from cbir.evaluation.metrics import Bools, Floats
@@ -97,22 +98,22 @@ def calibration(pairs: Pairs, units: NDArray[np.int64], *, resamples: int, seed:
     )
 
 
-def logistic_fit(right: Floats, count: Floats, logit: Floats) -> tuple[Floats, Floats]:
-    """Fits logit P(right) = intercept + slope · logit by Newton's method, for each row of counts.
+def logistic_fit(right: Floats, count: Floats, level: Floats) -> tuple[Floats, Floats]:
+    """Fits logit P(right) = intercept + slope · level by Newton's method, for each row of counts.
 
     Args:
         right, count: (B, C), right pairs and pairs of each cell.
-        logit: (C,), of the cells.
+        level: (C,), logits of the cells.
 
     Returns:
         Slope and intercept, (B,), NaN where all pairs are right or all wrong.
     """
     slope, intercept = np.ones(len(count)), np.zeros(len(count))
     for _ in range(_STEPS):
-        p = _expit(intercept[:, None] + slope[:, None] * logit)
+        p = expit(intercept[:, None] + slope[:, None] * level)
         rest, weight = right - count * p, count * p * (1 - p)
-        g0, g1 = rest.sum(axis=1) - _PRIOR * intercept, rest @ logit - _PRIOR * (slope - 1)
-        h00, h01, h11 = weight.sum(axis=1) + _PRIOR, weight @ logit, weight @ logit**2 + _PRIOR
+        g0, g1 = rest.sum(axis=1) - _PRIOR * intercept, rest @ level - _PRIOR * (slope - 1)
+        h00, h01, h11 = weight.sum(axis=1) + _PRIOR, weight @ level, weight @ level**2 + _PRIOR
         determinant = h00 * h11 - h01**2
         intercept = intercept + np.clip((h11 * g0 - h01 * g1) / determinant, -2, 2)
         slope = slope + np.clip((h00 * g1 - h01 * g0) / determinant, -2, 2)
@@ -144,12 +145,7 @@ def _by_cell(pairs: Pairs, cells: NDArray[np.int64], *, chosen: Bools) -> Floats
 
 
 def _logit(probability: Floats) -> Floats:
-    with np.errstate(divide="ignore"):
-        return (np.log(probability) - np.log1p(-probability)).clip(-_FARTHEST, _FARTHEST)
-
-
-def _expit(value: Floats) -> Floats:
-    return 1 / (1 + np.exp(-value.clip(-50, 50)))
+    return logit(probability).clip(-_FARTHEST, _FARTHEST)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cbir.images.reduced import ReducedImages
-from cbir.matching.candidates import near_by_embedding, near_by_votes, unordered
+from cbir.matching.candidates import propose
 from cbir.matching.description import describe
 from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
 from cbir.matching.standing import Standing, stand
@@ -54,11 +54,15 @@ def match_archive(
         store: folder of the stores.
     """
     described = describe(images, source, store, most=settings.features, progress=progress)
-    proposed = [
-        near_by_embedding(neighbours, embeddings.ids, most=settings.neighbours),
-        near_by_votes(described, most=settings.votes, seed=settings.seed, progress=progress),
-    ]
-    pairs = unordered(*np.concatenate(proposed).T)
+    pairs = propose(
+        described,
+        neighbours,
+        embeddings.ids,
+        near=settings.neighbours,
+        votes=settings.votes,
+        seed=settings.seed,
+        progress=progress,
+    )
     evidence = verify(pairs, images, described, source, store, progress=progress)
     standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
     return both_directions(_judged(pairs, evidence, standing, images))

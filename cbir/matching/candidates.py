@@ -12,6 +12,26 @@ from cbir.progress import Progress, silent
 _VOTING = 300  # features of an image that vote and are voted for; 500 take twice as long and find nothing more
 
 
+def propose(
+    described: Described,
+    neighbours: pd.DataFrame,
+    ids: NDArray[np.object_],
+    *,
+    near: int,
+    votes: int,
+    seed: int,
+    progress: Progress = silent,
+) -> NDArray[np.int64]:
+    """Returns the pairs that :func:`near_by_embedding` or :func:`near_by_votes` propose, as they do.
+
+    Args:
+        described: features of the images, by position in ``ids``.
+        near, votes: candidates of an image of either kind.
+    """
+    by_votes = near_by_votes(described, most=votes, seed=seed, progress=progress)
+    return unordered(*np.concatenate([near_by_embedding(neighbours, ids, most=near), by_votes]).T)
+
+
 def near_by_embedding(neighbours: pd.DataFrame, ids: NDArray[np.object_], *, most: int) -> NDArray[np.int64]:
     """Returns the pairs of each image and its ``most`` nearest: positions in ``ids`` (m, 2), the smaller first.
 

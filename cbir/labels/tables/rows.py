@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cbir.archive.sandbox import Isolated, Lost
 from cbir.errors import UserError
-from cbir.labels.tables.workbooks import Cells, read_workbook
+from cbir.labels.tables.workbooks import MOST_ROWS, Cells, read_workbook
 
 EXCEL_SUFFIXES = frozenset((".xlsx", ".xlsm"))
 TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
@@ -20,7 +20,6 @@ TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
 _DELIMITERS = (";", "\t", ",", "|")
 _LARGEST = 100_000_000  # bytes of a file: a table of a million names has a tenth of it
 _LONGEST_CELL = 32_767  # characters; Excel's own limit
-_MOST_ROWS = 1_048_576  # Excel's own limit
 _MOST_CELLS = 2_500_000  # up to the last full one of each row
 _MOST_TEXT = 50_000_000  # characters
 _SAMPLE = 500  # rows that decide on the delimiter
@@ -99,7 +98,7 @@ def _read(task: tuple[Path, str | None]) -> list[tuple[int, Cells]]:
         last = len(rows) if longest else last
         for what, count, most in (
             (f"characters in a cell of row {number}", longest, _LONGEST_CELL),
-            ("rows", len(rows), _MOST_ROWS),
+            ("rows", len(rows), MOST_ROWS),
             ("cells", slots, _MOST_CELLS),
             ("characters", length, _MOST_TEXT),
         ):

@@ -22,7 +22,7 @@ from cbir.errors import UserError
 
 Cells = tuple[str, ...]
 
-_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384  # Excel's own limits
+MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384  # Excel's own limits
 _LARGEST = 500_000_000  # bytes, unpacked
 _CHUNK = 1 << 20
 _BLANK_CELL = re.compile(rb'<c (?=[^<>]*\br=")[^<>]*/>')
@@ -129,7 +129,7 @@ def _texts(parser: WorkSheetParser, number: int, row: ElementTree.Element) -> di
 
 
 def _require_within(path: Path, row: int, column: int) -> None:
-    for what, number, most in (("row", row, _MOST_ROWS), ("column", column, _MOST_COLUMNS)):
+    for what, number, most in (("row", row, MOST_ROWS), ("column", column, _MOST_COLUMNS)):
         if number > most:
             raise UserError(f"{path} has a cell in {what} {number}, beyond Excel's last ({most}); save it anew")
 
