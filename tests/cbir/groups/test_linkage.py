@@ -1,19 +1,16 @@
 """Tests of cbir.groups.linkage."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cbir.embedding.files import Embeddings
-from cbir.groups import linkage as linkage_module
-from cbir.groups.linkage import _to_the_others, average_linkage, find_clusters, group_images
+from cbir.groups.linkage import average_linkage, find_clusters, group_images, known_pairs
 from tests.support.manifests import image_id_of, manifest
 
 Clusters = set[frozenset[int]]
@@ -26,17 +23,22 @@ def embeddings(vectors: np.ndarray, ids: Sequence[str] | None = None) -> Embeddi
     return Embeddings(np.array(named, dtype=object)[order], unit[order].astype(np.float32), "digest")
 
 
-def neighbours(of: Embeddings, *, k: int = 1000) -> pd.DataFrame:
-    cosines = of.vectors @ of.vectors.T
+def matches(of: Embeddings, *, k: int = 1000) -> pd.DataFrame:
+    """The k nearest of each image, with their cosine as probability."""
+    cosines = of.vectors.astype(float) @ of.vectors.T.astype(float)
     np.fill_diagonal(cosines, -np.inf)
     nearest = np.argsort(-cosines, axis=1)[:, : min(k, len(of.ids) - 1)]
     return pd.DataFrame(
         {
             "query_id": np.repeat(of.ids, nearest.shape[1]),
             "neighbour_id": of.ids[nearest.ravel()],
-            "similarity": np.take_along_axis(cosines, nearest, axis=1).ravel(),
+            "probability": np.take_along_axis(cosines, nearest, axis=1).ravel(),
         }
     )
+
+
+def clustered(listed: pd.DataFrame, of: Embeddings, *, threshold: float) -> list[np.ndarray]:
+    return find_clusters(*known_pairs(listed, of.ids), threshold=threshold)
 
 
 def scenes(seed: int, *, scenes: int, images: int, dimension: int = 6, noise: float = 0.6) -> Embeddings:
@@ -76,9 +78,7 @@ def as_sets(clusters: Sequence[np.ndarray]) -> Clusters:
 @given(seed=st.integers(0, 10_000), images=st.integers(2, 25), threshold=st.floats(0.3, 0.99))
 def test_the_clusters_are_those_of_naive_average_linkage(seed: int, images: int, threshold: float) -> None:
     given = scenes(seed, scenes=5, images=images)
-    assert as_sets(find_clusters(neighbours(given), given, threshold=threshold)) == naive_upgma(
-        given.vectors, threshold
-    )
+    assert as_sets(clustered(matches(given), given, threshold=threshold)) == naive_upgma(given.vectors, threshold)
 
 
 def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
@@ -87,7 +87,7 @@ def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
     tree = linkage(squareform(1 - cosines, checks=False), "average")
     labels = pd.Series(fcluster(tree, 1 - 0.8, criterion="distance"))
     expected = {frozenset(places) for places in labels.groupby(labels).groups.values() if len(places) > 1}
-    assert as_sets(find_clusters(neighbours(given), given, threshold=0.8)) == expected
+    assert as_sets(clustered(matches(given), given, threshold=0.8)) == expected
     assert len(expected) > 20
 
 
@@ -96,13 +96,13 @@ def test_short_neighbour_lists_do_not_tear_a_large_group() -> None:
     near = np.eye(32)[0] + 0.02 * random.standard_normal((120, 32))
     other = np.eye(32)[1] + 0.02 * random.standard_normal((120, 32))
     given = embeddings(np.concatenate([near, other]))
-    clusters = find_clusters(neighbours(given, k=10), given, threshold=0.9)
+    clusters = clustered(matches(given, k=10), given, threshold=0.9)
     assert as_sets(clusters) == {frozenset(range(120)), frozenset(range(120, 240))}
 
 
 def test_a_chain_of_weak_links_is_not_one_group() -> None:
     given = angles(*range(0, 200, 20))  # each neighbour at cosine 0.94, the ends at -1
-    clusters = find_clusters(neighbours(given), given, threshold=0.9)
+    clusters = clustered(matches(given), given, threshold=0.9)
     assert len(clusters) > 1
     for cluster in clusters:
         cosines = given.vectors[cluster] @ given.vectors[cluster].T
@@ -111,73 +111,34 @@ def test_a_chain_of_weak_links_is_not_one_group() -> None:
 
 def test_one_bridge_does_not_join_two_groups() -> None:
     given = angles(0, 1, 2, 3, 15, 27, 28, 29, 30)  # 15 is within cos 0.96 of both sides, whose cosine is 0.88
-    clusters = as_sets(find_clusters(neighbours(given), given, threshold=0.96))
+    clusters = as_sets(clustered(matches(given), given, threshold=0.96))
     assert not any({0, 8} <= cluster for cluster in clusters)
     assert {len(cluster) for cluster in clusters} == {4, 5}
 
 
-def test_a_similarity_that_the_index_rounded_is_computed_again() -> None:
-    given = angles(0, 10)
-    listed = neighbours(given).assign(similarity=lambda table: table["similarity"] - 5e-5)
-    exactly = float(given.vectors[0].astype(float) @ given.vectors[1].astype(float))
-    assert len(find_clusters(listed, given, threshold=exactly - 1e-6)) == 1
-    assert len(find_clusters(listed, given, threshold=exactly + 1e-6)) == 0
-
-
-def test_a_component_that_is_too_large_is_broken_at_its_weakest_links(caplog: pytest.LogCaptureFixture) -> None:
-    given = angles(0, 1, 2, 12, 13, 14, 24, 25, 26)
-    whole = as_sets(find_clusters(neighbours(given), given, threshold=0.85))
-    broken = as_sets(find_clusters(neighbours(given), given, threshold=0.85, largest=4))
-    assert whole == {frozenset(range(9))}
-    assert broken == {frozenset({0, 1, 2}), frozenset({3, 4, 5}), frozenset({6, 7, 8})}
-    assert caplog.messages[0] == "9 images hang together at 0.8500; looking at 0.8650"
-
-
-def test_a_component_of_the_largest_size_is_not_broken() -> None:
-    given = angles(0, 20, 40, 60, 80)
-    listed = neighbours(given)
-    whole = as_sets(find_clusters(listed, given, threshold=0.9))
-    assert as_sets(find_clusters(listed, given, threshold=0.9, largest=5)) == whole
-    assert max(map(len, whole)) < 5
-
-
-def test_two_pictures_many_times_are_two_groups_however_many() -> None:
-    given = embeddings(np.repeat([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [9, 8], axis=0))
-    clusters = find_clusters(neighbours(given), given, threshold=0.9, largest=4)
-    assert [cluster.tolist() for cluster in clusters] == [[*range(9)], [*range(9, 17)]]
-
-
 def test_clusters_come_by_their_first_member() -> None:
     given = angles(0, 90, 91, 1)
-    clusters = find_clusters(neighbours(given), given, threshold=0.9)
+    clusters = clustered(matches(given), given, threshold=0.9)
     assert [cluster.tolist() for cluster in clusters] == [[0, 3], [1, 2]]
 
 
-def test_a_cosine_that_is_the_threshold_joins() -> None:
+def test_a_probability_that_is_the_threshold_joins() -> None:
     given = embeddings(np.array([[1.0, 0, 0, 0], [0.5, 0.5, 0.5, 0.5]]))
-    assert as_sets(find_clusters(neighbours(given), given, threshold=0.5)) == {frozenset({0, 1})}
+    assert as_sets(clustered(matches(given), given, threshold=0.5)) == {frozenset({0, 1})}
 
 
-def test_pairs_are_compared_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_the_matches_leaves_no_trace() -> None:
     given = scenes(3, scenes=6, images=60)
-    whole = as_sets(find_clusters(neighbours(given), given, threshold=0.7))
-    monkeypatch.setattr(linkage_module, "_CHUNK", 7)
-    assert as_sets(find_clusters(neighbours(given), given, threshold=0.7)) == whole
-
-
-def test_the_order_of_the_neighbours_leaves_no_trace() -> None:
-    given = scenes(3, scenes=6, images=60)
-    listed = neighbours(given)
+    listed = matches(given)
     shuffled = listed.sample(frac=1, random_state=1)
     one_direction = listed[listed["query_id"] < listed["neighbour_id"]]
-    expected = as_sets(find_clusters(listed, given, threshold=0.7))
-    assert as_sets(find_clusters(shuffled, given, threshold=0.7)) == expected
-    assert as_sets(find_clusters(one_direction, given, threshold=0.7)) == expected
+    expected = as_sets(clustered(listed, given, threshold=0.7))
+    assert as_sets(clustered(shuffled, given, threshold=0.7)) == expected
+    assert as_sets(clustered(one_direction, given, threshold=0.7)) == expected
 
 
 def test_linked_images_below_the_threshold_stay_alone() -> None:
-    given = angles(0, 60)
-    alone = average_linkage(given.vectors, np.array([[0, 1]]), threshold=0.9)
+    alone = average_linkage(2, np.array([[0, 1]]), np.array([0.5]), threshold=0.9)
     assert [cluster.tolist() for cluster in alone] == [[0], [1]]
 
 
@@ -190,18 +151,18 @@ def archive(**degrees: float) -> Embeddings:
 
 def test_a_group_is_named_by_its_first_member_by_accession_and_path() -> None:
     given = archive(b__1=0, a__9=1, a__2=2)
-    groups = group_images(manifest("b/1", "a/9", "a/2"), neighbours(given), given, threshold=0.9)
+    groups = group_images(manifest("b/1", "a/9", "a/2"), matches(given), threshold=0.9)
     assert set(groups["group_id"]) == {image_id_of("a/2")}
     assert set(groups["image_id"]) == {image_id_of("b/1"), image_id_of("a/9"), image_id_of("a/2")}
-    assert set(groups["evidence"]) == {"embedding"}
+    assert set(groups["evidence"]) == {"match"}
 
 
 def test_ids_stay_when_a_later_accession_adds_members() -> None:
     before = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120)
     after = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120, c__1=0.5, c__2=52, c__3=121)
-    first = group_images(manifest("a/1", "a/2", "a/3", "b/1", "b/2"), neighbours(before), before, threshold=0.97)
+    first = group_images(manifest("a/1", "a/2", "a/3", "b/1", "b/2"), matches(before), threshold=0.97)
     paths = ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1", "c/2", "c/3"]
-    second = group_images(manifest(*paths), neighbours(after), after, threshold=0.97)
+    second = group_images(manifest(*paths), matches(after), threshold=0.97)
     assert set(first["group_id"]) == {image_id_of("a/1"), image_id_of("a/3")}
     assert set(second["group_id"]) == {image_id_of("a/1"), image_id_of("a/3"), image_id_of("b/2")}
 
@@ -218,25 +179,17 @@ def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> N
     ]
     for widths, heights, best in cases:
         table["width"], table["height"] = pd.array(widths, dtype="Int32"), pd.array(heights, dtype="Int32")
-        groups = group_images(table, neighbours(given), given, threshold=0.9)
+        groups = group_images(table, matches(given), threshold=0.9)
         assert groups.loc[groups["representative"], "image_id"].tolist() == [image_id_of(best)]
 
 
-def test_similarity_is_the_mean_cosine_to_the_other_members() -> None:
+def test_similarity_is_the_mean_probability_over_the_pairs_with_other_members() -> None:
     given = archive(a__1=0, a__2=10, a__3=20)
-    groups = group_images(manifest("a/1", "a/2", "a/3"), neighbours(given), given, threshold=0.9).set_index("image_id")
+    groups = group_images(manifest("a/1", "a/2", "a/3"), matches(given), threshold=0.9).set_index("image_id")
     ten, twenty = np.cos(np.radians([10, 20]))
     expected = {"a/1": (ten + twenty) / 2, "a/2": ten, "a/3": (ten + twenty) / 2}
     for path, similarity in expected.items():
         assert groups.loc[image_id_of(path), "similarity"] == round(similarity, 6)
-
-
-def test_similarities_in_a_large_group_are_summed_in_double_precision() -> None:
-    near = np.full(4, 0.5) + 0.02 * np.random.default_rng(0).standard_normal((20_000, 4))
-    vectors = embeddings(near).vectors
-    exact = vectors.astype(float)
-    means = (exact @ exact.sum(axis=0) - (exact**2).sum(axis=1)) / (len(exact) - 1)
-    np.testing.assert_allclose(_to_the_others(vectors), means, rtol=0, atol=6e-7)
 
 
 def test_pictures_that_are_there_as_exact_copies_only_are_groups() -> None:
@@ -246,7 +199,7 @@ def test_pictures_that_are_there_as_exact_copies_only_are_groups() -> None:
         copies={"a/3": "a/1", "b/7": "a/7", "b/8": "a/8"},
         rejected={"a/x": "cut off", "a/y": "cut off"},
     )
-    groups = group_images(table, neighbours(given), given, threshold=0.9).set_index("image_id")
+    groups = group_images(table, matches(given), threshold=0.9).set_index("image_id")
     assert groups.loc[image_id_of("a/7")].to_dict() == {
         "group_id": image_id_of("a/7"),
         "representative": True,
@@ -254,13 +207,13 @@ def test_pictures_that_are_there_as_exact_copies_only_are_groups() -> None:
         "evidence": "exact copy",
     }
     assert groups.loc[image_id_of("a/8"), "group_id"] == image_id_of("a/8")
-    assert groups.loc[image_id_of("a/1"), "evidence"] == "embedding"
+    assert groups.loc[image_id_of("a/1"), "evidence"] == "match"
     assert len(groups) == 4
 
 
 def test_the_table_is_sorted_by_group_and_image_and_its_rows_are_numbered() -> None:
     given = archive(b__1=0, a__1=1, a__2=90, b__2=91)
-    groups = group_images(manifest("b/1", "a/1", "a/2", "b/2"), neighbours(given), given, threshold=0.9)
+    groups = group_images(manifest("b/1", "a/1", "a/2", "b/2"), matches(given), threshold=0.9)
     rows = list(zip(groups["group_id"], groups["image_id"], strict=True))
     assert rows == sorted(rows)
     assert groups.index.tolist() == [0, 1, 2, 3]
@@ -275,19 +228,30 @@ def test_progress_counts_the_components() -> None:
 
     given = archive(a__1=0, a__2=1, a__3=90, a__4=91)
     table = manifest("a/1", "a/2", "a/3", "a/4")
-    assert len(group_images(table, neighbours(given), given, threshold=0.9, progress=progress)) == 4
+    assert len(group_images(table, matches(given), threshold=0.9, progress=progress)) == 4
     assert seen == [{"total": 2, "desc": "group", "unit": "component"}]
 
 
 def test_without_relatives_the_table_is_empty_and_keeps_its_columns() -> None:
     given = archive(a__1=0, a__2=90)
-    groups = group_images(manifest("a/1", "a/2"), neighbours(given), given, threshold=0.9)
+    groups = group_images(manifest("a/1", "a/2"), matches(given), threshold=0.9)
     assert groups.columns.tolist() == ["group_id", "image_id", "representative", "similarity", "evidence"]
     assert groups.empty
 
 
-def test_vectors_that_float16_rounded_give_no_similarity_above_one() -> None:
-    given = archive(a__1=0, a__2=0)
-    longer = replace(given, vectors=given.vectors * np.float32(1.0004))
-    groups = group_images(manifest("a/1", "a/2"), neighbours(longer), longer, threshold=0.9)
-    assert groups["similarity"].tolist() == [1.0, 1.0]
+def listed(*rows: tuple[str, str, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "probability"])
+
+
+def test_a_pair_that_was_no_candidate_counts_as_unlikely() -> None:
+    ids = np.array(["a", "b", "c"], object)
+    chain = known_pairs(listed(("a", "b", 1.0), ("b", "c", 0.98)), ids)
+    assert [cluster.tolist() for cluster in find_clusters(*chain, threshold=0.6)] == [[0, 1]]
+    assert [cluster.tolist() for cluster in find_clusters(*chain, threshold=0.4)] == [[0, 1, 2]]
+
+
+def test_one_link_joins_two_images_and_never_two_groups() -> None:
+    ids = np.array([*"abcdef"], object)
+    inside = [(a, b, 0.97) for trio in ("abc", "def") for a in trio for b in trio if a < b]
+    pairs = known_pairs(listed(*inside, ("c", "d", 1.0)), ids)
+    assert [cluster.tolist() for cluster in find_clusters(*pairs, threshold=0.9)] == [[0, 1, 2], [3, 4, 5]]
