@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cbir.embedding.files import Embeddings
-from cbir.groups.linkage import average_linkage, find_clusters, group_images, known_pairs
+from cbir.groups.linkage import average_linkage, find_clusters, group_images, known_pairs, settle
 from tests.support.manifests import image_id_of, manifest
 
 Clusters = set[frozenset[int]]
@@ -39,6 +39,12 @@ def matches(of: Embeddings, *, k: int = 1000) -> pd.DataFrame:
 
 def clustered(listed: pd.DataFrame, of: Embeddings, *, threshold: float) -> list[np.ndarray]:
     return find_clusters(*known_pairs(listed, of.ids), threshold=threshold)
+
+
+def linked(of: Embeddings, *, threshold: float) -> Clusters:
+    """The clusters of average linkage alone, where all pairs were looked at."""
+    clusters = average_linkage(np.ones(len(of.ids), bool), *known_pairs(matches(of), of.ids), threshold=threshold)
+    return as_sets([cluster for cluster in clusters if len(cluster) > 1])
 
 
 def scenes(seed: int, *, scenes: int, images: int, dimension: int = 6, noise: float = 0.6) -> Embeddings:
@@ -78,7 +84,7 @@ def as_sets(clusters: Sequence[np.ndarray]) -> Clusters:
 @given(seed=st.integers(0, 10_000), images=st.integers(2, 25), threshold=st.floats(0.3, 0.99))
 def test_the_clusters_are_those_of_naive_average_linkage(seed: int, images: int, threshold: float) -> None:
     given = scenes(seed, scenes=5, images=images)
-    assert as_sets(clustered(matches(given), given, threshold=threshold)) == naive_upgma(given.vectors, threshold)
+    assert linked(given, threshold=threshold) == naive_upgma(given.vectors, threshold)
 
 
 def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
@@ -87,7 +93,7 @@ def test_the_clusters_are_those_of_scipy_at_a_few_hundred_images() -> None:
     tree = linkage(squareform(1 - cosines, checks=False), "average")
     labels = pd.Series(fcluster(tree, 1 - 0.8, criterion="distance"))
     expected = {frozenset(places) for places in labels.groupby(labels).groups.values() if len(places) > 1}
-    assert as_sets(clustered(matches(given), given, threshold=0.8)) == expected
+    assert linked(given, threshold=0.8) == expected
     assert len(expected) > 20
 
 
@@ -138,7 +144,7 @@ def test_the_order_of_the_matches_leaves_no_trace() -> None:
 
 
 def test_linked_images_below_the_threshold_stay_alone() -> None:
-    alone = average_linkage(2, np.array([[0, 1]]), np.array([0.5]), threshold=0.9)
+    alone = average_linkage(np.ones(2, bool), np.array([[0, 1]]), np.array([0.5]), threshold=0.9)
     assert [cluster.tolist() for cluster in alone] == [[0], [1]]
 
 
@@ -243,15 +249,44 @@ def listed(*rows: tuple[str, str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "probability"])
 
 
-def test_a_pair_that_was_no_candidate_counts_as_unlikely() -> None:
-    ids = np.array(["a", "b", "c"], object)
-    chain = known_pairs(listed(("a", "b", 1.0), ("b", "c", 0.98)), ids)
-    assert [cluster.tolist() for cluster in find_clusters(*chain, threshold=0.6)] == [[0, 1]]
-    assert [cluster.tolist() for cluster in find_clusters(*chain, threshold=0.4)] == [[0, 1, 2]]
+def clusters_of(*rows: tuple[str, str, float], threshold: float) -> list[str]:
+    """The clusters of images that have one letter each."""
+    ids = np.array(sorted({image for row in rows for image in row[:2]}), object)
+    clusters = find_clusters(*known_pairs(listed(*rows), ids), threshold=threshold)
+    return ["".join(ids[cluster]) for cluster in clusters]
 
 
-def test_one_link_joins_two_images_and_never_two_groups() -> None:
-    ids = np.array([*"abcdef"], object)
+def test_a_pair_that_was_not_looked_at_counts_as_unlikely_where_a_list_goes_on_to_strangers() -> None:
+    chain = [("a", "b", 1.0), ("b", "c", 0.98)]
+    assert clusters_of(*chain, ("a", "x", 0.01), threshold=0.6) == ["ab"]
+    assert clusters_of(*chain, ("a", "x", 0.01), threshold=0.4) == ["abc"]
+    assert clusters_of(*chain, threshold=0.6) == ["abc"]
+
+
+def test_the_strongest_link_does_not_join_two_groups_if_it_is_the_only_one() -> None:
     inside = [(a, b, 0.97) for trio in ("abc", "def") for a in trio for b in trio if a < b]
-    pairs = known_pairs(listed(*inside, ("c", "d", 1.0)), ids)
-    assert [cluster.tolist() for cluster in find_clusters(*pairs, threshold=0.9)] == [[0, 1, 2], [3, 4, 5]]
+    strangers = [(a, "x", 0.01) for a in "abcdef"]
+    assert clusters_of(*inside, ("c", "d", 1.0), *strangers, threshold=0.9) == ["abc", "def"]
+    across = [(a, b, 0.01) for a in "abc" for b in "def" if a + b != "cd"]
+    assert clusters_of(*inside, ("c", "d", 1.0), *across, threshold=0.5) == ["abc", "def"]
+
+
+def test_what_a_moved_image_leaves_behind_stays_together_only_by_likely_pairs() -> None:
+    pairs = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [3, 4], [1, 2]])
+    probabilities = np.array([0.6, 0.6, 0.9, 0.9, 0.9, 0.1])
+    start = [np.array([0, 1, 2]), np.array([3, 4])]
+    settled = settle(start, np.ones(5, bool), pairs, probabilities, threshold=0.5)
+    assert [cluster.tolist() for cluster in settled] == [[0, 3, 4], [1], [2]]
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), threshold=st.floats(0.3, 0.9))
+def test_no_image_speaks_more_for_another_cluster_than_for_its_own(seed: int, threshold: float) -> None:
+    given = scenes(seed, scenes=4, images=20)
+    clusters = clustered(matches(given), given, threshold=threshold)
+    excess = given.vectors.astype(float) @ given.vectors.T.astype(float) - threshold
+    for own in clusters:
+        for image in own:
+            stays = excess[image, own[own != image]].sum()
+            moves = [excess[image, other].sum() for other in clusters if other is not own]
+            assert max(moves, default=-np.inf) <= max(stays, 0) + 1e-6
