@@ -11,7 +11,7 @@ from cbir.evaluation.calibration import calibration_of_matches, with_calibration
 from cbir.evaluation.classification import with_classification
 from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.evaluation.threshold import threshold_document
-from cbir.figures.plots import loss_curves, precision_recall, similarity_histogram
+from cbir.figures.plots import loss_curves, precision_recall, probability_histogram, similarity_histogram
 from cbir.figures.projections import beside_labelled, projections
 from cbir.figures.query_sheets import write_query_sheets
 from cbir.figures.reliability import reliability
@@ -26,21 +26,22 @@ from tasks.harness.stage import main
 
 
 def evaluate(paths: Paths, *, longest_side: int, protocol: Protocol, projection_images: int) -> None:
-    """Measures the neighbour lists against the ground truth; learn the threshold; draw."""
+    """Measures the matches and the neighbours behind them against the ground truth; learns the threshold; draws."""
     embeddings, neighbours = read_embeddings(paths.embeddings), read_neighbours(paths.neighbours)
     known, seed = read_groundtruth(paths.groundtruth), protocol.seed
-    evaluation = protocol.evaluate(embeddings.ids, embeddings.vectors, neighbours, known)
+    matches = read_matches(paths.matches)
+    evaluation = protocol.evaluate(embeddings.ids, embeddings.vectors, neighbours, known, matches=matches)
     predictions = pd.read_parquet(paths.encoder / "predictions.parquet")
     evaluation = with_classification(evaluation, predictions, resamples=protocol.bootstrap, seed=seed)
-    matches = read_matches(paths.matches)
-    matches = matches[matches["relation"] != SAME_FILE]  # pages of one file are neither right nor wrong
-    measured = calibration_of_matches(evaluation, matches, resamples=protocol.bootstrap, seed=seed)
+    judged = matches[matches["relation"] != SAME_FILE]  # pages of one file are neither right nor wrong
+    measured = calibration_of_matches(evaluation, judged, resamples=protocol.bootstrap, seed=seed)
     evaluation = with_calibration(evaluation, measured)
     log_evaluation(write_evaluation(paths.reports, evaluation, embeddings.vectors), evaluation)
     with writing_folder(paths.reports / "plots") as folder, writing_folder(paths.reports / "curves") as curves:
         loss_curves(folder, curves, pd.read_parquet(paths.encoder / "history.parquet"))
         precision_recall(folder, curves, evaluation)
         reliability(folder, measured)
+        probability_histogram(folder, curves, evaluation)
         similarity_histogram(folder, curves, evaluation, embeddings.vectors, neighbours, seed=seed)
         files = unique_images(read_manifest(paths.manifest)).set_index("image_id").loc[evaluation.task.ids]
         projections(

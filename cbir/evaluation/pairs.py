@@ -1,11 +1,11 @@
 """Makes pairs of images from the queries' neighbour lists, each once, ranked together by their similarity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cbir.evaluation.metrics import Bools, Floats, PairCurve, pair_curve
-from cbir.evaluation.ranking import RankedLists
+from cbir.evaluation.ranking import RankedLists, is_looked_at
 from cbir.evaluation.relevance import Positions, RetrievalTask
 
 
@@ -18,7 +18,7 @@ class Pairs:
 
     Attributes:
         first, second: (P,), positions in the task's ids, first < second.
-        similarity: (P,), cosine, the higher one where an approximate index gave its two directions different ones.
+        similarity: (P,), of the lists, the higher one where an approximate index gave both directions different ones.
         true: (P,), whether both have the same label.
         first_share, second_share: (P,), 1, 1/2, or 0 for what is no query.
         queries: (Q,), positions, rising.
@@ -40,6 +40,19 @@ class Pairs:
     def total(self) -> float:
         """Number T of true pairs that have a query in them."""
         return float(self.total_share.sum())
+
+    def looked_at(self) -> "Pairs":
+        """Returns the pairs that have a score of their own; the others count as not found."""
+        return self.chosen(is_looked_at(self.similarity))
+
+    def known(self) -> "Pairs":
+        """Returns the pairs of two images with a label: of a stranger nobody knows that it is another photograph."""
+        return self.chosen((self.label[self.first] >= 0) & (self.label[self.second] >= 0))
+
+    def chosen(self, rows: Bools) -> "Pairs":
+        """Returns some of the pairs (P,); as many true ones are there to be found as before."""
+        names = ("first", "second", "similarity", "true", "first_share", "second_share")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def curve(self) -> PairCurve:
         """Counts accepted and true pairs by threshold, every pair once."""

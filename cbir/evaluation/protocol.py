@@ -27,7 +27,7 @@ class Protocol:
     relevance: Relevance
     threshold_rule: Rule
     target_precision: TargetPrecision
-    default_threshold: Annotated[float, Ge(-1), Le(1), "it is a cosine similarity"]
+    default_threshold: Annotated[float, Ge(0), Le(1), "it is a probability"]
     bootstrap: Annotated[int, Ge(0), "it is a number of resamples, 0 for no intervals"]
     seed: int
 
@@ -37,12 +37,17 @@ class Protocol:
         vectors: NDArray[np.float32] | None,
         neighbours: pd.DataFrame,
         groundtruth: pd.DataFrame,
+        *,
+        matches: pd.DataFrame | None = None,
     ) -> Evaluation:
-        """Measures lists of neighbours, with the vectors in the order of ``ids`` where they come from such."""
+        """Measures lists of neighbours, with the vectors in the order of ``ids`` where they come from such, and the
+        pairs that were looked at, where some were.
+        """
         return evaluate_retrieval(
             retrieval_task(ids, groundtruth, relevance=self.relevance, gallery=self.gallery),
             vectors,
             neighbours,
+            matches=matches,
             queries=self.queries,
             rule=self.threshold_rule,
             target_precision=self.target_precision,

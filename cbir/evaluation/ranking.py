@@ -13,6 +13,7 @@ from cbir.evaluation.relevance import Positions, RetrievalTask
 log = logging.getLogger(__name__)
 
 _BLOCK = 1 << 24  # similarities that are held at once: 64 MB
+_LESS = 3  # moves cosines below any probability
 _ENTRIES = 4_000_000  # of exact lists, all together, the most that sorting and resampling can bear
 
 
@@ -23,7 +24,7 @@ class RankedLists:
     Attributes:
         queries: (Q,), positions in the task's ids, rising.
         neighbours: (Q, L), positions, -1 behind the end of a shorter list.
-        similarities: (Q, L), cosine, -inf behind the end.
+        similarities: (Q, L), the score of each pair, -inf behind the end: a cosine, or as :func:`by_probability` says.
     """
 
     queries: Positions
@@ -67,6 +68,36 @@ def ranked_lists(
         )
         depth = cut
     return exact(task, queries, vectors, depth=depth)
+
+
+def by_probability(task: RetrievalTask, near: RankedLists, matches: pd.DataFrame) -> RankedLists:
+    """Returns the lists with all pairs that were looked at in front, ranked as they are there; their probability is the
+    similarity.
+
+    Behind them come the others in the order that they have; their similarity is the cosine less 3, which is no
+    probability, below any threshold, and tells them (``is_looked_at``).
+
+    Args:
+        near: lists by cosine.
+        matches: query_id, rank, neighbour_id, probability.
+    """
+    scored = _within_gallery(task, matches.assign(similarity=matches["probability"].astype(float)))
+    first = listed(task, near.queries, scored)
+    again = (near.neighbours[:, :, None] == first.neighbours[:, None, :]).any(axis=2)
+    neighbours = np.concatenate([first.neighbours, np.where(again, -1, near.neighbours)], axis=1)
+    behind = np.where(again, -np.inf, near.similarities - _LESS)
+    similarities = np.concatenate([first.similarities, behind], axis=1)
+    order = np.argsort(-similarities, axis=1, kind="stable")
+    neighbours, similarities = (np.take_along_axis(table, order, axis=1) for table in (neighbours, similarities))
+    length = int((neighbours >= 0).sum(axis=1).max(initial=0))
+    return RankedLists(near.queries, neighbours[:, :length], similarities[:, :length])
+
+
+def is_looked_at(similarity: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tells the scores that are probabilities, or cosines of lists that nobody looked at, from those of a pair that was
+    no candidate.
+    """
+    return similarity >= -1
 
 
 def _within_gallery(task: RetrievalTask, neighbours: pd.DataFrame) -> pd.DataFrame:

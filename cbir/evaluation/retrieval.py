@@ -12,7 +12,7 @@ from cbir.evaluation import metrics, threshold
 from cbir.evaluation.bootstrap import intervals
 from cbir.evaluation.metrics import Bools, Floats
 from cbir.evaluation.pairs import Pairs, neighbour_pairs
-from cbir.evaluation.ranking import RankedLists, ranked_lists
+from cbir.evaluation.ranking import RankedLists, by_probability, ranked_lists
 from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.evaluation.threshold import Reading, Rule, Threshold
 
@@ -32,7 +32,7 @@ class Evaluation:
         metrics: every metric of metrics.json by name, None where it is undefined.
         intervals: 95 %, (low, high) by name; a metric without one is not in it.
         threshold: learned on the validation groups.
-        published: of the published rules, each with its reading on the test groups.
+        published: of the published rules, cosines, each with its reading on the test groups.
     """
 
     task: RetrievalTask
@@ -55,6 +55,7 @@ def evaluate_retrieval(
     vectors: NDArray[np.float32] | None,
     neighbours: pd.DataFrame,
     *,
+    matches: pd.DataFrame | None = None,
     queries: str,
     rule: Rule,
     target_precision: float,
@@ -72,13 +73,19 @@ def evaluate_retrieval(
         vectors: (n, d), L2-normalised, in the order of the task's ids; None for a system without embeddings, of which
             the neighbours are all that is known.
         neighbours: the index's lists: query_id, rank, neighbour_id, similarity.
+        matches: the pairs that were looked at: query_id, rank, neighbour_id, probability. They lead the lists, and the
+            threshold is a probability, learned on them alone. None for a system whose lists are all that there is: the
+            threshold is a similarity.
         queries: ``test``, the images of test groups, or ``all`` labelled images.
     """
-    lists = ranked_lists(task, task.queries(), neighbours, vectors)
+    near = ranked_lists(task, task.queries(), neighbours, vectors)
+    lists = near if matches is None else by_probability(task, near, matches)
     asked = lists if queries == "all" else lists.of(task.queries("test"))
-    pairs, val, test = (
-        neighbour_pairs(task, ranked) for ranked in (asked, *(lists.of(task.queries(s)) for s in ("val", "test")))
+    val, test, alike = (
+        neighbour_pairs(task, ranked.of(task.queries(split))).looked_at()
+        for ranked, split in ((lists, "val"), (lists, "test"), (near, "test"))
     )
+    pairs = neighbour_pairs(task, asked)
     whole = len(task.gallery) == len(task.ids)
     learned = threshold.learn(
         val, rule=rule, target_precision=target_precision, default=default_threshold, whole=whole, seed=seed
@@ -97,7 +104,7 @@ def evaluate_retrieval(
         | _threshold_interval(task, val, learned, target_precision=target_precision, **several)
         | _reading_intervals(task, test, learned.value, **several),
         threshold=learned,
-        published={name: (value, threshold.read(test, value)) for name, value in _published(neighbours).items()},
+        published={name: (value, threshold.read(alike, value)) for name, value in _published(neighbours).items()},
     )
 
 
@@ -137,8 +144,8 @@ def query_table(evaluation: Evaluation, vectors: NDArray[np.float32] | None) -> 
     """Makes the table of the queries, sorted by query_id: how many right images there are, which were found and missed,
     every ranked metric.
 
-    ``best_missed`` is the most similar right image that is not among the first 10 neighbours; its rank is null where
-    the query's list does not hold it. Without embeddings only the lists can tell of one.
+    ``best_missed`` is the most similar right image, by cosine, that is not among the first 10 neighbours; its rank is
+    null where the query's list does not hold it. Without embeddings only the lists can tell of one.
     """
     task, lists, right = evaluation.task, evaluation.lists, evaluation.hits
     queries = lists.queries

@@ -59,8 +59,9 @@ def learn(
     """Learns the threshold on the pairs of the validation queries.
 
     ``promise`` takes the lowest threshold whose precision on new groups is at least ``target_precision`` with 95 %
-    confidence. A careful one stands in where nothing can be promised: the lowest at which val has half as many wrong
-    pairs as the target allows, or, if none has, one above all wrong pairs of val. ``f1`` takes the best F1.
+    confidence. Where nothing can be promised, ``default`` stands in, or, if val speaks against it, the lowest threshold
+    above it at which the target is reached by val's pairs of two known images; if it is nowhere, one above all wrong
+    ones of these. ``f1`` takes the best F1.
     ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which new groups
     miss about every second time, or else the most precise one. The threshold lies half-way between the last pair that
     is accepted and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no
@@ -74,23 +75,30 @@ def learn(
     if not curve.true.any():
         return Threshold(default, "default", reason="there is no validation pair to learn from")
     if rule == "promise":
-        return _promised(pairs, target_precision=target_precision, whole=whole, seed=seed)
+        return _promised(pairs, target_precision=target_precision, default=default, whole=whole, seed=seed)
     value = float(choose(curve, rule=rule, target_precision=target_precision))
     reading = read(pairs, value)
     kept = None if rule == "f1" else reading.precision is not None and reading.precision >= target_precision
     return Threshold(value, rule, kept, len(pairs.similarity), round(pairs.total), reading)
 
 
-def _promised(pairs: Pairs, *, target_precision: float, whole: bool, seed: int) -> Threshold:
+def _promised(pairs: Pairs, *, target_precision: float, default: float, whole: bool, seed: int) -> Threshold:
     promise, curve = find_promise(pairs, precision=target_precision, whole=whole, seed=seed), pairs.curve()
     if promise.last is not None:
         value = float(_half_way(curve)[np.searchsorted(-curve.similarity, -promise.last)])
-    elif curve.precision.max() >= (careful := (1 + target_precision) / 2):
-        value = float(choose(curve, rule="precision", target_precision=careful))
     else:
-        value = _above_all_wrong(pairs)
+        value = _careful(pairs.known(), target_precision=target_precision, default=default)
     facts = (len(pairs.similarity), round(pairs.total), read(pairs, value), promise.groups, promise.reason)
     return Threshold(value, "promise", promise.last is not None, *facts)
+
+
+def _careful(known: Pairs, *, target_precision: float, default: float) -> float:
+    """Returns the default, or a threshold above it where the known pairs speak against it."""
+    precision, curve = read(known, default).precision, known.curve()
+    if precision is None or precision >= target_precision:
+        return default
+    kept = np.flatnonzero((curve.similarity >= default) & (curve.precision >= target_precision))
+    return float(_half_way(curve)[kept[-1]]) if len(kept) else _above_all_wrong(known)
 
 
 def _above_all_wrong(pairs: Pairs) -> float:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from cbir.evaluation.metrics import Floats, PairCurve
+from cbir.evaluation.metrics import Floats
 from cbir.evaluation.relevance import RetrievalTask
 from cbir.evaluation.retrieval import Evaluation
 from cbir.evaluation.threshold import Threshold
@@ -123,14 +123,14 @@ def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> Non
     """Writes ``precision_recall.png`` and ``precision_recall.csv`` (threshold, precision, recall, f1) of the queries'
     pairs.
 
-    The threshold in use and those of the published rules are marked. Without a true pair there is no PNG, and without
-    any pair the CSV is empty.
+    The threshold in use is marked, and what the published rules, which take a cosine, give on the test groups. Without
+    a true pair there is no PNG, and without any pair the CSV is empty.
 
     Args:
         figures: folder of the PNG.
         curves: folder of the CSV.
     """
-    curve = evaluation.pairs.curve()
+    curve = evaluation.pairs.looked_at().curve()
     count = len(curve.similarity)
     rows = np.unique(np.linspace(0, count - 1, min(count, _CURVE_POINTS)).round().astype(int))
     columns = {"threshold": curve.similarity, "precision": curve.precision, "recall": curve.recall, "f1": curve.f1}
@@ -142,11 +142,15 @@ def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> Non
     with figure(figures / "precision_recall.png", title=title, subtitle=_counted(evaluation), size=(7.5, 6.5)) as axes:
         _equal_f1(axes)
         axes.plot(np.r_[0, curve.recall], np.r_[curve.precision[0], curve.precision], color=BLUE)
-        for (rule, (value, _)), marker in zip(evaluation.published.items(), "s^D", strict=False):
-            label = f"published rule, {_PUBLISHED[rule]}: {value:.3f}"
-            _mark(axes, curve, value, label=label, marker=marker, color=GREY, markersize=8, markerfacecolor="white")
+        for (rule, (value, reading)), marker in zip(evaluation.published.items(), "s^D", strict=False):
+            label = f"published rule, {_PUBLISHED[rule]}: cosine {value:.3f}, on test"
+            looks: Any = {"marker": marker, "color": GREY, "markersize": 8, "markerfacecolor": "white"}
+            _mark(axes, reading.recall, reading.precision, label=label, **looks)
         value = evaluation.threshold.value
-        _mark(axes, curve, value, label=f"threshold in use: {value:.3f}", marker="o", color=ORANGE, markersize=11)
+        accepted = int((curve.similarity >= value).sum())
+        if accepted:
+            point = curve.recall[accepted - 1], curve.precision[accepted - 1]
+            _mark(axes, *point, label=f"threshold in use: {value:.3f}", marker="o", color=ORANGE, markersize=11)
         axes.set_xlabel("Recall: part of all true pairs that is accepted")
         axes.set_ylabel("Precision: part of accepted pairs that is true")
         axes.set(xlim=(0, 1.02), ylim=(0, 1.03))
@@ -160,11 +164,12 @@ def _counted(evaluation: Evaluation) -> str:
     return f"{pairs}; micro average precision {value:.3f}{around}"
 
 
-def _mark(axes: Axes, curve: PairCurve, threshold: float, *, label: str, **looks: Any) -> None:
-    accepted = int((curve.similarity >= threshold).sum())
-    if accepted:
-        point = curve.recall[accepted - 1], curve.precision[accepted - 1]
-        axes.plot(*point, linestyle="none", label=label, markeredgewidth=1.5, zorder=3, clip_on=False, **looks)
+def _mark(axes: Axes, recall: float | None, precision: float | None, *, label: str, **looks: Any) -> None:
+    """Marks a point; where nothing is accepted there is none."""
+    if recall is not None and precision is not None:
+        axes.plot(
+            recall, precision, linestyle="none", label=label, markeredgewidth=1.5, zorder=3, clip_on=False, **looks
+        )
 
 
 def _equal_f1(axes: Axes) -> None:
@@ -186,8 +191,7 @@ def similarity_histogram(
     *,
     seed: int,
 ) -> None:
-    """Writes ``similarities.png`` and ``similarities.csv``: the similarities of right and wrong pairs, and the
-    threshold between.
+    """Writes ``similarities.png`` and ``similarities.csv``: the cosines of right and wrong pairs.
 
     Right pairs are all that have a query in them, listed or not; wrong ones are the neighbours that a person would be
     shown; random pairs tell what "unlike" is. Without queries, neighbours are neither right nor wrong.
@@ -199,19 +203,42 @@ def similarity_histogram(
         neighbours: the index's lists.
         seed: of the random pairs.
     """
-    threshold = evaluation.threshold
-    kinds = {
-        name: np.clip(values, -1, 1) for name, values in _pairs(evaluation, vectors, neighbours, seed=seed).items()
-    }
-    low = min([threshold.value, *(float(values.min()) for values in kinds.values())])
+    kinds = _pairs(evaluation, vectors, neighbours, seed=seed)
+    low = min((float(values.min()) for values in kinds.values()), default=0.0)
     edges = np.linspace(max(-1.0, np.floor(min(low, 0.99) * 20) / 20), 1.0, _BINS + 1)
-    shares = {name: 100 * np.histogram(values, edges)[0] / len(values) for name, values in kinds.items()}
+    shares = _shares(kinds, edges)
     columns = {name.replace(" ", "_"): shares.get(name, np.zeros(_BINS)) for name in _KINDS}
     _write_curve(curves / "similarities.csv", pd.DataFrame({"similarity": (edges[:-1] + edges[1:]) / 2, **columns}))
-    above = {name: 100 * (values >= threshold.value).mean() for name, values in kinds.items()}
-    labels = {name: f"{name}: {len(kinds[name]):,}, {share:.3g} % accepted" for name, share in above.items()}
     if kinds:
-        _histogram(figures / "similarities.png", {labels[name]: shares[name] for name in kinds}, edges, threshold)
+        labels = {f"{name}: {len(values):,}": shares[name] for name, values in kinds.items()}
+        _histogram(figures / "similarities.png", "Similarity of pairs", "Cosine similarity", labels, edges)
+
+
+def probability_histogram(figures: Path, curves: Path, evaluation: Evaluation) -> None:
+    """Writes ``probabilities.png`` and ``probabilities.csv``: the probabilities of right and wrong pairs that were
+    looked at and have a query in them, and the threshold between.
+
+    Args:
+        figures: folder of the PNG; there is none without a pair.
+        curves: folder of the CSV: the middle of each bin, and the part (%) of each kind of pairs that is in it.
+    """
+    threshold, pairs = evaluation.threshold, evaluation.pairs.looked_at()
+    split = {"true pairs": pairs.similarity[pairs.true], "wrong neighbours": pairs.similarity[~pairs.true]}
+    kinds = {name: values for name, values in split.items() if len(values)}
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    shares = _shares(kinds, edges)
+    columns = {name.replace(" ", "_"): shares.get(name, np.zeros(_BINS)) for name in split}
+    _write_curve(curves / "probabilities.csv", pd.DataFrame({"probability": (edges[:-1] + edges[1:]) / 2, **columns}))
+    if kinds:
+        above = {name: 100 * (values >= threshold.value).mean() for name, values in kinds.items()}
+        labels = {f"{name}: {len(kinds[name]):,}, {above[name]:.3g} % accepted": shares[name] for name in kinds}
+        title, axis = "Probability of pairs, and the threshold", "Probability that both show the same photograph"
+        _histogram(figures / "probabilities.png", title, axis, labels, edges, threshold)
+
+
+def _shares(kinds: dict[str, Floats], edges: Floats) -> dict[str, Floats]:
+    """Returns the part (%) of each kind of pairs that is in each bin."""
+    return {name: 100 * np.histogram(values, edges)[0] / len(values) for name, values in kinds.items()}
 
 
 def _pairs(
@@ -221,29 +248,40 @@ def _pairs(
     pairs = evaluation.pairs
     apart = random_pairs(evaluation.task, vectors, seed=seed)
     if len(pairs.queries):
-        kinds = (true_pairs(evaluation, vectors), pairs.similarity[~pairs.true], np.zeros(0), apart)
+        wrong = np.vecdot(vectors[pairs.first[~pairs.true]], vectors[pairs.second[~pairs.true]])
+        kinds = (true_pairs(evaluation, vectors), wrong.astype(float), np.zeros(0), apart)
     else:
         kinds = (np.zeros(0), np.zeros(0), neighbours["similarity"].to_numpy(dtype=float), apart)
     return {name: np.clip(values, -1, 1) for name, values in zip(_KINDS, kinds, strict=True) if len(values)}
 
 
-def _histogram(path: Path, shares: dict[str, Floats], edges: Floats, threshold: Threshold) -> None:
-    title = "Similarity of pairs, and the threshold"
-    with figure(path, title=title, subtitle="each kind of pairs adds up to 100 %", above=38) as axes:
+def _histogram(
+    path: Path, title: str, axis: str, shares: dict[str, Floats], edges: Floats, threshold: Threshold | None = None
+) -> None:
+    """Draws parts by bin; with a threshold the axis is that of probabilities, without it that of cosines."""
+    above = 38 if threshold is None else 0
+    with figure(path, title=title, subtitle="each kind of pairs adds up to 100 %", above=above) as axes:
         for label, share in shares.items():
             colour, style, fill = _KINDS[label.partition(":")[0]]
             axes.stairs(share, edges, fill=True, color=colour, alpha=fill)
             axes.stairs(share, edges, color=colour, linewidth=2, linestyle=style, label=label)
-        rule = "no promise" if threshold.rule == "promise" and not threshold.kept else _RULES[threshold.rule]
-        label = f"threshold: {threshold.value:.3f} ({rule})"
-        axes.axvline(threshold.value, color=DARK, linestyle="--", label=label)
-        axes.set(xlabel="Cosine similarity", ylabel="Part of the pairs of its kind (%)")
+        axes.set(xlabel=axis, ylabel="Part of the pairs of its kind (%)")
         axes.set(xlim=(edges[0], 1.0), ylim=(0, None))
-        distance = axes.secondary_xaxis("top", functions=(_distance, _cosine))
-        distance.set_xlabel("Euclidean distance of the embeddings", color=GREY)
-        ticks = [0, *np.arange(0.4, 2.1, 0.2).round(1)]  # 0.2 would stand upon 0
-        distance.set_xticks([tick for tick in ticks if edges[0] <= _cosine(tick)])
+        if threshold is None:
+            _distance_axis(axes, float(edges[0]))
+        else:
+            rule = "no promise" if threshold.rule == "promise" and not threshold.kept else _RULES[threshold.rule]
+            label = f"threshold: {threshold.value:.3f} ({rule})"
+            axes.axvline(threshold.value, color=DARK, linestyle="--", label=label)
         _legend_below(axes)
+
+
+def _distance_axis(axes: Axes, lowest: float) -> None:
+    """Puts the Euclidean distances above an axis of cosines."""
+    distance = axes.secondary_xaxis("top", functions=(_distance, _cosine))
+    distance.set_xlabel("Euclidean distance of the embeddings", color=GREY)
+    ticks = [0, *np.arange(0.4, 2.1, 0.2).round(1)]  # 0.2 would stand upon 0
+    distance.set_xticks([tick for tick in ticks if lowest <= _cosine(tick)])
 
 
 def _legend_below(axes: Axes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbir.evaluation.ranking import listed
+from cbir.evaluation.ranking import is_looked_at, listed
 from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.evaluation.retrieval import Evaluation
 from cbir.figures.contact_sheets import Picture, Row, Sheet, Verdict, draw_sheet
@@ -18,6 +18,8 @@ from cbir.images.reduced import ReducedImages
 NEIGHBOURS, MISSED, ROWS = 8, 3, 8  # pictures in a row, and rows on a sheet, at most
 _CANDIDATES = 400  # rows among which those that show different images are sought
 
+
+_HEADING = "neighbours: rank · probability, where the pair was looked at"
 _FRAMES = "frames: green right, red wrong, grey nothing right left to find"
 _HEADS = {
     "best": ("Best queries", f"highest average precision over the first 10 neighbours; {_FRAMES}"),
@@ -80,7 +82,7 @@ def query_sheets(evaluation: Evaluation, vectors: NDArray[np.float32]) -> list[S
     for name, order in orders.items():
         chosen = _by_turns(order, task.label[lists.queries])[:ROWS]
         made = tuple(_row(evaluation, row, vectors) for row in chosen)
-        sheets.append(Sheet(f"contact_{name}", *_HEADS[name], made))
+        sheets.append(Sheet(f"contact_{name}", *_HEADS[name], made, _HEADING))
     return [sheet for sheet in sheets if sheet.rows]
 
 
@@ -119,7 +121,8 @@ def _row(evaluation: Evaluation, row: int, vectors: NDArray[np.float32]) -> Row:
     for rank, (position, similarity, right) in enumerate(near, 1):
         if position >= 0:
             verdict: Verdict = "right" if right else "wrong" if right_shown < relevant else "neither"
-            shown.append(Picture(int(position), verdict, f"{rank} · {similarity:.3f}"))
+            score = f" · {similarity:.3f}" if is_looked_at(similarity) else ""
+            shown.append(Picture(int(position), verdict, f"{rank}{score}"))
             right_shown += int(right)
     missed, similarity = _missed(evaluation, row, vectors)
     everything = vectors[task.gallery[task.gallery != query]] @ vectors[query]

@@ -1,4 +1,4 @@
-"""Reads and explains reports/threshold.json: the cosine similarity from which two images count as near-duplicates."""
+"""Reads and explains reports/threshold.json: the probability from which two images count as near-duplicates."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from cbir.files import require_file
 
-Chosen = Annotated[float, Ge(0), Le(1), "it is a cosine similarity, and 0 takes the learned one"]
+Chosen = Annotated[float, Ge(0), Le(1), "it is a probability, and 0 takes the learned one"]
 
 
 def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
@@ -17,7 +17,7 @@ def threshold_in_use(file: Path, chosen: float) -> tuple[float, str]:
 
     Args:
         file: reports/threshold.json.
-        chosen: `group.threshold` of params.yaml, a cosine; 0: the learned one.
+        chosen: `group.threshold` of params.yaml, a probability; 0: the learned one.
 
     Raises:
         UserError: it is to be the learned one, and there is none.

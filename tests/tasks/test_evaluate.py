@@ -34,7 +34,7 @@ OPTIONS: dict[str, Any] = {
     "seed": 0,
 }
 HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
-CURVES = {"loss.csv", "precision_recall.csv", "similarities.csv"}
+CURVES = {"loss.csv", "precision_recall.csv", "probabilities.csv", "similarities.csv"}
 
 
 def workspace(made: Archive, *, history: bool = True) -> Paths:
@@ -86,7 +86,7 @@ def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None
     assert metrics["threshold"] == pytest.approx(threshold["threshold"], abs=1e-6)
     assert queries["query_id"].is_monotonic_increasing
     assert written("curves") == CURVES
-    figures = {"loss.png", "precision_recall.png", "similarities.png", "reliability.png"}
+    figures = {f"{name}.png" for name in ("loss", "precision_recall", "probabilities", "similarities", "reliability")}
     assert written("plots") == figures | {f"contact_{name}.png" for name in ("best", "worst", "missed")}
     assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet", "curves", "plots"}
 

@@ -24,13 +24,16 @@ KINDS = {
 QUICK, SLOW = list(KINDS)[:2], list(KINDS)[2:]
 
 
-def one_pair_groups(*true: bool) -> Pairs:
-    """Groups of two images that touch one accepted pair each, the most similar first: right, or with a stranger."""
+def one_pair_groups(*true: bool, strangers: bool = True) -> Pairs:
+    """Groups of two images that touch one accepted pair each, the most similar first: right, or with a stranger, or
+    with an image of the next group.
+    """
     count = len(true)
     right = np.array(true)
     first = 2 * np.arange(count)
-    second = np.where(right, first + 1, 2 * count + np.arange(count))
-    half = np.where(right, 0.5, 1.0)
+    wrong = 2 * count + np.arange(count) if strangers else (first + 2) % (2 * count)
+    second = np.where(right, first + 1, wrong)
+    half = np.where(right | (not strangers), 0.5, 1.0)
     label = np.r_[np.repeat(np.arange(count), 2), np.full(count, -1)]
     score, share = np.linspace(0.9, 0.5, count), np.full(2 * count, 0.5)
     return Pairs(first, second, score, right, half, 1 - half, np.arange(2 * count), share, label)
@@ -100,33 +103,44 @@ def test_where_wrong_pairs_come_first_nothing_is_promised_and_none_of_them_is_ac
     learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
     assert learned.kept is False
     assert re.search(r"20 of the 6\d pairs that touch validation groups are wrong already", learned.reason)
+    mistaken = one_pair_groups(*[False] * 20, *[True] * 80, strangers=False)
+    learned = learn(mistaken, rule="promise", target_precision=TARGET, default=0.5)
     document = threshold_document(learned, target_precision=TARGET)
     assert (document["not_promised"], document["confidence"]) == (learned.reason, None)
-    assert learned.value > pairs.similarity[0]
+    assert learned.value > mistaken.similarity[0]
     assert document["precision"] is None
 
 
 def test_a_threshold_without_a_promise_accepts_the_pairs_above_the_first_wrong_one() -> None:
-    pairs = one_pair_groups(*[True] * 3, False, *[True] * 2)
-    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
+    pairs = one_pair_groups(*[True] * 3, False, *[True] * 2, strangers=False)
+    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.5)
     assert learned.kept is False
     assert pairs.similarity[3] < learned.value < pairs.similarity[2]
 
 
-def test_a_threshold_without_a_promise_accepts_half_as_many_wrong_pairs_as_the_target_allows() -> None:
-    few = learn(
-        one_pair_groups(*[True] * 44, False, *[True] * 13), rule="promise", target_precision=TARGET, default=0.9
-    )
-    assert (few.kept, few.value) == (False, pytest.approx(0.5))  # 1 of 58 is wrong
-    more = one_pair_groups(*[True] * 40, False, False, *[True] * 10)
-    learned = learn(more, rule="promise", target_precision=TARGET, default=0.9)
-    assert more.similarity[41] < learned.value < more.similarity[39]  # 1 of 41, and not 2 of 52
+def test_a_threshold_without_a_promise_accepts_as_many_wrong_pairs_as_the_target_allows() -> None:
+    pairs = one_pair_groups(*[True] * 40, *[False] * 4, *[True] * 10, strangers=False)
+    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.5)
+    assert pairs.similarity[42] < learned.value < pairs.similarity[41]  # 2 of 42, and not 4 of 54
+
+
+def test_a_threshold_without_a_promise_is_the_default_where_no_known_pairs_speak_against_it() -> None:
+    few = one_pair_groups(*[True] * 44, False, *[True] * 13, strangers=False)  # 1 of 58 is wrong
+    learned = learn(few, rule="promise", target_precision=TARGET, default=0.5)
+    assert (learned.kept, learned.value) == (False, 0.5)
+    above = one_pair_groups(*[True] * 10, *[False] * 10, strangers=False)
+    assert learn(above, rule="promise", target_precision=TARGET, default=0.8).value == 0.8
+
+
+def test_of_a_stranger_nobody_knows_whether_it_is_wrong_where_nothing_can_be_promised() -> None:
+    learned = learn(one_pair_groups(*[True] * 3, *[False] * 9), rule="promise", target_precision=TARGET, default=0.6)
+    assert (learned.kept, learned.value) == (False, 0.6)
 
 
 def test_a_threshold_without_a_promise_is_above_a_wrong_pair_that_is_as_similar_as_any() -> None:
-    pairs = one_pair_groups(True, False, False, True)
+    pairs = one_pair_groups(True, False, False, True, strangers=False)
     pairs.similarity[:2] = 0.95  # a tie: nothing is above the wrong pair
-    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.9)
+    learned = learn(pairs, rule="promise", target_precision=TARGET, default=0.5)
     assert (pairs.similarity >= learned.value).sum() == 0
 
 

@@ -3,12 +3,13 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cbir.evaluation import ranking
-from cbir.evaluation.ranking import exact, listed, ranked_lists
+from cbir.evaluation.ranking import by_probability, exact, is_looked_at, listed, ranked_lists
 from tests.support.retrievals import archive, scattered
 
 
@@ -137,3 +138,25 @@ def test_without_embeddings_the_lists_serve_as_they_are_less_what_is_not_in_the_
         kept = [made.ids.tolist().index(image_id) for image_id in near if image_id in set(made.ids[task.gallery])]
         assert lists.neighbours[row, : len(kept)].tolist() == kept
         assert (lists.neighbours[row, len(kept) :] == -1).all()
+
+
+def test_pairs_that_were_looked_at_lead_the_lists_and_the_others_follow_as_they_were() -> None:
+    made = archive(np.stack([np.ones(6), np.linspace(0, 1, 6)], axis=1), groups=["a", "a", *[None] * 4])
+    task = made.task()
+    near = ranked_lists(task, task.queries(), made.neighbours, made.vectors)
+    rows = [(made.ids[0], 1, made.ids[5], 0.75), (made.ids[0], 2, made.ids[2], 0.25)]
+    matches = pd.DataFrame(rows, columns=["query_id", "rank", "neighbour_id", "probability"])
+    lists = by_probability(task, near, matches)
+    assert lists.neighbours.tolist() == [[5, 2, 1, 3, 4], near.neighbours[1].tolist()]
+    assert lists.similarities[0, :2].tolist() == [0.75, 0.25]
+    assert is_looked_at(lists.similarities).tolist() == [[True, True, False, False, False], [False] * 5]
+
+
+def test_a_match_outside_the_gallery_is_in_no_list() -> None:
+    made = archive(np.eye(4) + 0.1, groups=["a", "a", None, None])
+    task = made.task(gallery="labelled")
+    near = ranked_lists(task, task.queries(), made.neighbours, made.vectors)
+    rows = [(made.ids[0], 1, made.ids[2], 0.75), (made.ids[0], 2, made.ids[1], 0.5)]
+    matches = pd.DataFrame(rows, columns=["query_id", "rank", "neighbour_id", "probability"])
+    lists = by_probability(task, near, matches)
+    assert (lists.neighbours.tolist(), lists.similarities[0].tolist()) == ([[1], [0]], [0.5])

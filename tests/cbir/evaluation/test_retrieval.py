@@ -180,3 +180,30 @@ def test_without_embeddings_what_was_missed_is_told_by_the_lists() -> None:
     columns = ["query_id", "best_missed", "best_missed_rank", "best_missed_similarity"]
     pd.testing.assert_frame_equal(known.loc[late, columns], listed.loc[late, columns], check_exact=False)
     assert listed.loc[~late, "best_missed"].isna().all()
+
+
+def matched(made: Archive) -> pd.DataFrame:
+    """The five nearest as matches: true pairs at 0.6 and wrong ones at 0.4."""
+    near = made.neighbours[made.neighbours["rank"] <= 5]
+    label = made.groundtruth.set_index("image_id")["group_id"]
+    true = near["query_id"].map(label).eq(near["neighbour_id"].map(label))
+    rows = near.assign(probability=np.where(true, 0.6, 0.4)).sort_values(
+        ["query_id", "probability", "rank"], ascending=[True, False, True]
+    )
+    return rows.assign(rank=rows.groupby("query_id").cumcount() + 1)
+
+
+def test_with_matches_the_threshold_is_a_probability_and_the_ranks_are_theirs() -> None:
+    evaluation, before = evaluate(HARD, matches=matched(HARD)), evaluate(HARD)
+    assert evaluation.threshold.value == pytest.approx(0.5)
+    assert evaluation.metrics["threshold_precision"] == 1
+    assert (evaluation.metrics["map@10"] or 0) > (before.metrics["map@10"] or 0)
+    assert evaluation.lists.neighbours.shape[1] == 30
+    assert evaluation.published == before.published  # whose thresholds are cosines
+
+
+def test_the_threshold_is_learned_on_pairs_that_were_looked_at_alone() -> None:
+    some = matched(HARD)
+    evaluation = evaluate(HARD, matches=some[some["rank"] == 1])
+    assert evaluation.threshold.pairs < evaluate(HARD).threshold.pairs / 10
+    assert evaluation.threshold.value >= 0.4

@@ -8,16 +8,25 @@ import pytest
 from PIL import Image
 
 from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval
-from cbir.figures.plots import loss_curves, precision_recall, random_pairs, similarity_histogram, true_pairs
+from cbir.figures.plots import (
+    loss_curves,
+    precision_recall,
+    probability_histogram,
+    random_pairs,
+    similarity_histogram,
+    true_pairs,
+)
 from tests.support.retrievals import Archive, archive, scattered
 
 HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
 UNKNOWN = archive(np.random.default_rng(0).normal(size=(20, 4)), groups=[None] * 20)
 
 
-def evaluate(made: Archive) -> Evaluation:
+def evaluate(made: Archive, **matches: pd.DataFrame) -> Evaluation:
     options = {"target_precision": 0.95, "default_threshold": 0.9, "resamples": 20, "seed": 0}
-    return evaluate_retrieval(made.task(), made.vectors, made.neighbours, queries="all", rule="f1", **options)
+    return evaluate_retrieval(
+        made.task(), made.vectors, made.neighbours, queries="all", rule="f1", **options, **matches
+    )
 
 
 def history(**losses: list[float]) -> pd.DataFrame:
@@ -67,6 +76,23 @@ def test_each_kind_of_pairs_adds_up_to_a_hundred_percent(tmp_path: Path) -> None
     sums = pd.read_csv(tmp_path / "similarities.csv").drop(columns="similarity").sum()
     expected = {"true_pairs": 100, "wrong_neighbours": 100, "neighbours": 0, "random_pairs": 100}
     assert sums.to_dict() == pytest.approx(expected, abs=0.01)
+
+
+def test_the_probabilities_of_right_and_wrong_pairs_add_up_to_a_hundred_percent_each(tmp_path: Path) -> None:
+    matches = HARD.neighbours.assign(probability=((HARD.neighbours["similarity"] + 1) / 2))
+    probability_histogram(tmp_path, tmp_path, evaluate(HARD, matches=matches))
+    sums = pd.read_csv(tmp_path / "probabilities.csv").drop(columns="probability").sum()
+    assert sums.to_dict() == pytest.approx({"true_pairs": 100, "wrong_neighbours": 100}, abs=0.01)
+    assert (tmp_path / "probabilities.png").exists()
+
+
+def test_the_cosines_of_pairs_do_not_change_with_their_probabilities(tmp_path: Path) -> None:
+    matches = HARD.neighbours.assign(probability=0.5)
+    for name, evaluation in (("one", evaluate(HARD)), ("two", evaluate(HARD, matches=matches))):
+        (tmp_path / name).mkdir()
+        similarity_histogram(tmp_path / name, tmp_path / name, evaluation, HARD.vectors, HARD.neighbours, seed=0)
+    first, second = (tmp_path / name / "similarities.csv" for name in ("one", "two"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_without_ground_truth_the_histogram_shows_all_neighbours(tmp_path: Path) -> None:

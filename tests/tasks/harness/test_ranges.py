@@ -39,7 +39,7 @@ SECTIONS: dict[str, Any] = {
     "promotion": Gate,
     "tracking": Tracking,
 }
-PART, COSINE = "it is a part of the pairs", "it is a cosine similarity"
+PART, PROBABILITY = "it is a part of the pairs", "it is a probability"
 RULES = [
     ("clean.max_pixels", 0, "at least 1, is 0"),
     ("clean.max_bytes", 0, "at least 1, is 0"),
@@ -75,10 +75,10 @@ RULES = [
     ("match.votes", -1, "at least 0, is -1: it is a number of candidates, 0 for none"),
     ("evaluate.target_precision", 0.0, f"above 0 and at most 1, is 0.0: {PART}"),
     ("evaluate.target_precision", 1.5, f"above 0 and at most 1, is 1.5: {PART}"),
-    ("evaluate.default_threshold", 2, f"at least -1 and at most 1, is 2: {COSINE}"),
+    ("evaluate.default_threshold", 2, f"at least 0 and at most 1, is 2: {PROBABILITY}"),
     ("evaluate.bootstrap", -1, "at least 0, is -1: it is a number of resamples, 0 for no intervals"),
-    ("group.threshold", 1.5, f"at least 0 and at most 1, is 1.5: {COSINE}, and 0 takes the learned one"),
-    ("group.threshold", -0.1, f"at least 0 and at most 1, is -0.1: {COSINE}, and 0 takes the learned one"),
+    ("group.threshold", 1.5, f"at least 0 and at most 1, is 1.5: {PROBABILITY}, and 0 takes the learned one"),
+    ("group.threshold", -0.1, f"at least 0 and at most 1, is -0.1: {PROBABILITY}, and 0 takes the learned one"),
     ("group.report_groups", -1, "at least 0, is -1"),
     ("group.thumbnail_side", 8, "at least 32, is 8"),
     ("robustness.images", 0, "at least 1, is 0: to choose by hand name files in robustness.chosen"),
