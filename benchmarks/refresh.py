@@ -18,6 +18,8 @@ from benchmarks.figures import Figure
 from cbir.archive.manifest import SCHEMA
 from cbir.embedding.files import write_embeddings
 from cbir.files import write_parquet
+from cbir.index.neighbours import read_neighbours
+from cbir.matching.table import both_directions, write_matches
 from tasks.group import group
 from tasks.harness.settings import Paths
 from tasks.index import index
@@ -147,10 +149,12 @@ def grown(count: int) -> list[Figure]:
         names = [field.name for field in fields(Paths)]
         paths = Paths(**{name: Path(folder) / name for name in names})
         paths.reports.mkdir()
-        (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.9, "rule": "default"}))
+        (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.5, "rule": "default"}))
         for new in (False, True):
             _write_vectors(paths, count if new else count - count // 100, of=count)
             for name, work in (("index", _index), ("group", _group)):
+                if name == "group":
+                    _write_matches(paths)
                 started = time.perf_counter()
                 work(paths)
                 seconds[name, new] = time.perf_counter() - started
@@ -171,7 +175,20 @@ def _index(paths: Paths) -> None:
 
 
 def _group(paths: Paths) -> None:
-    group(paths, longest_side=512, threshold=0.9, report_groups=0, thumbnail_side=160)
+    group(paths, longest_side=512, threshold=0.5, report_groups=0, thumbnail_side=160)
+
+
+def _write_matches(paths: Paths) -> None:
+    """Writes each image's ten nearest as matches, whose probability is the cosine."""
+    near = read_neighbours(paths.neighbours).query("rank <= 10")
+    ends = near["query_id"].to_numpy(object), near["neighbour_id"].to_numpy(object)
+    first, second = np.minimum(*ends), np.maximum(*ends)
+    pairs = pd.DataFrame({"query_id": first, "neighbour_id": second, "similarity": near["similarity"]})
+    pairs = pairs.drop_duplicates(["query_id", "neighbour_id"], ignore_index=True)
+    facts = {"relation": "unrelated", "mirrored": False, "inliers": 0, "overlap_query": 0.0, "overlap_neighbour": 0.0}
+    facts |= {"map": None, "tone": 0.0, "log_nfa": 0.0}
+    probability = pairs["similarity"].clip(0, 1)
+    write_matches(paths.matches, both_directions(pairs.assign(probability=probability, **facts)))
 
 
 def _write_vectors(paths: Paths, count: int, *, of: int) -> None:

@@ -259,7 +259,7 @@ def search(
     text: Annotated[str | None, typer.Option(help="Words in place of an image, for an encoder of open_clip.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
-    """Show the images of the archive nearest to an image or a text, with similarity and group."""
+    """Show the images of the archive nearest to an image or a text, with similarity, probability and group."""
     paths = _workspace()
     from flows.searching import show_neighbours
 

@@ -25,8 +25,8 @@ from cbir.files import write_parquet
 from cbir.groups.table import read_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.images.reduced import ReducedImages
-from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
+from cbir.matching.table import read_matches
 from cbir.reports.thumbnails import page_side, read_thumbnails
 from tasks.harness.settings import Paths
 
@@ -81,8 +81,8 @@ def report_arrivals(
     baseline, manifest = pq.read_table(_baseline(paths)).to_pandas(), read_manifest(paths.manifest)
     groups = read_groups(paths.groups)
     threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen_threshold)
-    neighbours = read_neighbours(paths.neighbours)
-    arrivals = find_arrivals(baseline, manifest, groups, neighbours, threshold=threshold, margin=margin)
+    matches = read_matches(paths.matches)
+    arrivals = find_arrivals(baseline, manifest, groups, matches, threshold=threshold, margin=margin)
     if not arrivals.files:
         return None
     name = max(arrivals.pairs["accession"], key=arrival)

@@ -11,7 +11,6 @@ from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest
 from cbir.audit.record import last_audit, standing_promise
-from cbir.embedding.files import read_embeddings
 from cbir.errors import UserError
 from cbir.files import write_json
 from cbir.groups.linkage import group_images
@@ -21,8 +20,8 @@ from cbir.groups.table import write_groups
 from cbir.groups.threshold import Chosen, learned_threshold, threshold_in_use
 from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
-from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
+from cbir.matching.table import read_matches
 from cbir.reports.thumbnails import Thumbnail, ThumbnailSide, page_side, read_thumbnails
 from cbir.store import Store
 from tasks.harness.settings import Paths
@@ -48,15 +47,14 @@ def group(
     report_groups: Annotated[int, Ge(0)],
     thumbnail_side: ThumbnailSide,
 ) -> None:
-    """Puts near-duplicates together; write them as a table, a CSV, an Excel workbook and an HTML page."""
+    """Puts near-duplicates together; writes them as a table, a CSV, an Excel workbook and an HTML page."""
     if thumbnail_side > longest_side:
         raise UserError(
             f"group.thumbnail_side must be at most images.longest_side ({longest_side}), is {thumbnail_side}"
         )
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
-    neighbours, embeddings = read_neighbours(paths.neighbours), read_embeddings(paths.embeddings)
-    groups = group_images(manifest, neighbours, embeddings, threshold=value, progress=tqdm.tqdm)
+    groups = group_images(manifest, read_matches(paths.matches), threshold=value, progress=tqdm.tqdm)
     write_groups(paths.groups, groups)
 
     rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
@@ -81,7 +79,7 @@ def group(
         thumbnail_side=thumbnail_side,
     )
     log.info(
-        "%d groups of %d images (%d files) at a similarity of %.3f; %d groups across accessions; see %s",
+        "%d groups of %d images (%d files) at a probability of %.3f; %d groups across accessions; see %s",
         summary.groups,
         summary.images_in_groups,
         summary.files_in_groups,

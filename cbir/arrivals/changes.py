@@ -25,7 +25,7 @@ PAIRS = [  # the columns of the table of arrivals
     "accession",
     "finding",  # near-duplicate, possible, exact copy, none, or why it was rejected
     "look",  # whether a person should look
-    "similarity",
+    "probability",
     "other_file",
     "other_page",
     "other_accession",
@@ -72,29 +72,29 @@ def find_arrivals(
     baseline: pd.DataFrame,
     manifest: pd.DataFrame,
     groups: pd.DataFrame,
-    neighbours: pd.DataFrame,
+    matches: pd.DataFrame,
     *,
     threshold: float,
     margin: float,
 ) -> Arrivals:
     """Compares an archive with a baseline of it.
 
-    Every image that shares a group with a new one is named, whether or not it is in the lists of neighbours; the
-    similarity is then that of the pair where the lists know it. A pair wants a look when its similarity lies within
+    Every image that shares a group with a new one is named, whether or not the two were looked at; the probability
+    is then that of the pair where it was. A pair wants a look when its probability lies within
     ``margin`` of the threshold, or reaches it though the two are in different groups; a new file with the bytes of one
     that was there brings no new pair to look at.
 
     Args:
         baseline: as :func:`baseline_of` gives it.
-        manifest, groups, neighbours: of the archive now.
-        threshold: cosine from which images are put together.
+        manifest, groups, matches: of the archive now.
+        threshold: probability from which images are put together.
     """
     keys = pd.MultiIndex.from_frame(baseline[["path", "page"]])
     new = manifest[~pd.MultiIndex.from_frame(manifest[["path", "page"]]).isin(keys)]
     usable = manifest[manifest["status"] == "ok"]
     arrived = new[new["status"] == "ok"]
     first = usable.drop_duplicates("image_id").set_index("image_id")
-    pairs = _pairs(set(arrived["image_id"]), groups, neighbours, floor=threshold - margin)
+    pairs = _pairs(set(arrived["image_id"]), groups, matches, floor=threshold - margin)
     seen = pairs["image_id"].isin(set(baseline["image_id"].dropna()))  # a copy brings no new question
     pairs["look"] = _wants_look(pairs, threshold=threshold, margin=margin) & ~seen
     related = arrived.merge(pairs, on="image_id")
@@ -111,20 +111,20 @@ def find_arrivals(
         lambda group: None if pd.isna(group) else "joins" if group in known else "founds"
     )
     rows["look"] = rows["look"].fillna(False).astype(bool) if "look" in rows else False
-    order = ["look", "similarity", "file", "page", "other_file"]
+    order = ["look", "probability", "file", "page", "other_file"]
     rows = rows.reindex(columns=PAIRS).sort_values(
         order, ascending=[False, False, True, True, True], ignore_index=True, kind="stable"
     )
     return Arrivals(rows, group_changes(baseline, groups), len(new), int((new["status"] != "ok").sum()))
 
 
-def _pairs(new: set[str], groups: pd.DataFrame, neighbours: pd.DataFrame, *, floor: float) -> pd.DataFrame:
-    """Pairs a new image with another: image_id, other_id, similarity (NaN: in no list), together (in one group)."""
-    near = neighbours[neighbours["similarity"] >= floor]
+def _pairs(new: set[str], groups: pd.DataFrame, matches: pd.DataFrame, *, floor: float) -> pd.DataFrame:
+    """Pairs a new image with another: image_id, other_id, probability (NaN: not looked at), together (in one group)."""
+    near = matches[matches["probability"] >= floor]
     near = near[near["query_id"].isin(new) | near["neighbour_id"].isin(new)]
     near = near.rename(columns={"query_id": "image_id", "neighbour_id": "other_id"})
     both = [near, near.rename(columns={"image_id": "other_id", "other_id": "image_id"})]
-    listed = pd.concat(both)[["image_id", "other_id", "similarity"]].drop_duplicates(["image_id", "other_id"])
+    listed = pd.concat(both)[["image_id", "other_id", "probability"]].drop_duplicates(["image_id", "other_id"])
     touched = groups[groups["group_id"].isin(groups.loc[groups["image_id"].isin(new), "group_id"])]
     inside = touched[["image_id", "group_id"]].merge(
         touched[["image_id", "group_id"]].rename(columns={"image_id": "other_id"}), on="group_id"
@@ -136,8 +136,8 @@ def _pairs(new: set[str], groups: pd.DataFrame, neighbours: pd.DataFrame, *, flo
 
 
 def _wants_look(pairs: pd.DataFrame, *, threshold: float, margin: float) -> pd.Series:
-    near = (pairs["similarity"] - threshold).abs() <= margin
-    return near | ((pairs["similarity"] >= threshold) & ~pairs["together"])
+    near = (pairs["probability"] - threshold).abs() <= margin
+    return near | ((pairs["probability"] >= threshold) & ~pairs["together"])
 
 
 def _with_other(rows: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +158,7 @@ def _copies(arrived: pd.DataFrame, usable: pd.DataFrame) -> pd.DataFrame:
     copies = copies[(copies["path"] != copies["other_file"]) | (copies["page"] != copies["other_page"])]
     copies = copies.drop_duplicates(["path", "page"])
     copies["other_page"] = copies["other_page"].astype("int64") + 1
-    return copies.assign(finding="exact copy", similarity=1.0, other_id=copies["image_id"], look=False)
+    return copies.assign(finding="exact copy", probability=1.0, other_id=copies["image_id"], look=False)
 
 
 def _rejected(new: pd.DataFrame) -> pd.DataFrame:

@@ -34,7 +34,7 @@ class Occasion:
 
     Attributes:
         name: of the last accession that came.
-        threshold: cosine from which images were put together.
+        threshold: probability from which images were put together.
         left: files that stayed in the landing folder, and why.
         waiting: files that may still be on their way there.
     """
@@ -111,7 +111,7 @@ def _card(
             "file": row["other_file"],
             "page": row["other_page"],
             "picture": picture(thumbnails[row["other_id"]].page, "webp"),
-            "similarity": None if pd.isna(row["similarity"]) else row["similarity"],
+            "probability": None if pd.isna(row["probability"]) else row["probability"],
             "together": row["finding"] == "near-duplicate",
             "look": row["look"],
             "caption": captions.get(row["other_id"]),
@@ -167,17 +167,16 @@ def as_markdown_summary(arrivals: Arrivals, occasion: Occasion, report: Path) ->
     lines = [f"# {occasion.name}", "", in_a_sentence(arrivals) + ".", ""]
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)].head(30)
     if len(rows):
-        lines += ["| new | like | similarity | |", "|---|---|---|---|"]
+        lines += ["| new | like | probability | |", "|---|---|---|---|"]
     for row in rows.to_dict("records"):
         look = "look" if row["look"] else ""
-        lines.append(
-            f"| {as_markdown(row['file'])} | {as_markdown(row['other_file'])} | {_number(row['similarity'])} | {look} |"
-        )
+        files = f"{as_markdown(row['file'])} | {as_markdown(row['other_file'])}"
+        lines.append(f"| {files} | {_number(row['probability'])} | {look} |")
     return "\n".join([*lines, "", f"All of it: {report}"])
 
 
-def _number(similarity: float) -> str:
-    return "" if pd.isna(similarity) else f"{similarity:.3f}"
+def _number(probability: float) -> str:
+    return "" if pd.isna(probability) else f"{probability:.3f}"
 
 
 def as_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> dict[str, Any]:
@@ -187,7 +186,7 @@ def as_summary(arrivals: Arrivals, occasion: Occasion, report: Path) -> dict[str
         {
             "file": row["file"],
             "other_file": row["other_file"],
-            "similarity": None if pd.isna(row["similarity"]) else round(float(row["similarity"]), 4),
+            "probability": None if pd.isna(row["probability"]) else round(float(row["probability"]), 4),
             "look": bool(row["look"]),
             "together": row["finding"] == "near-duplicate",
         }

@@ -30,7 +30,7 @@ class Summary:
     """The counts of an archive: files are counted as files, images by their image_id (exact copies once).
 
     Attributes:
-        threshold: mean cosine from which images were put together.
+        threshold: mean probability from which images were put together.
         rule: how the threshold was found, one sentence.
         promise: which promise holds for the groups, and how many wrong pairs are to be expected.
     """

@@ -12,8 +12,8 @@ SCHEMA = pa.schema(
         ("group_id", pa.string()),  # the image_id of the group's first member by accession, path and page
         ("image_id", pa.string()),
         ("representative", pa.bool_()),  # the best copy: the most pixels
-        ("similarity", pa.float64()),  # mean cosine to the other members
-        ("evidence", pa.string()),  # embedding, or exact copy
+        ("similarity", pa.float64()),  # mean probability over its pairs with other members
+        ("evidence", pa.string()),  # match, or exact copy
     ]
 )
 

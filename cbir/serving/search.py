@@ -115,6 +115,18 @@ class Searcher:
         return rows, similarity.clip(-1, 1)
 
 
+def with_probability(files: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """Adds the probability that each file shows the same photograph as the searched image: NaN where the pair was not
+    looked at, and for all where that image is not in the archive.
+
+    Args:
+        files: as :func:`locate` gives them.
+        matches: query_id, neighbour_id, probability.
+    """
+    own = matches[matches["query_id"].isin(files.loc[files["same_file"], "image_id"])]
+    return files.assign(probability=files["image_id"].map(own.set_index("neighbour_id")["probability"]))
+
+
 def locate(hits: list[Hit], manifest: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Returns the files of the images in a table, a row a file, so that exact copies are listed too.
 

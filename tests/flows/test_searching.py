@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -19,6 +20,7 @@ from cbir.files import write_parquet
 from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import build_index, save_index
+from cbir.matching.table import both_directions, write_matches
 from flows.searching import show_neighbours
 from flows.workspace.settings import set_params
 from tasks.harness.settings import Paths, load_paths, read_yaml
@@ -47,9 +49,17 @@ def workspace(**changes: Any) -> Paths:
     write_embeddings(paths.embeddings, [batch], dimension=encoder.dimension, **facts)
     save_index(build_index(read_embeddings(paths.embeddings)), paths.index)
     write_parquet(paths.groups, pa.table({"image_id": [rows[0].image_id], "group_id": [rows[0].image_id]}))
+    write_matches(paths.matches, _one_match(*(row.image_id for row in rows[:2])))
     paths.reports.mkdir()
     (paths.reports / "threshold.json").write_text(json.dumps({"threshold": 0.875, "rule": "default"}), encoding="utf-8")
     return paths
+
+
+def _one_match(first: str, second: str) -> pd.DataFrame:
+    """The matches of an archive in which one pair was looked at."""
+    facts = {"query_id": first, "neighbour_id": second, "similarity": 0.5, "probability": 0.75, "relation": "unrelated"}
+    facts |= {"mirrored": False, "inliers": 0, "overlap_query": 0.0, "overlap_neighbour": 0.0, "map": None}
+    return both_directions(pd.DataFrame([facts | {"tone": 0.0, "log_nfa": 0.0}]))
 
 
 @pytest.fixture
@@ -71,7 +81,26 @@ def test_an_image_gives_itself_its_group_and_the_threshold(clip: Paths, capsys: 
     show_neighbours(image, clip, text=None, k=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["1", "1.000", image_ids(image)[0][:8], "first/0.png", "(the", "same", "file)"]
-    assert lines[-1].strip() == "bold: near-duplicates (similarity >= 0.875)"
+    assert lines[-1].strip() == "bold: near-duplicates (probability >= 0.875)"
+
+
+def test_an_image_of_the_archive_gives_the_probabilities_of_the_pairs_that_were_looked_at(
+    clip: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_neighbours(clip.raw / "first/0.png", clip, text=None, k=3)
+    lines = {line.split()[-1]: line.split() for line in capsys.readouterr().out.splitlines() if "first/" in line}
+    assert lines["first/1.png"][2] == "0.750"
+    assert len(lines["first/2.png"]) == 3  # rank, similarity and file
+
+
+def test_an_image_from_outside_has_similarities_and_no_probability(
+    clip: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(tmp_path / "outside.png")
+    show_neighbours(tmp_path / "outside.png", clip, text=None, k=3)
+    printed = capsys.readouterr().out
+    assert "near-duplicates" not in printed
+    assert "0.750" not in [word for line in printed.splitlines() for word in line.split()[2:]]
 
 
 def test_a_threshold_chosen_by_hand_goes_before_the_learned_one(
@@ -79,7 +108,7 @@ def test_a_threshold_chosen_by_hand_goes_before_the_learned_one(
 ) -> None:
     set_params(["group.threshold=0.5"])
     show_neighbours(clip.raw / "first/0.png", clip, text=None, k=2)
-    assert capsys.readouterr().out.splitlines()[-1].strip() == "bold: near-duplicates (similarity >= 0.500)"
+    assert capsys.readouterr().out.splitlines()[-1].strip() == "bold: near-duplicates (probability >= 0.500)"
 
 
 @pytest.mark.parametrize(("image", "text", "rest"), [(None, None, ""), (Path("a.jpg"), "a horse", ", not both")])

@@ -24,10 +24,10 @@ def groups(**members: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group_id", "image_id"], dtype="str")
 
 
-def neighbours(*pairs: tuple[str, str, float]) -> pd.DataFrame:
-    """The table of neighbours of pairs and their cosine, each in both directions."""
-    rows = [pair for image, other, cosine in pairs for pair in ((image, other, cosine), (other, image, cosine))]
-    return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "similarity"])
+def matches(*pairs: tuple[str, str, float]) -> pd.DataFrame:
+    """The table of matches of pairs and their probability, each in both directions."""
+    rows = [pair for image, other, likely in pairs for pair in ((image, other, likely), (other, image, likely))]
+    return pd.DataFrame(rows, columns=["query_id", "neighbour_id", "probability"])
 
 
 BEFORE = manifest("a/1", "a/2", "a/3")
@@ -36,7 +36,7 @@ BEFORE = manifest("a/1", "a/2", "a/3")
 def arrivals(
     after: pd.DataFrame, now: pd.DataFrame, near: pd.DataFrame, before: pd.DataFrame | None = None
 ) -> Arrivals:
-    """Makes the archive of three images and its growth since: manifest, groups and neighbours after, and the groups
+    """Makes the archive of three images and its growth since: manifest, groups and matches after, and the groups
     before.
     """
     baseline = baseline_of(BEFORE, groups() if before is None else before)

@@ -1,6 +1,7 @@
 """Tests of tasks.group."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pytest
 
 from cbir.archive.manifest import SCHEMA
 from cbir.audit.record import Audit, digest_of, write_audit
-from cbir.embedding.files import write_embeddings
 from cbir.errors import UserError
 from cbir.groups.table import read_groups
 from cbir.images.reduced import ReducedImages
+from cbir.matching.table import both_directions, write_matches
 from tasks.group import group
 from tasks.harness.settings import Paths
 
@@ -55,14 +56,10 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         reports=Path("reports"),
         store=Path(".store"),
     )
-    where.embeddings.mkdir(parents=True)
+    where.manifest.parent.mkdir(parents=True)
     where.reports.mkdir()
     _manifest().to_parquet(where.manifest)
-    vectors = np.array([[np.cos(a), np.sin(a)] for a in np.radians(list(DEGREES.values()))], dtype=np.float32)
-    write_embeddings(
-        where.embeddings, [(list(IDS.values()), vectors)], dimension=2, encoder_digest="d", precision="float32"
-    )
-    _neighbours(vectors).to_parquet(where.neighbours)
+    write_matches(where.matches, _matches())
     columns = {"group_id": None, "split": None, "caption": "Médine <vue>", "caption_en": None}
     pd.DataFrame({"image_id": list(IDS.values()), **columns}).to_parquet(where.groundtruth)
     _learned(where, 0.98)
@@ -79,14 +76,15 @@ def _manifest() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).reindex(columns=SCHEMA.names)
 
 
-def _neighbours(vectors: np.ndarray) -> pd.DataFrame:
-    ids, cosines = list(IDS.values()), vectors @ vectors.T
-    rows = [
-        (ids[a], rank, ids[b], cosines[a, b])
-        for a in range(len(ids))
-        for rank, b in enumerate(sorted(set(range(len(ids))) - {a}, key=lambda b: -cosines[a, b]), start=1)
+def _matches() -> pd.DataFrame:
+    """All pairs; the smaller the angle between two images, the more likely."""
+    facts = {"similarity": 0.5, "relation": "same photograph", "mirrored": False, "inliers": 9, "map": None}
+    facts |= {"overlap_query": 1.0, "overlap_neighbour": 1.0, "tone": 1.0, "log_nfa": -9.0}
+    pairs = [
+        {"query_id": IDS[a], "neighbour_id": IDS[b], "probability": max(np.cos(np.radians(DEGREES[a] - DEGREES[b])), 0)}
+        for a, b in combinations(DEGREES, 2)
     ]
-    return pd.DataFrame(rows, columns=["query_id", "rank", "neighbour_id", "similarity"])
+    return both_directions(pd.DataFrame([pair | facts for pair in pairs]))
 
 
 def _learned(paths: Paths, threshold: float) -> None:

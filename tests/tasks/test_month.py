@@ -27,9 +27,10 @@ from tasks.groundtruth import groundtruth
 from tasks.group import group
 from tasks.harness.settings import PARAMS, Paths, arguments, grouped, load_paths, read_yaml
 from tasks.index import index
+from tasks.match import match
 
 ROOT = Path(__file__).parents[2]
-THRESHOLD = 0.97
+THRESHOLD = 0.5
 LANDINGS = 30
 
 
@@ -60,6 +61,7 @@ def _run_stages(paths: Paths) -> None:
     _run(groundtruth, paths, file="groups.xlsx", accessions=sorted(accessions))
     _run(embed, paths)
     _run(index, paths, k=8)
+    _run(match, paths, neighbours=5, votes=2)
     _run(group, paths, threshold=THRESHOLD)
 
 

@@ -113,7 +113,7 @@
       const near = image.similarity < data.near;
       marks.append(element("span", {
         className: near ? "score near" : "score", textContent: image.similarity.toFixed(3),
-        title: `Mean similarity to the others of the group${near ? "; near the threshold" : ""}`,
+        title: `Mean probability that it shows the same photograph as the others${near ? "; near the threshold" : ""}`,
       }));
     }
     marks.append(element("span", { textContent: visible(first[2]), title: "Accession", dir: "auto" }));
@@ -142,7 +142,7 @@
     const parts = group.images.length > 1 ? [count(group.images.length, "image")] : ["one image"];
     if (group.files > group.images.length) parts.push(count(group.files, "file"));
     if (group.accessions.length > 1) parts.push(count(group.accessions.length, "accession"));
-    parts.push(group.images.length > 1 ? `similarity from ${group.lowest.toFixed(3)}` : "exact copies");
+    parts.push(group.images.length > 1 ? `probability from ${group.lowest.toFixed(3)}` : "exact copies");
     if (group.known.size > 1) parts.push(`joins ${group.known.size} known groups`);
     return parts.join(" · ");
   }

@@ -21,7 +21,7 @@ from cbir.arrivals.page import (
 )
 from cbir.arrivals.survey import Skipped
 from cbir.reports.thumbnails import thumbnail
-from tests.support.arrivals import arrivals, groups, manifest, neighbours
+from tests.support.arrivals import arrivals, groups, manifest, matches
 
 OCCASION = Occasion(
     "20261125T051000Z", 0.9, left=(Skipped("=notes.txt", "no image"),), waiting=(Skipped("h.jpg", "new"),)
@@ -33,7 +33,7 @@ PICTURE = thumbnail(np.zeros((20, 30), np.uint8), page_side=20, sheet_side=20)
 def arrived() -> Arrivals:
     after = manifest("a/1", "a/2", "a/3", "b/=x", "b/4", "b/alone", "b/c=a/2", rejected=("b/torn",))
     after.loc[after["path"] == "b/", ["path", "image_id"]] = "b/=x"
-    near = neighbours(("b/4", "a/1", 0.98), ("b/=x", "a/2", 0.89))
+    near = matches(("b/4", "a/1", 0.98), ("b/=x", "a/2", 0.89))
     return arrivals(after, groups(**{"a/1": ["a/1", "b/4"]}), near)
 
 
@@ -59,7 +59,7 @@ def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(
 
 
 def test_sections_without_anything_are_left_out(tmp_path: Path) -> None:
-    nothing = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), neighbours())
+    nothing = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), matches())
     write_arrivals_page(tmp_path / "page.html", nothing, Occasion("x", 0.9), thumbnails={}, captions={})
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if "<h2>" in line] == ["<section><h2>Without relatives</h2>"]
@@ -67,7 +67,7 @@ def test_sections_without_anything_are_left_out(tmp_path: Path) -> None:
 
 def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_asked_for(tmp_path: Path) -> None:
     old = [f"a/{number}" for number in range(9)]
-    near = neighbours(*(("b/new", name, 0.99 - number / 1000) for number, name in enumerate(old)))
+    near = matches(*(("b/new", name, 0.99 - number / 1000) for number, name in enumerate(old)))
     before, now = groups(**{"a/0": old}), groups(**{"a/0": [*old, "b/new"]})
     arrived = find_arrivals(
         baseline_of(manifest(*old), before), manifest(*old, "b/new"), now, near, threshold=0.9, margin=0.03
@@ -78,7 +78,7 @@ def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_
 
 def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -> None:
     files = [f"b/{number:04d}" for number in range(MOST_SHOWN + 50)]
-    near = neighbours(*((name, "a/1", 0.98) for name in files))
+    near = matches(*((name, "a/1", 0.98) for name in files))
     many = arrivals(manifest("a/1", "a/2", "a/3", *files), groups(), near)
     text = page(many, tmp_path / "page.html")
     assert text.count("<article") == MOST_SHOWN
@@ -104,7 +104,7 @@ def test_the_summary_is_json_and_counts(arrived: Arrivals) -> None:
         1,
     )
     assert summary["pairs"][0] == {
-        "file": "b/=x", "other_file": "a/2", "similarity": 0.89, "look": True, "together": False
+        "file": "b/=x", "other_file": "a/2", "probability": 0.89, "look": True, "together": False
     }  # fmt: skip
     assert summary["left"] == [{"path": "=notes.txt", "reason": "no image"}]
     sentence = "5 new images: 1 with near-duplicates, 1 exact copy, 1 rejected; 1 pair to look at"
