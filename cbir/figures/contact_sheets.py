@@ -85,7 +85,7 @@ def draw_sheet(sheet: Sheet, path: Path, *, read: Read, names: Sequence[str]) ->
     draw.text((_GAP, 10), sheet.title, font=_font(22, bold=True), fill=_INK)
     draw.text((_GAP, 42), sheet.subtitle, font=_font(13), fill=_QUIET)
     heads = [(lefts[0], "query"), (lefts[1], sheet.heading)]
-    heads += [(lefts[1 + shown], "missed: rank · cosine")] * bool(missed)
+    heads += [(lefts[1 + shown], "missed: cosine")] * bool(missed)
     for left, text in heads:
         draw.text((left, _HEAD - 24), text, font=_font(13, bold=True), fill=_INK)
     for number, row in enumerate(sheet.rows):

@@ -143,7 +143,7 @@ def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> Non
         _equal_f1(axes)
         axes.plot(np.r_[0, curve.recall], np.r_[curve.precision[0], curve.precision], color=BLUE)
         for (rule, (value, reading)), marker in zip(evaluation.published.items(), "s^D", strict=False):
-            label = f"published rule, {_PUBLISHED[rule]}: cosine {value:.3f}, on test"
+            label = f"published, {_PUBLISHED[rule]}: cosine {value:.3f}"
             looks: Any = {"marker": marker, "color": GREY, "markersize": 8, "markerfacecolor": "white"}
             _mark(axes, reading.recall, reading.precision, label=label, **looks)
         value = evaluation.threshold.value
