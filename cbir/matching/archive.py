@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cbir.images.reduced import ReducedImages
-from cbir.matching.candidates import propose
+from cbir.matching.candidates import implied, propose
 from cbir.matching.description import describe
 from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
 from cbir.matching.standing import Standing, stand
@@ -30,6 +30,7 @@ class Matching:
     features: Annotated[int, Ge(8), "it is a number of local features"]
     neighbours: Annotated[int, Ge(0), "it is a number of candidates"]
     votes: Annotated[int, Ge(0), "it is a number of candidates, 0 for none"]
+    implied: Annotated[int, Ge(0), "it is a number of pairs, 0 for none"]
     seed: int
 
 
@@ -63,9 +64,15 @@ def match_archive(
         seed=settings.seed,
         progress=progress,
     )
-    evidence = verify(pairs, images, described, source, store, progress=progress)
-    standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
-    return both_directions(_judged(pairs, evidence, standing, images))
+
+    def judge(pairs: NDArray[np.int64]) -> pd.DataFrame:
+        evidence = verify(pairs, images, described, source, store, progress=progress)
+        standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
+        return _judged(pairs, evidence, standing, images)
+
+    judged = judge(pairs)
+    more = implied(pairs, judged["probability"].to_numpy(), most=settings.implied)
+    return both_directions(pd.concat([judged, judge(more)], ignore_index=True) if len(more) else judged)
 
 
 def _judged(

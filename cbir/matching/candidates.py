@@ -1,14 +1,18 @@
-"""Proposes the pairs of images that are worth a closer look: near by embedding, or by the votes of local features."""
+"""Proposes the pairs of images that are worth a closer look: near by embedding, by the votes of local features, or
+implied by two likely pairs.
+"""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from cbir.matching.description import Described
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.voting import LocalIndex, build_index
 from cbir.progress import Progress, silent
 
+LIKELY = 0.5  # probability of a pair that implies others
 _VOTING = 300  # features of an image that vote and are voted for; 500 take twice as long and find nothing more
 
 
@@ -69,6 +73,33 @@ def near_by_votes(described: Described, *, most: int, seed: int, progress: Progr
 def _both_ways(index: LocalIndex, described: Described, at: int, *, most: int) -> list[int]:
     query = described[at].first(_VOTING)
     return [other for side in (query, query.mirrored) for other in index.candidates(side, most=most, but=at)]
+
+
+def implied(pairs: NDArray[np.int64], probability: NDArray[np.float32], *, most: int) -> NDArray[np.int64]:
+    """Returns the pairs that were not looked at though both of their images have a likely pair with the same third one.
+
+    Args:
+        pairs: (m, 2) positions of the pairs that were looked at, the smaller first.
+        probability: (m,) of those.
+        most: pairs of an image, those that its likely pairs speak for most.
+
+    Returns:
+        As :func:`near_by_embedding`.
+    """
+    likely = pairs[probability >= LIKELY]
+    if not most or not len(likely):
+        return np.zeros((0, 2), np.int64)
+    count = int(pairs.max()) + 1
+    ends = np.concatenate([likely, likely[:, ::-1]]).T
+    links = coo_array((np.tile(probability[probability >= LIKELY], 2), (ends[0], ends[1])), shape=(count, count))
+    paths = (links.tocsr() @ links.tocsr()).tocoo()
+    first, second = (side.astype(np.int64) for side in paths.coords)
+    seen = np.isin(np.minimum(first, second) * count + np.maximum(first, second), pairs @ np.array([count, 1]))
+    new = (first != second) & ~seen
+    first, second, weight = first[new], second[new], paths.data[new].round(6)
+    order = np.lexsort((second, -weight, first))
+    ranks = pd.Series(first[order]).groupby(first[order]).cumcount().to_numpy()
+    return unordered(first[order][ranks < most], second[order][ranks < most])
 
 
 def unordered(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

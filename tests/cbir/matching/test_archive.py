@@ -1,5 +1,6 @@
 """Tests of cbir.matching.archive, on an archive of drawn scenes whose embeddings know nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ PICTURES = {
     "06-cropped": cropped(picture(6)),
 }
 IDS = np.array(sorted(PICTURES), object)
-SETTINGS = Matching(features=400, neighbours=1, votes=3, seed=0)
+SETTINGS = Matching(features=400, neighbours=1, votes=3, implied=5, seed=0)
 
 
 def images(ids: np.ndarray) -> pd.DataFrame:
@@ -94,3 +95,15 @@ def test_an_archive_of_one_image_has_no_match(tmp_path: Path) -> None:
     nobody = pd.DataFrame({"query_id": [], "rank": [], "neighbour_id": [], "similarity": []})
     embeddings = Embeddings(IDS[:1], np.ones((1, 1), np.float32), "")
     assert match_archive(images(IDS[:1]), nobody, embeddings, source, tmp_path, SETTINGS).empty
+
+
+def test_a_pair_that_two_likely_pairs_imply_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PICTURES, "00-again", turned(picture(0), -9))
+    ids = np.array(
+        ["00-again", "00-turned", "00-whole", "03-whole"], object
+    )  # a ring: each is the next one's neighbour
+    named = []
+    for most in (0, 5):
+        table = matched(tmp_path, ids, settings=replace(SETTINGS, votes=0, implied=most))
+        named.append(set(zip(table["query_id"], table["neighbour_id"], strict=True)))
+    assert named[1] - named[0] == {("00-again", "00-whole"), ("00-whole", "00-again")}

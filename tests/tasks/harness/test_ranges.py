@@ -73,6 +73,7 @@ RULES = [
     ("match.features", 7, "at least 8, is 7: it is a number of local features"),
     ("match.neighbours", -1, "at least 0, is -1: it is a number of candidates"),
     ("match.votes", -1, "at least 0, is -1: it is a number of candidates, 0 for none"),
+    ("match.implied", -1, "at least 0, is -1: it is a number of pairs, 0 for none"),
     ("evaluate.target_precision", 0.0, f"above 0 and at most 1, is 0.0: {PART}"),
     ("evaluate.target_precision", 1.5, f"above 0 and at most 1, is 1.5: {PART}"),
     ("evaluate.default_threshold", 2, f"at least 0 and at most 1, is 2: {PROBABILITY}"),
