@@ -11,7 +11,8 @@ from cbir.evaluation.calibration import calibration_of_matches, with_calibration
 from cbir.evaluation.classification import with_classification
 from cbir.evaluation.protocol import Protocol, write_evaluation
 from cbir.evaluation.threshold import threshold_document
-from cbir.figures.plots import loss_curves, precision_recall, probability_histogram, similarity_histogram
+from cbir.figures.histograms import probability_histogram, similarity_histogram
+from cbir.figures.plots import loss_curves, precision_recall
 from cbir.figures.projections import beside_labelled, projections
 from cbir.figures.query_sheets import write_query_sheets
 from cbir.figures.reliability import reliability

@@ -73,23 +73,17 @@ def evaluate_retrieval(
         vectors: (n, d), L2-normalised, in the order of the task's ids; None for a system without embeddings, of which
             the neighbours are all that is known.
         neighbours: the index's lists: query_id, rank, neighbour_id, similarity.
-        matches: the pairs that were looked at: query_id, rank, neighbour_id, probability. They lead the lists, and the
-            threshold is a probability, learned on them alone. None for a system whose lists are all that there is: the
-            threshold is a similarity.
+        matches: query_id, rank, neighbour_id, probability of pairs that were looked at: they lead the lists, and the
+            threshold is a probability, learned on them alone. Without them it is a similarity.
         queries: ``test``, the images of test groups, or ``all`` labelled images.
     """
     near = ranked_lists(task, task.queries(), neighbours, vectors)
     lists = near if matches is None else by_probability(task, near, matches)
     asked = lists if queries == "all" else lists.of(task.queries("test"))
-    val, test, alike = (
-        neighbour_pairs(task, ranked.of(task.queries(split))).looked_at()
-        for ranked, split in ((lists, "val"), (lists, "test"), (near, "test"))
-    )
     pairs = neighbour_pairs(task, asked)
-    whole = len(task.gallery) == len(task.ids)
-    learned = threshold.learn(
-        val, rule=rule, target_precision=target_precision, default=default_threshold, whole=whole, seed=seed
-    )
+    val, test = (neighbour_pairs(task, lists.of(task.queries(split))).looked_at() for split in ("val", "test"))
+    options: Any = {"rule": rule, "target_precision": target_precision, "default": default_threshold, "seed": seed}
+    learned = threshold.learn(val, **options, whole=len(task.gallery) == len(task.ids))
     reading = threshold.read(test, learned.value)
     values = metrics.per_query(hits(task, asked), task.relevant(asked.queries))
     several = {"resamples": resamples, "seed": seed}
@@ -104,7 +98,7 @@ def evaluate_retrieval(
         | _threshold_interval(task, val, learned, target_precision=target_precision, **several)
         | _reading_intervals(task, test, learned.value, **several),
         threshold=learned,
-        published={name: (value, threshold.read(alike, value)) for name, value in _published(neighbours).items()},
+        published=_published(neighbours, neighbour_pairs(task, near.of(task.queries("test")))),
     )
 
 
@@ -227,9 +221,11 @@ def _reading_intervals(
     return intervals(statistics, task.unit[test.queries], resamples=resamples, seed=seed)
 
 
-def _published(neighbours: pd.DataFrame) -> dict[str, float]:
+def _published(neighbours: pd.DataFrame, alike: Pairs) -> dict[str, tuple[float, Reading]]:
+    """Returns the published thresholds, each with its reading on pairs whose similarity is the cosine."""
     near = neighbours["rank"] <= threshold.PUBLISHED_NEIGHBOURS
-    return threshold.published(neighbours["similarity"][near].to_numpy(dtype=float))
+    values = threshold.published(neighbours["similarity"][near].to_numpy(dtype=float))
+    return {name: (value, threshold.read(alike, value)) for name, value in values.items()}
 
 
 def _best_missed(task: RetrievalTask, lists: RankedLists, vectors: NDArray[np.float32]) -> tuple[Positions, Floats]:

@@ -59,13 +59,12 @@ def learn(
     """Learns the threshold on the pairs of the validation queries.
 
     ``promise`` takes the lowest threshold whose precision on new groups is at least ``target_precision`` with 95 %
-    confidence. Where nothing can be promised, ``default`` stands in, or, if val speaks against it, the lowest threshold
-    above it at which the target is reached by val's pairs of two known images; if it is nowhere, one above all wrong
-    ones of these. ``f1`` takes the best F1.
-    ``precision`` takes the lowest threshold whose precision on val is at least ``target_precision``, which new groups
-    miss about every second time, or else the most precise one. The threshold lies half-way between the last pair that
-    is accepted and the next one, so that it does not hang on the last digit of one pair. It is ``default`` if no
-    validation pair is true and listed: nothing is ever learned on the test groups.
+    confidence. Without a promise ``default`` stands in, or, if val speaks against it, the lowest threshold above it at
+    which the target is reached by val's pairs of two known images; if it is nowhere, one above all wrong ones of these.
+    ``f1`` takes the best F1. ``precision`` takes the lowest threshold whose precision on val is at least
+    ``target_precision``, which new groups miss about every second time, or else the most precise one. The threshold
+    lies half-way between the last pair that is accepted and the next one, so that it does not hang on the last digit of
+    one pair. It is ``default`` if no validation pair is true and listed: nothing is ever learned on the test groups.
 
     Args:
         whole: whether the queries were searched for in the whole archive, without which nothing can be promised.

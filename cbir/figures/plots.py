@@ -14,12 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from cbir.evaluation.metrics import Floats
-from cbir.evaluation.relevance import RetrievalTask
 from cbir.evaluation.retrieval import Evaluation
-from cbir.evaluation.threshold import Threshold
 
 BLUE, ORANGE, GREEN, PINK, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 DARK, GREY, PALE = "#222222", "#6E6E6E", "#C8C8C8"
@@ -47,23 +43,7 @@ _STYLE: Any = {
     "text.parse_math": False,  # a $ in a name is a $
 }
 _CURVE_POINTS = 500  # rows of the curve's CSV
-_BINS = 60
-_RANDOM_PAIRS = 20_000
-# Kinds of pairs in the histogram: colour, line, and how much of the colour fills the area.
-_KINDS = {
-    "true pairs": (BLUE, "-", 0.3),
-    "wrong neighbours": (ORANGE, "-", 0.3),
-    "neighbours": (BLUE, "-", 0.3),
-    "random pairs": (GREY, ":", 0.0),
-}
-_LARGE = 500  # images of a class; its pairs are counted by the square
 _PUBLISHED = {"mean": "mean distance", "median": "median distance", "percentile25": "25th percentile"}
-_RULES = {
-    "promise": "promised",
-    "f1": "best F1 on val",
-    "precision": "target precision on val",
-    "default": "default, not learned",
-}
 
 
 @contextmanager
@@ -100,7 +80,7 @@ def loss_curves(figures: Path, curves: Path, history: pd.DataFrame) -> None:
     """
     table = history.pivot_table(index="epoch", columns="split", values="loss", aggfunc="last")
     table = table.reindex(columns=["train", "val"])
-    _write_curve(curves / "loss.csv", table.reset_index())
+    write_curve(curves / "loss.csv", table.reset_index())
     if table.empty:
         return
     subtitle = f"{len(table)} epochs"
@@ -135,7 +115,7 @@ def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> Non
     rows = np.unique(np.linspace(0, count - 1, min(count, _CURVE_POINTS)).round().astype(int))
     columns = {"threshold": curve.similarity, "precision": curve.precision, "recall": curve.recall, "f1": curve.f1}
     table = pd.DataFrame({name: values[rows] for name, values in columns.items()})
-    _write_curve(curves / "precision_recall.csv", table)
+    write_curve(curves / "precision_recall.csv", table)
     if not curve.true.any():
         return
     title = "Precision and recall of pairs, by threshold"
@@ -154,7 +134,7 @@ def precision_recall(figures: Path, curves: Path, evaluation: Evaluation) -> Non
         axes.set_xlabel("Recall: part of all true pairs that is accepted")
         axes.set_ylabel("Precision: part of accepted pairs that is true")
         axes.set(xlim=(0, 1.02), ylim=(0, 1.03))
-        _legend_below(axes)
+        legend_below(axes)
 
 
 def _counted(evaluation: Evaluation) -> str:
@@ -182,143 +162,13 @@ def _equal_f1(axes: Axes) -> None:
         axes.annotate(f"F1 {value}", (value, value), bbox={"color": "white", "pad": 1}, **looks)
 
 
-def similarity_histogram(
-    figures: Path,
-    curves: Path,
-    evaluation: Evaluation,
-    vectors: NDArray[np.float32],
-    neighbours: pd.DataFrame,
-    *,
-    seed: int,
-) -> None:
-    """Writes ``similarities.png`` and ``similarities.csv``: the cosines of right and wrong pairs.
-
-    Right pairs are all that have a query in them, listed or not; wrong ones are the neighbours that a person would be
-    shown; random pairs tell what "unlike" is. Without queries, neighbours are neither right nor wrong.
-
-    Args:
-        figures: folder of the PNG; there is none without a pair.
-        curves: folder of the CSV: the middle of each bin, and the part (%) of each kind of pairs that is in it.
-        vectors: (n, d), in the order of the task's ids.
-        neighbours: the index's lists.
-        seed: of the random pairs.
-    """
-    kinds = _pairs(evaluation, vectors, neighbours, seed=seed)
-    low = min((float(values.min()) for values in kinds.values()), default=0.0)
-    edges = np.linspace(max(-1.0, np.floor(min(low, 0.99) * 20) / 20), 1.0, _BINS + 1)
-    shares = _shares(kinds, edges)
-    columns = {name.replace(" ", "_"): shares.get(name, np.zeros(_BINS)) for name in _KINDS}
-    _write_curve(curves / "similarities.csv", pd.DataFrame({"similarity": (edges[:-1] + edges[1:]) / 2, **columns}))
-    if kinds:
-        labels = {f"{name}: {len(values):,}": shares[name] for name, values in kinds.items()}
-        _histogram(figures / "similarities.png", "Similarity of pairs", "Cosine similarity", labels, edges)
-
-
-def probability_histogram(figures: Path, curves: Path, evaluation: Evaluation) -> None:
-    """Writes ``probabilities.png`` and ``probabilities.csv``: the probabilities of right and wrong pairs that were
-    looked at and have a query in them, and the threshold between.
-
-    Args:
-        figures: folder of the PNG; there is none without a pair.
-        curves: folder of the CSV: the middle of each bin, and the part (%) of each kind of pairs that is in it.
-    """
-    threshold, pairs = evaluation.threshold, evaluation.pairs.looked_at()
-    split = {"true pairs": pairs.similarity[pairs.true], "wrong neighbours": pairs.similarity[~pairs.true]}
-    kinds = {name: values for name, values in split.items() if len(values)}
-    edges = np.linspace(0.0, 1.0, _BINS + 1)
-    shares = _shares(kinds, edges)
-    columns = {name.replace(" ", "_"): shares.get(name, np.zeros(_BINS)) for name in split}
-    _write_curve(curves / "probabilities.csv", pd.DataFrame({"probability": (edges[:-1] + edges[1:]) / 2, **columns}))
-    if kinds:
-        above = {name: 100 * (values >= threshold.value).mean() for name, values in kinds.items()}
-        labels = {f"{name}: {len(kinds[name]):,}, {above[name]:.3g} % accepted": shares[name] for name in kinds}
-        title, axis = "Probability of pairs, and the threshold", "Probability that both show the same photograph"
-        _histogram(figures / "probabilities.png", title, axis, labels, edges, threshold)
-
-
-def _shares(kinds: dict[str, Floats], edges: Floats) -> dict[str, Floats]:
-    """Returns the part (%) of each kind of pairs that is in each bin."""
-    return {name: 100 * np.histogram(values, edges)[0] / len(values) for name, values in kinds.items()}
-
-
-def _pairs(
-    evaluation: Evaluation, vectors: NDArray[np.float32], neighbours: pd.DataFrame, *, seed: int
-) -> dict[str, Floats]:
-    """Cosines of each kind of pairs that there is."""
-    pairs = evaluation.pairs
-    apart = random_pairs(evaluation.task, vectors, seed=seed)
-    if len(pairs.queries):
-        wrong = np.vecdot(vectors[pairs.first[~pairs.true]], vectors[pairs.second[~pairs.true]])
-        kinds = (true_pairs(evaluation, vectors), wrong.astype(float), np.zeros(0), apart)
-    else:
-        kinds = (np.zeros(0), np.zeros(0), neighbours["similarity"].to_numpy(dtype=float), apart)
-    return {name: np.clip(values, -1, 1) for name, values in zip(_KINDS, kinds, strict=True) if len(values)}
-
-
-def _histogram(
-    path: Path, title: str, axis: str, shares: dict[str, Floats], edges: Floats, threshold: Threshold | None = None
-) -> None:
-    """Draws parts by bin; with a threshold the axis is that of probabilities, without it that of cosines."""
-    above = 38 if threshold is None else 0
-    with figure(path, title=title, subtitle="each kind of pairs adds up to 100 %", above=above) as axes:
-        for label, share in shares.items():
-            colour, style, fill = _KINDS[label.partition(":")[0]]
-            axes.stairs(share, edges, fill=True, color=colour, alpha=fill)
-            axes.stairs(share, edges, color=colour, linewidth=2, linestyle=style, label=label)
-        axes.set(xlabel=axis, ylabel="Part of the pairs of its kind (%)")
-        axes.set(xlim=(edges[0], 1.0), ylim=(0, None))
-        if threshold is None:
-            _distance_axis(axes, float(edges[0]))
-        else:
-            rule = "no promise" if threshold.rule == "promise" and not threshold.kept else _RULES[threshold.rule]
-            label = f"threshold: {threshold.value:.3f} ({rule})"
-            axes.axvline(threshold.value, color=DARK, linestyle="--", label=label)
-        _legend_below(axes)
-
-
-def _distance_axis(axes: Axes, lowest: float) -> None:
-    """Puts the Euclidean distances above an axis of cosines."""
-    distance = axes.secondary_xaxis("top", functions=(_distance, _cosine))
-    distance.set_xlabel("Euclidean distance of the embeddings", color=GREY)
-    ticks = [0, *np.arange(0.4, 2.1, 0.2).round(1)]  # 0.2 would stand upon 0
-    distance.set_xticks([tick for tick in ticks if lowest <= _cosine(tick)])
-
-
-def _legend_below(axes: Axes) -> None:
+def legend_below(axes: Axes) -> None:
     """Puts the legend where it hides nothing."""
     drawing = axes.get_figure()
     if isinstance(drawing, Figure):
         drawing.legend(loc="outside lower left", ncols=2)
 
 
-def true_pairs(evaluation: Evaluation, vectors: NDArray[np.float32]) -> Floats:
-    """Cosines of the true pairs with a query in them, listed or not; of a very large class, some."""
-    task, queries = evaluation.task, evaluation.lists.queries
-    cosines = []
-    for number in np.unique(task.label[queries]):
-        asked = queries[task.label[queries] == number][:_LARGE]
-        members = np.flatnonzero(task.label == number)[: 10 * _LARGE]
-        once = ~np.isin(members, asked)[None, :] | (members[None, :] > asked[:, None])
-        cosines.append((vectors[asked] @ vectors[members].T)[once])
-    return np.concatenate(cosines).astype(float)
-
-
-def random_pairs(task: RetrievalTask, vectors: NDArray[np.float32], *, seed: int) -> Floats:
-    """Cosines of pairs drawn from the gallery, those with the same label left out."""
-    if not len(task.gallery):
-        return np.zeros(0)
-    first, second = np.random.default_rng(seed).choice(task.gallery, size=(2, _RANDOM_PAIRS))
-    apart = (first != second) & ((task.label[first] != task.label[second]) | (task.label[first] < 0))
-    return np.einsum("nd,nd->n", vectors[first[apart]], vectors[second[apart]]).astype(float)
-
-
-def _distance(cosine: Any) -> Floats:
-    return np.sqrt(np.maximum(2 - 2 * np.asarray(cosine), 0))
-
-
-def _cosine(distance: Any) -> Floats:
-    return 1 - np.asarray(distance) ** 2 / 2
-
-
-def _write_curve(path: Path, table: pd.DataFrame) -> None:
+def write_curve(path: Path, table: pd.DataFrame) -> None:
+    """Writes the numbers of a figure as CSV."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

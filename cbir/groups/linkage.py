@@ -217,7 +217,7 @@ def settle(
     """Moves images to the cluster that their pairs speak for most, until none wants to move (correlation clustering).
 
     A pair speaks for its cluster by its probability less the threshold. Each move raises the sum over all pairs inside
-    clusters, so there is an end. What no likely pair holds together any more falls apart.
+    clusters, so there is an end. A cluster that no likely pairs hold together any more falls apart.
 
     Args:
         clusters: as :func:`average_linkage` gives them; the other arguments are its own.

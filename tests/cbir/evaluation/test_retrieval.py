@@ -203,7 +203,7 @@ def test_with_matches_the_threshold_is_a_probability_and_the_ranks_are_theirs() 
 
 
 def test_the_threshold_is_learned_on_pairs_that_were_looked_at_alone() -> None:
-    some = matched(HARD)
-    evaluation = evaluate(HARD, matches=some[some["rank"] == 1])
+    nearest = matched(HARD).query("rank == 1")
+    evaluation = evaluate(HARD, matches=nearest)
     assert evaluation.threshold.pairs < evaluate(HARD).threshold.pairs / 10
     assert evaluation.threshold.value >= 0.4
