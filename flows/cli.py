@@ -267,6 +267,18 @@ def search(
 
 
 @app.command()
+def why(
+    first: Annotated[str, typer.Argument(help="A file of the archive, as reports/groups.csv names it, or its path.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+) -> None:
+    """Say what was found about two files of the archive, and why they are or are not in one group."""
+    paths = _workspace()
+    from flows.explaining import show_reasons
+
+    show_reasons(first, second, paths)
+
+
+@app.command()
 def ui(
     mlflow_port: Annotated[int | None, typer.Option(help="Port of the MLflow UI; default: 5000 or a free one.")] = None,
     prefect_port: Annotated[

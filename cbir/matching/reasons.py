@@ -1,0 +1,111 @@
+"""Says of two images what was found, and why they are or are not in one group."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_FEW = 8  # characters of a group's id; the report finds a group by them
+
+
+def explain_pair(
+    first: str, second: str, matches: pd.DataFrame, groups: pd.DataFrame, names: pd.Series, *, threshold: float
+) -> list[str]:
+    """Returns sentences: what was found about the pair, where its images are, and why.
+
+    Args:
+        first, second: image_ids of the archive.
+        matches: as ``cbir.matching.table.read_matches`` gives it.
+        groups: image_id, group_id.
+        names: the file of each image, by image_id.
+        threshold: probability from which images are put together.
+    """
+    if first == second:
+        return ["Both files hold the same bytes: exact copies are one image."]
+    pair = matches[(matches["query_id"] == first) & (matches["neighbour_id"] == second)]
+    probability = float(pair["probability"].iloc[0]) if len(pair) else None
+    seen = _evidence(pair.iloc[0]) if len(pair) else [_UNSEEN]
+    own = groups.set_index("image_id")["group_id"]
+    sides = [own.get(image) for image in (first, second)]
+    if sides[0] is not None and sides[0] == sides[1]:
+        members = groups.loc[groups["group_id"] == sides[0], "image_id"]
+        return [*seen, *_together(first, second, matches, members, names, probability, threshold)]
+    return [*seen, *_apart(first, second, matches, groups, sides, probability, threshold)]
+
+
+_UNSEEN = (
+    "The pair was not looked at: neither image is among the nearest of the other or gets its votes, and no likely "
+    "pairs imply it."
+)
+
+
+def _evidence(pair: Any) -> list[str]:
+    likely = (
+        f"Looked at: probability {pair['probability']:.3f} that both show the same photograph ({pair['relation']}); "
+        f"cosine of the embeddings {pair['similarity']:.3f}."
+    )
+    if not pair["inliers"]:
+        return [likely, "No local features agree on one geometry."]
+    how = "if one is mirrored" if pair["mirrored"] else "as they are"
+    tone = "" if pd.isna(pair["tone"]) else f" and the grey values there correlate at {pair['tone']:.2f}"
+    return [
+        likely,
+        f"{pair['inliers']} local features agree on one geometry, {how}: it covers {pair['overlap_query']:.0%} of the "
+        f"first picture and {pair['overlap_neighbour']:.0%} of the second{tone}. Chance would let about "
+        f"10^{pair['log_nfa']:.0f} pairs of this archive agree as well.",
+    ]
+
+
+def _together(
+    first: str,
+    second: str,
+    matches: pd.DataFrame,
+    members: pd.Series,
+    names: pd.Series,
+    probability: float | None,
+    threshold: float,
+) -> list[str]:
+    group = f"They are in one group of {len(members)} images"
+    if probability is not None and probability >= threshold:
+        return [f"{group}: their pair reaches the threshold of {threshold:.3f}."]
+    inside = matches[matches["neighbour_id"].isin(members)]
+    ways = [inside[inside["query_id"] == image].set_index("neighbour_id")["probability"] for image in (first, second)]
+    both = pd.concat(ways, axis=1, join="inner").min(axis=1)
+    if both.empty:
+        return [f"{group} through several others, whose pairs reach the threshold of {threshold:.3f} on the whole."]
+    through = both.idxmax()
+    return [
+        f"{group} through others, most of all {names[through]}: probability {ways[0][through]:.3f} with the first, "
+        f"{ways[1][through]:.3f} with the second."
+    ]
+
+
+def _apart(
+    first: str,
+    second: str,
+    matches: pd.DataFrame,
+    groups: pd.DataFrame,
+    sides: list[str | None],
+    probability: float | None,
+    threshold: float,
+) -> list[str]:
+    places = [
+        "in no group" if side is None else f"in group {side[:_FEW]} of {int((groups['group_id'] == side).sum())} images"
+        for side in sides
+    ]
+    where = f"They are not together: the first is {places[0]}, the second {places[1]}."
+    if probability is None or probability < threshold:
+        reason = "was not looked at" if probability is None else "does not reach it"
+        return [where, f"Images are put together from a probability of {threshold:.3f}; their pair {reason}."]
+    own = [
+        {image} if side is None else set(groups.loc[groups["group_id"] == side, "image_id"])
+        for image, side in zip((first, second), sides, strict=True)
+    ]
+    between = matches[matches["query_id"].isin(own[0]) & matches["neighbour_id"].isin(own[1])]
+    mean = float(np.mean(between["probability"]))
+    return [
+        where,
+        f"Their own pair reaches the threshold of {threshold:.3f}, but the pairs around them speak against it: of "
+        f"{len(own[0]) * len(own[1])} pairs between the two sides {len(between)} were looked at, whose mean "
+        f"probability is {mean:.3f}.",
+    ]

@@ -1,0 +1,47 @@
+"""Prints the result of `cbir why`: what was found about two files, and why they are or are not together."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cbir.archive.manifest import read_manifest
+from cbir.display import visible
+from cbir.errors import UserError
+from cbir.groups.table import read_groups
+from cbir.groups.threshold import Chosen, threshold_in_use
+from cbir.matching.reasons import explain_pair
+from cbir.matching.table import read_matches
+from tasks.harness.settings import PARAMS, Paths, load_value, read_yaml
+
+
+def show_reasons(first: str, second: str, paths: Paths) -> None:
+    """Prints the sentences about two files of the archive; of a file with several pages, about the first.
+
+    Raises:
+        UserError: a file is not in the archive, or was rejected, or a stage has not run.
+    """
+    manifest = read_manifest(paths.manifest)
+    ids = [image_of(file, manifest, paths.raw) for file in (first, second)]
+    names = manifest.dropna(subset=["image_id"]).drop_duplicates("image_id").set_index("image_id")["path"].map(visible)
+    chosen = load_value("group.threshold", Chosen, read_yaml(PARAMS))
+    threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen)
+    matches, groups = read_matches(paths.matches), read_groups(paths.groups)
+    for sentence in explain_pair(*ids, matches, groups, names, threshold=threshold):
+        print(sentence)
+
+
+def image_of(file: str, manifest: pd.DataFrame, raw: Path) -> str:
+    """Returns the image_id of a file's first page; the file is given by its path, with or without the archive's folder.
+
+    Raises:
+        UserError: the archive has no such file, or it was rejected.
+    """
+    path = Path(file).resolve()
+    inside = path.relative_to(raw.resolve()).as_posix() if path.is_relative_to(raw.resolve()) else file
+    rows = manifest[manifest["path"] == inside].sort_values("page")
+    if rows.empty:
+        raise UserError(f"{file}: no such file in {raw}; name it as reports/groups.csv does, as ACCESSION/FILE")
+    if rows["status"].iloc[0] != "ok":
+        reason = rows["reason"].iloc[0]
+        raise UserError(f"{file} was rejected ({reason}), so nothing was found about it; see reports/cleaning.csv")
+    return str(rows["image_id"].iloc[0])
