@@ -21,7 +21,7 @@ def show_reasons(first: str, second: str, paths: Paths) -> None:
         UserError: a file is not in the archive, or was rejected, or a stage has not run.
     """
     manifest = read_manifest(paths.manifest)
-    ids = [image_of(file, manifest, paths.raw) for file in (first, second)]
+    ids = image_of(first, manifest, paths.raw), image_of(second, manifest, paths.raw)
     names = manifest.dropna(subset=["image_id"]).drop_duplicates("image_id").set_index("image_id")["path"].map(visible)
     chosen = load_value("group.threshold", Chosen, read_yaml(PARAMS))
     threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen)
