@@ -27,7 +27,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     paths.groups.parent.mkdir(parents=True)
     images = [f"{number:032x}" for number in range(400)]
     groups = pd.DataFrame({"image_id": images, "group_id": [images[n - n % 2] for n in range(400)]})
-    write_groups(paths.groups, groups.assign(representative=True, similarity=1.0, evidence="embedding"))
+    write_groups(paths.groups, groups.assign(representative=True, similarity=1.0, evidence="match"))
     rows = [[image, f"old/{n}.jpg", 0, "old", 1, 9, 9, "ok"] for n, image in enumerate(images)]
     manifest = pd.DataFrame(
         rows, columns=["image_id", "path", "page", "accession", "bytes", "width", "height", "status"]

@@ -30,7 +30,7 @@ def grouped(**members: tuple[str, ...]) -> pd.DataFrame:
                 "image_id": image_id_of(path),
                 "representative": place == 0,
                 "similarity": 1.0 if len(paths) == 1 else 0.99 - 0.01 * place,
-                "evidence": "exact copy" if len(paths) == 1 else "embedding",
+                "evidence": "exact copy" if len(paths) == 1 else "match",
             }
             for paths in members.values()
             for place, path in enumerate(paths)

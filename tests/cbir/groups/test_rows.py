@@ -13,7 +13,7 @@ def test_every_file_of_a_group_has_a_row_with_its_copies_behind_it() -> None:
     table = manifest("a/1", "a/2", "a/3", copies={"b/1": "a/1", "b/2": "a/2"})
     rows = rows_of(grouped(g=("a/2", "a/1")), table)
     assert rows["file"].tolist() == ["a/2", "b/2", "a/1", "b/1"]
-    assert rows["evidence"].tolist() == ["embedding", "exact copy", "embedding", "exact copy"]
+    assert rows["evidence"].tolist() == ["match", "exact copy", "match", "exact copy"]
     assert rows["representative"].tolist() == [True, True, False, False]
 
 

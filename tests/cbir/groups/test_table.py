@@ -10,7 +10,7 @@ from cbir.groups.table import SCHEMA, read_groups, write_groups
 
 def test_groups_read_back_as_they_were_written_and_nothing_of_pandas_is_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "groups.parquet"
-    rows = [("g", "g", True, 0.9, "embedding"), ("g", "h", False, 0.9, "exact copy")]
+    rows = [("g", "g", True, 0.9, "match"), ("g", "h", False, 0.9, "exact copy")]
     groups = pd.DataFrame(rows, columns=SCHEMA.names)
     write_groups(file, groups.assign(other=1))
     pd.testing.assert_frame_equal(read_groups(file), groups)
