@@ -41,7 +41,8 @@ def month(tmp_path: Path, sample_archive: Sample, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path / "now")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, name)
-    set_params(["clean.workers=1", "group.report_groups=0"])  # quicker: one process, no pictures
+    few = ["match.features=200", "match.neighbours=5", "match.votes=2"]
+    set_params(["clean.workers=1", "group.report_groups=0", *few])  # quicker: one process, no pictures, few candidates
     paths = load_paths(read_yaml(PARAMS))
     for source in sample_archive.accessions:
         shutil.copytree(source, paths.raw / source.name)
@@ -61,7 +62,7 @@ def _run_stages(paths: Paths) -> None:
     _run(groundtruth, paths, file="groups.xlsx", accessions=sorted(accessions))
     _run(embed, paths)
     _run(index, paths, k=8)
-    _run(match, paths, neighbours=5, votes=2)
+    _run(match, paths)
     _run(group, paths, threshold=THRESHOLD)
 
 
