@@ -17,6 +17,7 @@ from cbir.evaluation.relevance import Positions, RetrievalTask
 from cbir.evaluation.threshold import Reading, Rule, Threshold
 
 _SHOWN = max(metrics.CUTOFFS)  # neighbours that a person looks at; right images behind them are called missed
+_ENCODER = "map@10"  # measured on the lists by cosine too, where matches lead the lists
 _DIGITS = 6  # of the numbers in metrics.json
 
 
@@ -85,7 +86,7 @@ def evaluate_retrieval(
     options: Any = {"rule": rule, "target_precision": target_precision, "default": default_threshold, "seed": seed}
     learned = threshold.learn(val, **options, whole=len(task.gallery) == len(task.ids))
     reading = threshold.read(test, learned.value)
-    values = metrics.per_query(hits(task, asked), task.relevant(asked.queries))
+    values = _per_query(task, asked) | ({} if matches is None else _by_embedding(task, near.of(asked.queries)))
     several = {"resamples": resamples, "seed": seed}
     return Evaluation(
         task=task,
@@ -100,6 +101,15 @@ def evaluate_retrieval(
         threshold=learned,
         published=_published(neighbours, neighbour_pairs(task, near.of(task.queries("test")))),
     )
+
+
+def _per_query(task: RetrievalTask, lists: RankedLists) -> dict[str, Floats]:
+    return dict(metrics.per_query(hits(task, lists), task.relevant(lists.queries)))
+
+
+def _by_embedding(task: RetrievalTask, near: RankedLists) -> dict[str, Floats]:
+    """Returns the metric that tells encoders apart: verification would level them."""
+    return {f"embedding_{_ENCODER}": _per_query(task, near)[_ENCODER]}
 
 
 def hits(task: RetrievalTask, lists: RankedLists) -> Bools:

@@ -48,13 +48,13 @@ def test_where_the_gate_holds_the_challenger_is_in_service_and_trained_once(
     served: Workspace, promoted: tuple[Workspace, str, str]
 ) -> None:
     workspace, said, log = promoted
-    assert "version 2 is in service, better: map@10" in said
+    assert "version 2 is in service, better: embedding_map@10" in said
     assert "challenger/train: ran" in log
     assert "\ntrain: restored from the run cache" in log
     assert encoder(workspace) != encoder(served)
     champion, tags = registered(workspace)
     assert (champion, tags["2"]["previous"], tags["2"]["gate.promoted"]) == ("2", "1", "true")
-    assert float(tags["2"]["gate.map_at_10"]) > float(tags["2"]["gate.map_at_10_in_service"])
+    assert float(tags["2"]["gate.embedding_map_at_10"]) > float(tags["2"]["gate.embedding_map_at_10_in_service"])
     assert {"gate.difference", "gate.low", "gate.high", "gate.p_value", "gate.recall_at_p90"} <= set(tags["2"])
     assert is_clean(workspace)
 
@@ -63,7 +63,7 @@ def test_where_it_does_not_the_challenger_is_registered_and_the_one_in_service_u
     assign(workspace, "promotion.significance=0.000001")  # below 1 in 10,001, the smallest p-value that there is
     before, settings = encoder(workspace), (workspace.folder / "params.yaml").read_bytes()
     done = workspace.command("cbir", "retrain")
-    assert "version 2 is not promoted, the gain may be chance: map@10" in done.stdout
+    assert "version 2 is not promoted, the gain may be chance: embedding_map@10" in done.stdout
     assert encoder(workspace) == before
     assert (workspace.folder / "params.yaml").read_bytes() == settings
     champion, tags = registered(workspace)

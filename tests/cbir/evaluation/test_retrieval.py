@@ -202,6 +202,14 @@ def test_with_matches_the_threshold_is_a_probability_and_the_ranks_are_theirs() 
     assert evaluation.published == before.published  # whose thresholds are cosines
 
 
+def test_with_matches_the_ranks_by_cosine_are_measured_too_for_they_tell_encoders_apart() -> None:
+    evaluation, before = evaluate(HARD, matches=matched(HARD)), evaluate(HARD)
+    assert evaluation.metrics["embedding_map@10"] == before.metrics["map@10"]
+    assert evaluation.intervals["embedding_map@10"] == before.intervals["map@10"]
+    assert "embedding_map@10" in query_table(evaluation, HARD.vectors)
+    assert "embedding_map@10" not in before.metrics
+
+
 def test_the_threshold_is_learned_on_pairs_that_were_looked_at_alone() -> None:
     nearest = matched(HARD).query("rank == 1")
     evaluation = evaluate(HARD, matches=nearest)
