@@ -18,12 +18,12 @@ def test_asking_for_help_loads_nothing_heavy() -> None:
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     exit_code, shown, modules = json.loads(output)
     assert exit_code == 0
-    assert all(command in shown for command in ("run", "import", "sample", "search", "ui"))
+    assert all(command in shown for command in ("run", "import", "sample", "search", "why", "ui"))
     assert not HEAVY & set(modules)
 
 
 @pytest.mark.parametrize(
-    "command", [["run"], ["sample"], ["search", "a.jpg"], ["search", "--text", "a"], ["import", "."]]
+    "command", [["run"], ["sample"], ["search", "a.jpg"], ["search", "--text", "a"], ["why", "a", "b"], ["import", "."]]
 )
 def test_outside_a_workspace_a_command_says_where_to_go(command: list[str], tmp_path: Path) -> None:
     cbir = Path(sys.executable).with_name("cbir")
