@@ -28,7 +28,7 @@ from tests.support.workspace import Workspace, prefect_server
 BAR = 0.10
 SECONDS = 25  # of a refresh of 2,000 images, on two cores that do nothing else
 LABELLED = 200  # groups in the ground truth
-GROUNDTRUTH = ("groundtruth.file=groups.csv", "groundtruth.layout=row")
+GROUNDTRUTH = ("groundtruth.file=groups.csv", "groundtruth.layout=row", "groundtruth.captions=''")
 FROZEN = ("train.weights=none", "train.whitening=centre")  # a network from scratch, nothing trained
 DIMENSION = 128  # of the synthetic vectors
 
