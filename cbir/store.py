@@ -1,14 +1,15 @@
 """A content-addressed store: values by key, packed in one SQLite file, safe to kill and safe to delete.
 
 A key must hold everything that decides its value (digest, parameters, version of the code that made it), so an entry
-never goes stale and never needs an update. SQLite commits whole transactions, so a kill leaves whole entries only.
+never goes stale and never needs an update; where a release reads few images otherwise, theirs are forgotten. SQLite
+commits whole transactions, so a kill leaves whole entries only.
 """
 
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +52,19 @@ class Store:
         complete = list(entries)  # before the transaction begins: others wait while it lasts
         with self._connection() as connection, connection:
             connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?)", complete)
+
+    def forget(self, names: Collection[str]) -> None:
+        """Removes the entries whose keys have one of these names between their slashes."""
+        wanted = frozenset(names)
+        with self._connection() as connection, connection:
+            keys = [key for (key,) in connection.execute("SELECT key FROM entries")]
+            gone = [(key,) for key in keys if not wanted.isdisjoint(key.split("/"))]
+            connection.executemany("DELETE FROM entries WHERE key = ?", gone)
+
+    def clear(self) -> None:
+        """Removes all entries."""
+        with self._connection() as connection, connection:
+            connection.execute("DELETE FROM entries")
 
     def close(self) -> None:
         """Closes this process's connections; the next use opens new ones."""

@@ -221,16 +221,20 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    _workspace()
+    paths = _workspace()
     from tqdm import tqdm
 
-    from flows.importing import import_archive
+    from flows.importing import import_archive, left_out_report
 
     with hold_workspace("cbir import"):
         made = import_archive(folder, groundtruth, captions, name=accession, link=link, progress=tqdm)
     print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
     for reason, count in made.skipped_by_reason.items():
         print(f"left out: {count} ({reason})")
+    if formats := ", ".join(f"{count} {name}" for name, count in made.unread_formats.items()):
+        print(f"left out: {formats}: formats that are not read; convert them to TIFF or JPEG")
+    if made.skipped:
+        print(f"what was left out: {left_out_report(paths, made)}")
     print("next: cbir run")
 
 

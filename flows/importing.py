@@ -4,10 +4,11 @@ import logging
 import tempfile
 from pathlib import Path
 
-from cbir.arrivals.importing import Accession, bring_in, bring_reference
+from cbir.arrivals.importing import Accession, bring_in, bring_reference, write_left_out
 from cbir.progress import Progress, silent
 from flows.repository.accessions import require_own_files, tell_dvc
 from flows.workspace.settings import require_workspace, set_params
+from tasks.harness.settings import Paths
 
 log = logging.getLogger("flows")
 
@@ -38,10 +39,17 @@ def import_archive(
         known["groundtruth.captions"] = bring_reference(captions, paths.reference, kind="captions")
     accession = bring_in(source, paths.raw, name=name, link=link, progress=progress)
     tell_dvc([paths.raw / accession.name, *known.values()])
+    if accession.skipped:
+        write_left_out(left_out_report(paths, accession), accession)
     values = {name: file.relative_to(paths.reference).as_posix() for name, file in known.items()}
     for change in set_params([], preset=values):
         log.info("params.yaml: %s", change)
     return accession
+
+
+def left_out_report(paths: Paths, accession: Accession) -> Path:
+    """Returns the table that lists what an import left where it was."""
+    return paths.reports / "imports" / f"{accession.name}.csv"
 
 
 def import_sample(*, scenes: int, progress: Progress = silent) -> list[Accession]:

@@ -27,6 +27,7 @@ from cbir.archive.listing import Entry, list_archive
 from cbir.archive.manifest import Row
 from cbir.archive.sandbox import Lost, Outcome, run_isolated, usable_cores
 from cbir.errors import PassingError, UserError
+from cbir.images.reduced import forget
 from cbir.progress import Progress, silent
 from cbir.spreadsheet import write_csv
 from cbir.store import Store
@@ -60,7 +61,8 @@ def clean_archive(
     The outcome of a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and inode:
     only a new file is read, and only new content is decoded. The reduced images are stored on the way. A file whose
     outcome depends on more than its bytes (a crash, a time limit, want of memory, a change meanwhile) is looked at once
-    more, alone with all the memory, before its row says so; that outcome is not kept.
+    more, alone with all the memory, before its row says so; that outcome is not kept. An image whose stored pixels are
+    others than those that are read now was read wrong by an earlier release: all that was made of it is forgotten.
 
     Returns:
         The manifest's rows, one an image, sorted by accession, path and page.
@@ -79,13 +81,18 @@ def clean_archive(
     inspect = partial(inspect_file, store=store, archive=archive, rules=rules)
     tasks = [Task(file, image_ids.get(entry.path)) for file, entry in todo.items()]
     reasons = {entry.path: entry.problem for entry in entries if entry.problem}
+    corrected: list[tuple[Entry, Inspection]] = []
     for outcome in progress(_isolated(inspect, tasks, labour), total=len(tasks), desc="clean", unit="file"):
         entry = todo[outcome.item.file]
         if isinstance(outcome.result, Lost):
             reasons[entry.path] = outcome.result.reason
+            continue
+        pages[entry.path] = outcome.result.pages
+        if outcome.result.corrected:
+            corrected.append((entry, outcome.result))
         else:
             memory.keep(entry, outcome.result)
-            pages[entry.path] = outcome.result.pages
+    memory.correct(corrected)
 
     image_ids |= _identify([e for e in entries if e.path in reasons and e.path not in image_ids], memory, labour)
     for entry in entries:
@@ -206,7 +213,7 @@ class _Memory:
     def __init__(self, store: Path, rules: Rules) -> None:
         self._files = Store(store / "files.sqlite")
         self._inspections = Store(store / "inspections.sqlite")
-        self._rules = rules
+        self._store, self._rules = store, rules
 
     def image_ids(self, entries: Iterable[Entry]) -> dict[str, str]:
         """Recalls the image_id (of the first page) of each file that has not changed since it was read, by path."""
@@ -224,6 +231,18 @@ class _Memory:
         if inspection.lasting and inspection.image_id is not None:
             self._inspections.put_many([(self._rules.key(inspection.image_id), encode_pages(inspection.pages))])
             self.keep_image_id(entry, inspection.image_id)
+
+    def correct(self, inspections: Iterable[tuple[Entry, Inspection]]) -> None:
+        """Forgets what an earlier release made of images that it read wrong; only then they count as looked at."""
+        looked_at = list(inspections)
+        image_ids = {image_id for _, inspection in looked_at for image_id in inspection.corrected}
+        if image_ids:
+            log.info(
+                "%d images are read otherwise than by an earlier release; what was made of them goes", len(image_ids)
+            )
+            forget(self._store, image_ids)
+        for entry, inspection in looked_at:
+            self.keep(entry, inspection)
 
     def keep_image_id(self, entry: Entry, image_id: str) -> None:
         """Remembers the image_id of a file as it was listed."""

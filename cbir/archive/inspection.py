@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, astuple, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ import pyvips
 from annotated_types import Ge
 from PIL import Image
 
+from cbir.archive.previews import SIDE, without_previews
 from cbir.archive.sandbox import more_time
 from cbir.images import reduced
 from cbir.images.headers import Header
@@ -26,7 +27,7 @@ from cbir.images.reading import DECODERS, ImageFile, UnreadableImage, open_image
 from cbir.images.reduced import LongestSide, ReducedImages
 from cbir.store import Store
 
-VERSION = 2  # to be raised with any change of the code that decides what is found
+VERSION = 3  # to be raised with any change of the code that decides what is found
 
 _LONGEST_SIDE = 2**31 - 1  # px; what the manifest's columns hold
 
@@ -92,11 +93,13 @@ class Inspection:
         image_id: of the file's first page, None where its bytes could not be read.
         pages: one for each image; one that says what is wrong where there is none.
         lasting: whether the outcome depends on the bytes alone, so that it can be kept.
+        corrected: image_ids of pages of which other pixels are stored, as an earlier release read them.
     """
 
     image_id: str | None
     pages: list[Page]
     lasting: bool = True
+    corrected: tuple[str, ...] = ()
 
 
 def prepare_worker() -> None:
@@ -140,6 +143,7 @@ class Inspector:
         self._images = images
         self._inspections = inspections
         self._rules = rules
+        self._corrected: list[str] = []  # of the file that is looked at
 
     def inspect(self, task: Task) -> Inspection:
         """Finds image_id and pages of one file; a fault of the file is told in the outcome, never raised.
@@ -147,6 +151,7 @@ class Inspector:
         Raises:
             MemoryError: there is not enough to decode it.
         """
+        self._corrected.clear()
         try:
             before = _state(task.file)
             if before[0] > self._rules.max_bytes:
@@ -159,16 +164,25 @@ class Inspector:
                 return _unread("the file was changed while it was read; run again")
         except OSError as error:
             return _unread(f"the file cannot be read: {error.strerror or error}")
-        return Inspection(image_id, pages)
+        return Inspection(image_id, pages, corrected=tuple(self._corrected))
 
     def _look(self, file: Path, image_id: str) -> list[Page]:
         try:
             with open_image(file) as image:
                 numbers = image.pages
                 ids = image_ids(file, pages=numbers[-1] + 1) if numbers[-1] else [image_id]
-                return [self._page(image, ids[number], number) for number in numbers]
+                pages = [self._page(image, ids[number], number) for number in numbers]
+                return without_previews(pages, partial(self._small, image)) if len(pages) > 1 else pages
         except UnreadableImage as error:
             return [Page(image_id, status=error.status, reason=error.reason)]
+
+    def _small(self, image: ImageFile, page: Page) -> np.ndarray | None:
+        """Reads a page again, as small as previews are compared."""
+        more_time()
+        try:
+            return image.pixels(page.page, longest_side=2 * SIDE, max_pixels=self._rules.max_pixels)
+        except UnreadableImage:
+            return None
 
     def _page(self, image: ImageFile, image_id: str, number: int) -> Page:
         header: Header | None = None
@@ -189,7 +203,10 @@ class Inspector:
                 f"less than blank_deviation ({self._rules.blank_deviation:g})"
             )
             return _describe(image_id, number, header, "blank", reason)
-        self._images.put(image_id, pixels)
+        if self._images.are_others(image_id, pixels):
+            self._corrected.append(image_id)
+        else:
+            self._images.put(image_id, pixels)
         return _describe(image_id, number, header, "ok", phash=perceptual_hash(pixels))
 
 

@@ -1,6 +1,7 @@
 """Lists what lies in an archive: every file that could be an image, and what is wrong with one before it is opened."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,13 @@ from cbir.archive.manifest import arrival
 from cbir.errors import UserError
 
 _FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}  # .DS_Store is hidden by its dot
+_SYSTEMS = {"system volume information", "lost+found", "#snapshot", "@snapshot", "@sharesnap", "@recently-snapshot"}
+# Windows, Samba and the NAS of Synology, QNAP, Buffalo, Western Digital and others; .Trash-1000 is hidden by its dot.
+_WASTEBASKET = re.compile(
+    r"\$recycle\.bin|[$#@]?recycle[rd]?|[#@]?recycle[ _-]?bin( - volume_\d+)?|network[ _-]recycle[ _-]bin( \d+)?"
+    r"|network trash folder|[#@]?trash(es|box|can)?(-\d+)?|files_trashbin|found\.\d{3}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class Listing:
 def list_archive(archive: Path) -> Listing:
     """Lists every file of every accession, any depth below; links to folders are named but never followed.
 
-    Left out are hidden files and folders, ``.dvc`` files, and what file managers leave behind (Thumbs.db and the like).
+    Left out are hidden files and folders, ``.dvc`` files, wastebaskets, and what file managers and systems leave behind
+    (Thumbs.db and the like).
 
     Raises:
         OSError: the archive itself cannot be read.
@@ -125,8 +134,14 @@ def readable_path(path: Path, folder: Path) -> str:
 
 
 def left_out(name: str) -> bool:
-    """Tells whether a file or folder is hidden, DVC's own, or left behind by a file manager."""
-    return name.startswith(".") or name.endswith(".dvc") or name.lower() in _FILE_MANAGERS
+    """Tells whether a file or folder is hidden, DVC's own, left behind by a file manager, or a wastebasket."""
+    own = name.startswith(".") or name.endswith(".dvc")
+    return own or name.lower() in _FILE_MANAGERS | _SYSTEMS or is_wastebasket(name)
+
+
+def is_wastebasket(name: str) -> bool:
+    """Tells whether a folder of this name holds what was thrown away on a disk or a network drive."""
+    return _WASTEBASKET.fullmatch(name) is not None
 
 
 def _entry(file: Path, archive: Path) -> Entry:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
+
 from cbir.archive.manifest import LANDED
 from cbir.arrivals.landing import make_archive
 from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
@@ -21,6 +23,7 @@ from cbir.labels.captions import check_captions, is_sheet
 from cbir.labels.names import compose
 from cbir.labels.tables.rows import read_table
 from cbir.progress import Progress, silent
+from cbir.spreadsheet import write_csv
 
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer
 
@@ -38,7 +41,13 @@ class Accession:
 
     @property
     def skipped_by_reason(self) -> dict[str, int]:
-        return dict(sorted(Counter(skipped.reason for skipped in self.skipped).items()))
+        """Counts what was left for other reasons than its format."""
+        return dict(sorted(Counter(skipped.reason for skipped in self.skipped if not skipped.format).items()))
+
+    @property
+    def unread_formats(self) -> dict[str, int]:
+        """Counts the pictures that were left by their formats, which are not read; the most first."""
+        return dict(Counter(skipped.format for skipped in self.skipped if skipped.format).most_common())
 
 
 def bring_in(
@@ -83,6 +92,13 @@ def bring_in(
     temporary.replace(target)
     linked = sum((target / file.path).samefile(file.file) for file in files)
     return Accession(name, target, len(files), sum(file.size for file in files), linked, tuple(skipped))
+
+
+def write_left_out(path: Path, accession: Accession) -> None:
+    """Writes a CSV of what an import left where it was: path below the source, and why."""
+    rows = [(skipped.path, skipped.reason) for skipped in accession.skipped]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(path, pd.DataFrame(rows, columns=["path", "reason"], dtype=object))
 
 
 def bring_reference(file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"]) -> Path:

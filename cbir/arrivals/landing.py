@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from cbir.archive.listing import left_out, readable_path, walk
-from cbir.arrivals.survey import HIDDEN, NO_IMAGE, UNREADABLE, Skipped, SourceFile, examine, is_image
+from cbir.arrivals.survey import HIDDEN, UNREADABLE, Skipped, SourceFile, examine, is_image, why_no_image
 from cbir.errors import UserError
 
 MARKER = ".done"  # in a folder: all that is in and below it is whole; behind a file's or folder's name: that one is
@@ -78,7 +78,7 @@ def look(landing: Path, *, settle: float, wait: Callable[[float], None] = time.s
     for path, file in sorted(now.files.items()):
         stood_still = waited and path in before.files and before.files[path].facts == file.facts
         if not judge(file):
-            left.append(Skipped(path, NO_IMAGE))
+            left.append(Skipped(path, why_no_image(file.file)))
         elif _marked(file, now.markers) or (stood_still and file.size):
             ready.append(file)
         else:

@@ -5,12 +5,14 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from cbir.archive.listing import left_out, readable_path, walk
-from cbir.images.formats import IMAGE_SUFFIXES
+from cbir.archive.listing import is_wastebasket, left_out, readable_path, walk
+from cbir.images.formats import IMAGE_SUFFIXES, name_unread
 from cbir.images.reading import UnreadableImage, open_image
 
 HIDDEN = "hidden, or left behind by a file manager"
 NO_IMAGE = "no image"
+NOT_READ = ", a format that is not read; convert it to TIFF or JPEG"  # behind the format's name
+WASTE = "a wastebasket"
 NO_UTF8 = "its name is not valid UTF-8"
 OUTWARD_LINK = "a link that leads out of the folder"
 FOLDER_LINK = "a link to a folder"
@@ -25,6 +27,11 @@ class Skipped:
 
     path: str
     reason: str
+
+    @property
+    def format(self) -> str:
+        """The format of pictures that it is in and that is not read; empty where it was left for another reason."""
+        return self.reason.removesuffix(NOT_READ) if self.reason.endswith(NOT_READ) else ""
 
 
 @dataclass(frozen=True)
@@ -60,14 +67,15 @@ def survey(source: Path) -> tuple[list[SourceFile], list[Skipped]]:
         if isinstance(result, SourceFile) and is_image(result.file):
             files.append(result)
         else:
-            skipped.append(Skipped(readable_path(path, source), result if isinstance(result, str) else NO_IMAGE))
+            reason = result if isinstance(result, str) else why_no_image(result.file)
+            skipped.append(Skipped(readable_path(path, source), reason))
     return sorted(files, key=lambda file: file.path), sorted(skipped, key=lambda skip: skip.path)
 
 
 def examine(path: Path, source: Path) -> SourceFile | str:
     """Describes a file that may be brought in if it is an image, or the reason why it is left out."""
     if left_out(path.name):
-        return HIDDEN
+        return WASTE if is_wastebasket(path.name) else HIDDEN
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         return LINK_LOOP
@@ -101,3 +109,13 @@ def is_image(path: Path) -> bool:
             return True
     except UnreadableImage:
         return False
+
+
+def why_no_image(path: Path) -> str:
+    """Names the format of a file that is none of those that are read, or says that it is no image."""
+    try:
+        with path.open("rb") as file:
+            kind = name_unread(file.read(64), path.suffix)
+    except OSError:
+        return UNREADABLE
+    return f"{kind}{NOT_READ}" if kind else NO_IMAGE

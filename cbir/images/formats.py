@@ -21,10 +21,68 @@ _SIGNATURES = (
     (0, b"BM", "BMP"),
 )
 _NO_IMAGES = (
-    (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an Office document"),
     (b"<", "a text in HTML, XML or SVG"),
 )
+# Formats of pictures that are not read, by their first bytes.
+_UNREAD_SIGNATURES = (
+    (4, b"ftypcrx", "camera raw"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (0, b"8BPS\0\x01", "PSD"),
+    (0, b"8BPS\0\x02", "PSD"),
+    (0, b"AT&TFORM", "DjVu"),
+    (0, b"%PDF", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (0, b"gimp xcf", "GIMP"),
+    (0, b"FUJIFILMCCD-RAW", "camera raw"),
+    (0, b"II\x1a\0\0\0HEAPCCDR", "camera raw"),
+    (0, b"IIRO", "camera raw"),
+    (0, b"IIRS", "camera raw"),
+    (0, b"MMOR", "camera raw"),
+    (0, b"IIU\0", "camera raw"),
+    (0, b"FOVb", "camera raw"),
+    (0, b"\0MRM", "camera raw"),
+    (0, b"IIII", "camera raw"),
+    (0, b"II\xbc\x01", "JPEG XR"),
+    (0, b"\x97JB2", "JBIG2"),
+    (0, b"SIMPLE  =", "FITS"),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+    (0, b"BPG\xfb", "BPG"),
+    (0, b"FLIF", "FLIF"),
+    (0, b"qoif", "QOI"),
+    (0, b"msid", "MrSID"),
+)
+_BRANDS = {  # of files in ISO's container (ISO/IEC 14496-12); the first that is named decides
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+}
+_UNREAD_SUFFIXES = {
+    **dict.fromkeys((".heic", ".heif", ".hif", ".heics"), "HEIC"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys((".psd", ".psb"), "PSD"),
+    **dict.fromkeys((".djvu", ".djv"), "DjVu"),
+    **dict.fromkeys((".ps", ".eps", ".epsf", ".ai"), "PostScript"),
+    **dict.fromkeys((".svg", ".svgz"), "SVG"),
+    **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pam"), "PNM"),
+    **dict.fromkeys((".jxr", ".wdp", ".hdp"), "JPEG XR"),
+    **dict.fromkeys((".dcm", ".dicom"), "DICOM"),
+    **dict.fromkeys((".fits", ".fts"), "FITS"),
+    **dict.fromkeys((".pct", ".pict"), "PICT"),
+    **dict.fromkeys((".wmf", ".emf"), "Windows Metafile"),
+    **dict.fromkeys((".indd", ".idml"), "InDesign"),
+    **dict.fromkeys((".jpm", ".mj2"), "JPEG 2000 compound"),
+    **dict.fromkeys((".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"), "camera raw"),
+    **dict.fromkeys((".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef"), "camera raw"),
+    **dict.fromkeys((".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"), "camera raw"),
+    **{".jxl": "JPEG XL", ".pdf": "PDF", ".xcf": "GIMP", ".kra": "Krita", ".pcd": "Photo CD", ".pcx": "PCX"},
+    **{".tga": "TGA", ".exr": "OpenEXR", ".ico": "ICO", ".jls": "JPEG-LS", ".sgi": "SGI"},
+    **{".sid": "MrSID", ".ecw": "ECW", ".bpg": "BPG", ".flif": "FLIF", ".qoi": "QOI", ".cdr": "CorelDRAW"},
+    **{".fpx": "FlashPix", ".ras": "Sun Raster", ".jb2": "JBIG2", ".jbig2": "JBIG2", ".xpm": "XPM", ".dds": "DDS"},
+}
+_BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"
+RAW = "this is a camera's raw file, which is not developed; develop it to TIFF or JPEG, and bring that in"
 
 
 class RefusalError(Exception):
@@ -46,8 +104,31 @@ def recognise(head: bytes) -> str:
     for start, signature, name in _SIGNATURES:
         if head[start : start + len(signature)] == signature:
             return name
+    if kind := name_unread(head):
+        reason = (
+            RAW
+            if kind == "camera raw"
+            else f"it is of the format {kind}, which is not read; convert it to TIFF or JPEG"
+        )
+        raise RefusalError(reason, "unsupported")
     for signature, kind in _NO_IMAGES:
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(signature):
+        if head.lstrip(_BEFORE_TEXT).startswith(signature):
             raise RefusalError(f"this is {kind}, not an image", "unsupported")
     known = ", ".join(dict.fromkeys(name for _, _, name in _SIGNATURES))
     raise RefusalError(f"the content is of no image format that is read ({known})", "unsupported")
+
+
+def name_unread(head: bytes, suffix: str = "") -> str:
+    """Names the format of pictures that a file is in and that is not read; empty where it is none that is known.
+
+    Args:
+        head: the file's first bytes, which count most.
+        suffix: of its name, with the dot.
+    """
+    for start, signature, name in _UNREAD_SIGNATURES:
+        if head[start:].lstrip(_BEFORE_TEXT if signature.startswith(b"%") else b"").startswith(signature):
+            return name
+    brands = head[8:64] if head[4:8] == b"ftyp" else b""
+    if brand := next((brand for brand in _BRANDS if brand in brands), None):
+        return _BRANDS[brand]
+    return _UNREAD_SUFFIXES.get(suffix.lower(), "")

@@ -3,28 +3,13 @@
 from dataclasses import dataclass
 
 import pyvips
-from PIL import Image
 
 from cbir.images.formats import RefusalError
+from cbir.images.pillow import PillowImage
 
 _COLOURS = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb": "rgb", "rgb16": "rgb", "cmyk": "cmyk"}
 _CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4}  # one more is transparency
 _BITS = {"uchar": 8, "ushort": 16}
-_PILLOW_MODES = {
-    "1": "grey1",
-    "L": "grey8",
-    "LA": "greya8",
-    "I;16": "grey16",
-    "I;16B": "grey16",
-    "I": "grey16",
-    "P": "rgb8",
-    "PA": "rgba8",
-    "RGB": "rgb8",
-    "RGBA": "rgba8",
-    "CMYK": "cmyk8",
-    "YCbCr": "rgb8",
-    "LAB": "lab",
-}
 
 
 @dataclass(frozen=True)
@@ -47,14 +32,14 @@ class Header:
     pages: int
 
 
-def header_of(image: pyvips.Image | Image.Image, format: str, pages: int) -> Header:
+def header_of(image: pyvips.Image | PillowImage, format: str, pages: int) -> Header:
     """Describes an image that a decoder has opened.
 
     Raises:
         RefusalError: its samples have no defined tones, or a side has no pixel.
     """
-    if isinstance(image, Image.Image):
-        width, height, mode = image.width, image.height, _pillow_mode(image)
+    if isinstance(image, PillowImage):
+        width, height, mode = *image.image.size, image.mode
     else:
         fields = set(image.get_fields())
         turned = "orientation" in fields and image.get("orientation") >= 5
@@ -63,6 +48,13 @@ def header_of(image: pyvips.Image | Image.Image, format: str, pages: int) -> Hea
     if min(width, height) < 1:
         raise RefusalError(f"the {format} header claims {width} × {height} pixels", "corrupt")
     return Header(format, mode, width, height, pages)
+
+
+def without_data(image: pyvips.Image) -> pyvips.Image:
+    """Drops one channel beyond the colours that is no transparency, such as a scanner's infrared."""
+    lab = image.interpretation in ("lab", "labs")
+    colours = 3 if lab else _CHANNELS.get(_COLOURS.get(image.interpretation, ""), 0)
+    return image.extract_band(0, n=colours) if colours and image.bands == colours + 1 else image
 
 
 def _vips_mode(image: pyvips.Image, fields: set[str]) -> str:
@@ -81,9 +73,3 @@ def _vips_mode(image: pyvips.Image, fields: set[str]) -> str:
         )
     bits = image.get("bits-per-sample") if "bits-per-sample" in fields else _BITS[image.format]
     return colours + ("a" if image.hasalpha() else "") + str(bits)
-
-
-def _pillow_mode(image: Image.Image) -> str:
-    if image.mode not in _PILLOW_MODES:
-        raise RefusalError(f"its colours ({image.mode}) are not grey, RGB or CMYK", "unsupported")
-    return _PILLOW_MODES[image.mode]

@@ -1,10 +1,13 @@
 """Takes out of a JPEG what its decoder warns of although the picture is whole."""
 
 from collections.abc import Iterator
+from itertools import product
 
 _START, _SCAN, _END = b"\xff\xd8", 0xDA, b"\xff\xd9"
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a segment
 _BASELINE = frozenset((0xC0, 0xC1))
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _WHOLE_SPECTRUM = b"\x00\x3f\x00"
 _PADDING = 64  # zero bytes before the end marker at most; more are a hole in the picture
 
@@ -13,8 +16,9 @@ def mended(data: bytes) -> Iterator[bytes]:
     """Yields the file without harmless faults, from few changes to all; the same picture, if that is whole.
 
     Harmless are bytes between the segments before the first scan, a JFIF revision of another major number, a baseline
-    scan whose spectrum is not written as the whole one, and few zero bytes before the end marker. Bytes left over after
-    or within a scan are not: they tell that the decoder has lost its place.
+    scan whose spectrum is not written as the whole one, few zero bytes before the end marker, and the want of that
+    marker where every scan is there. Bytes left over after or within a scan are not: they tell that the decoder has
+    lost its place.
     """
     head, scan = _split(data)
     yield head + scan
@@ -22,6 +26,44 @@ def mended(data: bytes) -> Iterator[bytes]:
     bare = picture.rstrip(b"\0")
     if end and 0 < len(picture) - len(bare) <= _PADDING:
         yield head + bare + (b"\0" if bare.endswith(b"\xff") else b"") + end + rest
+    if not end and has_every_scan(data):
+        bare = scan.rstrip(b"\0")
+        yield head + (bare if len(scan) - len(bare) <= _PADDING else scan).rstrip(b"\xff") + _END
+
+
+def has_every_scan(data: bytes) -> bool:
+    """Tells whether the scans that begin in a file give each coefficient of each component in its full precision.
+
+    To a decoder, a progressive picture that lacks its last scans is whole, and coarse (ITU-T T.81, annex G). Whether
+    the last scan itself is whole the decoder tells.
+    """
+    components: set[int] = set()
+    precise: set[tuple[int, int]] = set()  # a component, and a coefficient whose last bit comes
+    progressive = False
+    for marker, content in _segments(data):
+        if marker in _FRAMES:
+            progressive = marker in _PROGRESSIVE
+            components = set(content[6::3])
+        elif marker == _SCAN and content:
+            first, last, bits = content[1 + 2 * content[0] :].ljust(3, b"\0")[:3] if progressive else _WHOLE_SPECTRUM
+            if not bits & 0x0F:
+                precise |= set(product(content[1 : 1 + 2 * content[0] : 2], range(first, last + 1)))
+    return bool(components) and precise >= set(product(components, range(64)))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields marker and content of each segment up to the end marker, those between and behind the scans too."""
+    at = len(_START)
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+        marker = data[at + 1]
+        if marker == _END[1]:
+            return
+        if marker in (0x00, 0xFF) or marker in _ALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        after = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        yield marker, data[at + 4 : after]
+        at = after
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pyvips
-from PIL import Image
-
-_BITS_PER_SAMPLE = 258  # the tag of TIFF
 
 
 def jpeg_shrink(full: int, longest_side: int | None) -> int:
@@ -19,7 +16,17 @@ def wavelet_levels(full: int, longest_side: int | None) -> int:
     return max(0, (full // (2 * longest_side)).bit_length() - 1) if longest_side else 0
 
 
-def to_array(image: pyvips.Image, longest_side: int) -> np.ndarray:
+def to_array(image: pyvips.Image, longest_side: int, *, white: int = 0) -> np.ndarray:
+    """Returns pixels as :func:`cbir.images.reading.read_image` does.
+
+    Args:
+        white: its value in samples of 16 bits; 0 for the largest.
+    """
+    if image.interpretation in ("lab", "labs"):
+        # The profile connection space of ICC is Lab under D50, as that of TIFF is; libvips' own Lab is under D65.
+        image = image.colourspace("lab").icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=8)
+    if white:
+        image = (image * (65535 / white)).cast("ushort")
     grey = image.interpretation in ("b-w", "grey16")
     # Without an embedded profile there is nothing to convert, but libvips would: 25 ms an image.
     profile = {"export_profile": "srgb"} if "icc-profile-data" in image.get_fields() else {}
@@ -31,19 +38,3 @@ def to_array(image: pyvips.Image, longest_side: int) -> np.ndarray:
         return pixels
     same = grey or ((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
     return np.ascontiguousarray(pixels[..., 1]) if same else pixels
-
-
-def from_pillow(image: Image.Image) -> pyvips.Image:
-    if image.mode in ("I;16", "I;16B", "I"):
-        scale = 65535 / 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 1
-        return pyvips.Image.new_from_array((np.asarray(image) * scale).astype(np.uint16), interpretation="grey16")
-    if image.mode == "LAB":
-        stored = np.asarray(image)
-        lightness, colours = stored[..., :1] * np.float32(100 / 255), stored[..., 1:].view(np.int8)
-        return pyvips.Image.new_from_array(np.dstack([lightness, colours]).astype(np.float32), interpretation="lab")
-    if image.mode in ("1", "L"):
-        return pyvips.Image.new_from_array(np.asarray(image.convert("L")), interpretation="b-w")
-    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    return pyvips.Image.new_from_array(
-        np.asarray(image.convert("RGBA" if transparent else "RGB")), interpretation="srgb"
-    )

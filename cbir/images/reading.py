@@ -1,30 +1,33 @@
 """Reads images: every format of an archive as 8-bit grey or RGB pixels with the right tones, shrunk while loading.
 
-libvips reads JPEG, PNG, TIFF, WebP and GIF; Pillow reads JPEG 2000 and BMP, for which the libvips of ``pyvips-binary``
-has no loader. The first bytes of a file decide its format, never its name.
+libvips reads JPEG, PNG, TIFF, WebP and GIF; Pillow reads JPEG 2000, BMP, and TIFFs of kinds that the libvips of
+``pyvips-binary`` is built without. The first bytes of a file decide its format, never its name.
 """
 
 import logging
 import os
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
-from io import FileIO, RawIOBase
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyvips
-from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, TiffImagePlugin
+from PIL import Image
 
 from cbir.errors import UserError
-from cbir.images.formats import RefusalError, recognise
-from cbir.images.headers import Header, header_of
-from cbir.images.jpeg import mended
-from cbir.images.pixels import from_pillow, jpeg_shrink, to_array, wavelet_levels
-from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories
+from cbir.images.compressions import unread_tiff
+from cbir.images.decoding import last_rows_heard, mended_pixels, raise_what_was_said, words_of
+from cbir.images.formats import RAW, RefusalError, recognise
+from cbir.images.headers import Header, header_of, without_data
+from cbir.images.jpeg import has_every_scan
+from cbir.images.pillow import FORMATS, PillowImage, open_bmp, open_jpeg_2000, open_tiff
+from cbir.images.pixels import jpeg_shrink, to_array, wavelet_levels
+from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_raw, require_tiles
 
 # libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL + 1)  # Prefect enables a logger that is disabled
@@ -42,16 +45,11 @@ _VIPS_LOADERS = {
     "WebP": "webpload_source",
     "GIF": "gifload_source",
 }
-# The libvips of pyvips-binary is built without these: https://github.com/lovell/sharp-libvips/pull/171.
-_PILLOW_LOADERS: dict[str, Callable[[FileIO], Image.Image]] = {
-    "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-}
-_NOT_IN_VIPS = ("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes")
-_OTHER_TIFF = (
-    "it is a TIFF of a kind that is not read ({}); save it as grey or RGB with 8 or 16 bits a sample, "
-    "without compression or with LZW"
+_NOT_BUILT_IN = (
+    *("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes"),
+    *("unsupported jpeg", "unsupported tiff", "unsupported bmp", "unsupported feature", "can not handle"),
 )
+_NARROW = {2**bits - 1 for bits in (10, 12, 14)}  # the largest values of samples that were stored with 16 bits
 # A damaged file also meets code of Pillow that was not written for it.
 _OF_A_DECODER = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AssertionError)
 _OF_A_DECODER += (RuntimeError, struct.error, Image.DecompressionBombError)  # type: ignore[assignment]
@@ -85,7 +83,8 @@ class ImageFile:
         self._file = file
         self._path = path
         self._sources: list[pyvips.SourceCustom] = []  # pyvips drops those that nothing holds, in use or not
-        self._not_in_vips = ""  # what libvips says of a TIFF of a kind that it is built without
+        self._page = 0
+        self._not_read = ""  # what a decoder says of a page of a kind that it is built without
         self._file.seek(0)
         with self._errors():
             self.format = recognise(self._file.read(64))
@@ -97,16 +96,26 @@ class ImageFile:
         The smaller levels of a pyramid, previews and masks in a TIFF are none.
 
         Raises:
-            UnreadableImage: the file is damaged, or has more pages than are read.
+            UnreadableImage: the file is a camera's raw file, or has more pages than are read.
         """
         if len(self._directories) > MOST_PAGES:
             reason = f"it has more than {MOST_PAGES:_} pages; split it into files of fewer"
             raise UnreadableImage(self._path, reason, "unsupported")
+        with self._errors():
+            self._require_developed()
         return [number for number, page in enumerate(self._directories) if not page.derived] or [0]
 
     @cached_property
     def _directories(self) -> list[Directory]:
         return directories(self._file.fileno()) if self.format == "TIFF" else []
+
+    @cached_property
+    def _is_raw(self) -> bool:
+        return self.format == "TIFF" and is_raw(self._file.fileno(), self._directories)
+
+    def _require_developed(self) -> None:
+        if self._is_raw:
+            raise RefusalError(RAW, "unsupported")
 
     def header(self, page: int = 0) -> Header:
         """Returns the facts of one page, without decoding pixels.
@@ -129,9 +138,9 @@ class ImageFile:
                 )
             full = max(header.width, header.height)
             side = min(longest_side or full, full)
-            if isinstance(image, Image.Image):
-                return to_array(from_pillow(self._load_pillow(image, wavelet_levels(full, longest_side))), side)
-            self._require_tiles(page)
+            require_tiles(self._file.fileno(), self._directories[page : page + 1])
+            if isinstance(image, PillowImage):
+                return to_array(image.load(wavelet_levels(full, longest_side)), side)
             shrink = jpeg_shrink(full, longest_side) if self.format == "JPEG" else 1
             return self._vips_pixels(page, side, {"shrink": shrink} if shrink > 1 else {})
 
@@ -140,40 +149,30 @@ class ImageFile:
 
         A damaged JPEG is grey from the damage on, a tile of a TIFF black, and libvips only warns.
         """
+        white = self._white(page)
         try:
-            return to_array(self._open_vips(page, fail_on="warning", **options), side)
+            with last_rows_heard() if self.format == "JPEG" else nullcontext():
+                return to_array(self._open_vips(page, fail_on="warning", **options), side, white=white)
         except pyvips.Error as error:
             if self.format == "JPEG":
-                return self._mended_pixels(error, side, options)
-            if self._is_not_in_vips(error):
-                return to_array(from_pillow(self._load_pillow(self._open_other_tiff(page), 0)), side)
+                return mended_pixels(_all_of(self._file), error, side, options)
+            if self.format == "TIFF" and self._is_not_built_in(words_of(error)[0]):
+                if jpeg := self._old_jpeg(page):
+                    return mended_pixels(jpeg, error, side, {})
+                return to_array(self._open_other_tiff(page).load(), side)
             if self.format != "TIFF" or error.detail.strip():
                 raise
         # libtiff warns of odd tags, without words, and then gives no tile at all.
-        pixels = to_array(self._open_vips(page), side)
-        if words := pyvips.Error("", None).detail.strip():  # what was wrong with tiles, which is no error to libvips
-            raise pyvips.Error("unable to read", words)
+        pixels = to_array(self._open_vips(page), side, white=white)
+        raise_what_was_said()  # of tiles, which is no error to libvips
         return pixels
 
-    def _mended_pixels(self, error: pyvips.Error, side: int, options: dict[str, Any]) -> np.ndarray:
-        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-        for data in mended(self._file.read()):
-            try:
-                image = pyvips.Image.jpegload_buffer(data, access="sequential", fail_on="warning", **options)
-                return to_array(image, side)
-            except pyvips.Error:
-                continue
-        raise error
-
-    def _require_tiles(self, page: int) -> None:
-        """Raises for a missing tile, which libvips makes black without an error; it reports a missing strip itself.
-
-        See docs/upstream.md, libvips: short tile.
-        """
-        size = os.fstat(self._file.fileno()).st_size
-        end = max((directory.end for directory in self._directories[page : page + 1]), default=0)
-        if end > size:
-            raise OSError(f"its tiles end at byte {end}, the file at {size}")
+    def _white(self, page: int) -> int:
+        """Returns the value of white where a TIFF states 10, 12 or 14 bits in samples of 16 and keeps to it; else 0."""
+        directory = next(iter(self._directories[page : page + 1]), None)
+        if directory is None or directory.bits != 16 or directory.most not in _NARROW:
+            return 0
+        return directory.most if self._open_vips(page).max() <= directory.most else 0
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -185,80 +184,78 @@ class ImageFile:
         except RefusalError as refusal:
             raise UnreadableImage(self._path, refusal.reason, refusal.status) from refusal
         except pyvips.Error as error:
-            words = _words(error)
+            words = words_of(error)
             if any("out of memory" in line for line in words):
                 raise MemoryError(words[0]) from error
             self._fail(words[0])
         except _OF_A_DECODER as error:
-            if "not " in self._not_in_vips:
-                raise UnreadableImage(self._path, _OTHER_TIFF.format(self._not_in_vips), "unsupported") from error
             self._fail(str(error) or type(error).__name__)
 
     def _fail(self, words: str) -> None:
-        raise UnreadableImage(self._path, f"the {self.format} data is damaged or cut off: {words}", "corrupt") from None
+        """Raises UnreadableImage: unsupported where a decoder is built without what the file needs, else corrupt."""
+        reason = f"the {self.format} data is damaged or cut off: {words}"
+        unread = self._is_not_built_in(words)
+        if unread and self._directories:
+            page = self._directories[self._page]
+            reason = unread_tiff(self._not_read, compression=page.compression, bits=page.bits)
+        elif unread:
+            reason = f"it is a {self.format} of a kind that is not read ({words}); save it anew with 8 bits a sample"
+        raise UnreadableImage(self._path, reason, "unsupported" if unread else "corrupt") from None
 
-    def _open(self, page: int) -> pyvips.Image | Image.Image:
+    def _open(self, page: int) -> pyvips.Image | PillowImage:
         self._sources.clear()
+        self._page, self._not_read = page, ""
+        self._require_developed()
         if page and page >= len(self._directories):
             raise ValueError(f"there is no page {page}")
-        if self.format in _PILLOW_LOADERS:
-            self._file.seek(0)
-            # The plug-in itself, not Image.open: that would try other formats and apply Pillow's own limit of pixels.
-            return _PILLOW_LOADERS[self.format](self._file)
+        if self.format in FORMATS:
+            return open_bmp(self._file) if self.format == "BMP" else open_jpeg_2000(self._file)
         try:
             return self._open_vips(page)
         except pyvips.Error as error:
-            if not self._is_not_in_vips(error):
+            if self.format != "TIFF" or not self._is_not_built_in(words_of(error)[0]):
                 raise
-            return self._open_other_tiff(page)
+            jpeg = self._old_jpeg(page)
+            return pyvips.Image.jpegload_buffer(jpeg) if jpeg else self._open_other_tiff(page)
 
-    def _is_not_in_vips(self, error: pyvips.Error) -> bool:
-        """Tells whether a TIFF is of a kind that libvips is built without, such as 8-bit CIELAB or zstd."""
-        words = _words(error)[0]
-        if self.format == "TIFF" and any(phrase in words for phrase in _NOT_IN_VIPS):
-            self._not_in_vips = words
-        return bool(self._not_in_vips)
+    def _old_jpeg(self, page: int) -> bytes:
+        """Returns a JPEG of the old style that lies in a TIFF as a whole, and what follows; empty for other pages."""
+        directory = self._directories[page]
+        data = _all_of(self._file, directory.stream) if directory.stream else b""
+        return data if has_every_scan(data) else b""
 
-    def _open_other_tiff(self, page: int) -> Image.Image:
-        view = PageView(self._file.fileno(), self._directories[page])
-        return TiffImagePlugin.TiffImageFile(view)  # type: ignore[arg-type]
+    def _is_not_built_in(self, words: str) -> bool:
+        """Tells whether a decoder is built without what the file needs, such as 8-bit CIELAB or zstd in a TIFF."""
+        if any(phrase in words.lower() for phrase in _NOT_BUILT_IN):
+            self._not_read = words
+        return bool(self._not_read)
+
+    def _open_other_tiff(self, page: int) -> PillowImage:
+        directory = self._directories[page]
+        return open_tiff(PageView(self._file.fileno(), directory), opaque=not directory.transparent)
 
     def _open_vips(self, page: int, *, fail_on: str = "error", **options: Any) -> pyvips.Image:
         # "truncated" lets the missing rows of an uncompressed TIFF pass as black; "error" does not.
         loader = partial(getattr(pyvips.Image, _VIPS_LOADERS[self.format]), access="sequential", fail_on=fail_on)
-        view = self._view(page)
-        if view is None:
+        image = loader(self._source(page), **options)
+        directory = self._directories[page] if self._directories else None
+        return image if directory is None or directory.transparent else without_data(image)
+
+    def _source(self, page: int) -> pyvips.Source:
+        if is_alone(self._directories):
             os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-            return loader(pyvips.Source.new_from_descriptor(self._file.fileno()), **options)
+            return pyvips.Source.new_from_descriptor(self._file.fileno())
+        view = PageView(self._file.fileno(), self._directories[page])
         source = pyvips.SourceCustom()
         source.on_read(view.read)
         source.on_seek(view.seek)
         self._sources.append(source)
-        return loader(source, **options)
-
-    def _view(self, page: int) -> RawIOBase | None:
-        """Shows one page of several, or the last before a pointer that leads nowhere; None where the file will do."""
-        pages = self._directories[page : page + 1]
-        alone = len(self._directories) == 1 and not self._directories[0].next
-        return PageView(self._file.fileno(), pages[0]) if pages and not alone else None
-
-    def _load_pillow(self, image: Image.Image, levels: int) -> Image.Image:
-        """Returns the image decoded; a JPEG 2000 without its finest wavelet levels, where it has so many."""
-        if levels and self.format == "JPEG 2000":
-            image.reduce = levels  # type: ignore[assignment, method-assign]
-            try:
-                image.load()
-                return image
-            except OSError:
-                self._file.seek(0)
-                image = _PILLOW_LOADERS[self.format](self._file)
-        image.load()
-        return image
+        return source
 
 
-def _words(error: pyvips.Error) -> Sequence[str]:
-    """Returns the lines that a decoder of libvips said, at least one."""
-    return [line.strip() for line in str(error.detail).splitlines() if line.strip()] or [error.message]
+def _all_of(file: FileIO, start: int = 0) -> bytes:
+    file.seek(start)
+    return file.read()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from cbir.images.ids import image_ids
 from cbir.images.reading import DECODERS, UnreadableImage, read_image
 from cbir.store import Store
 
-VERSION = 1  # raise it with any change of the code that decides the pixels
+# Raise it with a change of the code that alters the pixels of most images: all that is made of them is computed anew
+# then. Where few kinds of files were read wrong, `clean` notices, and `forget` drops what was made of them alone.
+VERSION = 1
+_IMAGES, _PAIRS = "images.sqlite", "pairs.sqlite"
 _HEADER = struct.Struct("<III")  # height, width, channels
 
 LongestSide = Annotated[int, Ge(1)]  # px
@@ -30,7 +34,7 @@ class ReducedImages:
     """
 
     def __init__(self, store: Path, archive: Path, *, longest_side: int) -> None:
-        self._entries = Store(store / "images.sqlite")
+        self._entries = Store(store / _IMAGES)
         self._archive = archive
         self._longest_side = longest_side
 
@@ -62,9 +66,31 @@ class ReducedImages:
         """Stores the pixels of an image that was decoded at this size; one that is there stays as it is."""
         self._entries.put_many([(self.key(image_id), _pack(pixels))])
 
+    def are_others(self, image_id: str, pixels: np.ndarray) -> bool:
+        """Tells whether other pixels of the image are stored: those of an earlier release, which read it wrong."""
+        value = self._entries.get(self.key(image_id))
+        return value is not None and value != _pack(pixels)
+
     def key(self, image_id: str) -> str:
         """Returns the store's key of an image: everything that determines its pixels."""
         return f"{image_id}/{self._longest_side}/{VERSION}/{DECODERS}"
+
+
+def forget(store: Path, image_ids: Collection[str]) -> None:
+    """Removes from every store what was made of images that are read otherwise now, their reduced images last.
+
+    The evidence of pairs goes as a whole, for its keys do not name the images.
+
+    Args:
+        store: folder of the stores.
+    """
+    for path in sorted(store.glob("*.sqlite"), key=lambda path: path.name == _IMAGES):
+        entries = Store(path)
+        if path.name == _PAIRS:
+            entries.clear()
+        else:
+            entries.forget(image_ids)
+        entries.close()
 
 
 def _pack(pixels: np.ndarray) -> bytes:

@@ -7,16 +7,34 @@ top, so a file of n pages would take n² steps.
 import io
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 MOST_PAGES = 65_535  # of one file
+OLD_JPEG = 6  # the number of a compression (TIFF 6.0, section 22)
 
 _SIDES = {256, 257}  # the tags without which a directory is none of a picture
-_SUBFILE_TYPE, _TILE_OFFSETS, _TILE_SIZES = 254, 324, 325
+_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _MOST = 254, 258, 259, 262, 281
+_TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
-_SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # of the types of whole numbers: struct's letters
+_FILTER_ARRAYS = {32803, 34892}  # photometric interpretations of a camera's sensor: CFA and LinearRaw
+_TRANSPARENCIES = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is data of whatever kind
+_SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # of the types of whole numbers: struct's letters
+_READ = (
+    _SUBFILE_TYPE,
+    _BITS,
+    _COMPRESSION,
+    _PHOTOMETRIC,
+    _MOST,
+    _TILE_OFFSETS,
+    _TILE_SIZES,
+    _CHILDREN,
+    _EXTRAS,
+    _STREAM,
+)
+_MOST_CHILDREN = 64  # of one page; pyramids have a dozen
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,13 @@ class Directory:
         next: that pointer; 0 behind the last page.
         derived: whether it is a smaller level of a pyramid, a preview or a mask (NewSubfileType; TIFF 6.0, section 8).
         end: byte at which its last tile ends; 0 where it has strips.
+        bits: of a sample, as it is stored.
+        compression: the number of its compression.
+        stream: byte at which a JPEG of the old style begins (JPEGInterchangeFormat); 0 where there is none.
+        most: the largest value of a sample that the file states (MaxSampleValue); 0 where it states none.
+        transparent: whether a channel beyond the colours is stated to be transparency, and not infrared or the like.
+        raw: whether it holds the values of a camera's sensor, or is of a file that does (DNG).
+        children: offsets of the directories that hang on it (SubIFDs).
     """
 
     offset: int
@@ -55,6 +80,13 @@ class Directory:
     next: int
     derived: bool
     end: int
+    bits: int
+    compression: int
+    stream: int
+    most: int
+    transparent: bool
+    raw: bool
+    children: tuple[int, ...]
 
 
 def layout_of(descriptor: int) -> Layout | None:
@@ -70,9 +102,48 @@ def layout_of(descriptor: int) -> Layout | None:
 def directories(descriptor: int) -> list[Directory]:
     """Follows the chain of directories up to one that was there before, or is none of a picture.
 
+    The pictures that hang on the chain follow where it has previews alone, as in the files of some cameras.
+
     Returns:
-        At most ``MOST_PAGES + 1``.
+        At most ``MOST_PAGES + 1`` of the chain.
     """
+    pages = _chain(descriptor)
+    if not all(page.derived for page in pages):
+        return pages
+    return pages + [child for child in below(descriptor, pages) if not child.derived]
+
+
+def below(descriptor: int, pages: Iterable[Directory]) -> Iterator[Directory]:
+    """Yields the directories that hang on pages (SubIFDs): levels of a pyramid, or a camera's raw picture."""
+    if layout := layout_of(descriptor):
+        for page in pages:
+            children = (_directory(descriptor, layout, offset) for offset in page.children)
+            yield from filter(None, children)
+
+
+def is_raw(descriptor: int, pages: Sequence[Directory]) -> bool:
+    """Tells whether a TIFF is a camera's raw file, whose pages are previews of a picture that is not developed."""
+    canon = os.pread(descriptor, 4, 8) == b"CR\2\0"
+    return canon or any(page.raw for page in chain(pages, below(descriptor, pages)))
+
+
+def is_alone(pages: Sequence[Directory]) -> bool:
+    """Tells whether a file has one page and its header points there: decoders need no :class:`PageView`."""
+    return len(pages) < 2 and not any(page.next for page in pages)
+
+
+def require_tiles(descriptor: int, pages: Sequence[Directory]) -> None:
+    """Raises OSError for a missing tile, which libvips makes black without an error; it reports a missing strip itself.
+
+    See docs/upstream.md, libvips: short tile.
+    """
+    size = os.fstat(descriptor).st_size
+    end = max((page.end for page in pages), default=0)
+    if end > size:
+        raise OSError(f"its tiles end at byte {end}, the file at {size}")
+
+
+def _chain(descriptor: int) -> list[Directory]:
     layout = layout_of(descriptor)
     pages: dict[int, Directory] = {}
     offset = _number(descriptor, layout, layout.start) if layout else 0
@@ -109,19 +180,28 @@ def _directory(descriptor: int, layout: Layout, offset: int) -> Directory | None
     entries = {tag: (kind, number, value) for tag, kind, number, value in entry.iter_unpack(data)}
     if not entries.keys() >= _SIDES:
         return None
-    flags = _values(descriptor, layout, entries.get(_SUBFILE_TYPE))
-    tiles = zip(
-        *(_values(descriptor, layout, entries.get(tag)) for tag in (_TILE_OFFSETS, _TILE_SIZES)),
-        strict=False,
-    )
+    values = {tag: _values(descriptor, layout, entries.get(tag)) for tag in _READ}
     link = first + len(data)
     return Directory(
         offset,
         link,
         _number(descriptor, layout, link),
-        derived=bool(flags and flags[0] & _DERIVED),
-        end=max((start + size for start, size in tiles), default=0),
+        derived=bool(_first(values[_SUBFILE_TYPE]) & _DERIVED),
+        end=max(
+            (start + size for start, size in zip(values[_TILE_OFFSETS], values[_TILE_SIZES], strict=False)), default=0
+        ),
+        bits=_first(values[_BITS], 1),
+        compression=_first(values[_COMPRESSION], 1),
+        stream=_first(values[_STREAM]) if _first(values[_COMPRESSION]) == OLD_JPEG else 0,
+        most=max(values[_MOST], default=0),
+        transparent=not _TRANSPARENCIES.isdisjoint(values[_EXTRAS]),
+        raw=_first(values[_PHOTOMETRIC]) in _FILTER_ARRAYS or _DNG_VERSION in entries,
+        children=tuple(values[_CHILDREN][:_MOST_CHILDREN]),
     )
+
+
+def _first(values: Sequence[int], otherwise: int = 0) -> int:
+    return values[0] if values else otherwise
 
 
 def _values(descriptor: int, layout: Layout, entry: tuple[int, int, bytes] | None) -> Sequence[int]:

@@ -1,6 +1,7 @@
 """The Prefect flow `refresh`: makes an accession of what has landed and finds its near-duplicates; nothing trains."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,7 +131,9 @@ def catch_up(targets: Sequence[str] = ()) -> None:
 
 def _nothing_landed(seen: Look) -> str:
     parts = [f"still on their way: {len(seen.waiting)}"] if seen.waiting else []
-    parts += [f"left in the landing folder, for they are no images: {len(seen.left)}"] if seen.left else []
+    reasons = Counter(skipped.reason for skipped in seen.left)
+    left = ", ".join(f"{count} ({reason})" for reason, count in sorted(reasons.items()))
+    parts += [f"left in the landing folder: {left}"] if left else []
     return "; ".join(["nothing landed", *parts])
 
 

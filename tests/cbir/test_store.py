@@ -103,3 +103,12 @@ def test_a_database_that_cannot_be_opened_for_want_of_room_or_rights_says_so(
     with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
         Store(tmp_path / "a.sqlite").get("key")
     assert disk_trouble(caught.value)
+
+
+def test_the_entries_of_a_name_are_forgotten_wherever_it_stands_in_the_key(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.sqlite")
+    store.put_many([(key, b"1") for key in ("a/512/1", "recipe/a", "b/512/1", "aa/1", "recipe/b")])
+    store.forget(["a", "c"])
+    assert store.missing(["a/512/1", "recipe/a", "b/512/1", "aa/1", "recipe/b"]) == ["a/512/1", "recipe/a"]
+    store.clear()
+    assert store.missing(["b/512/1"]) == ["b/512/1"]

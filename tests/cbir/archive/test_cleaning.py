@@ -14,6 +14,9 @@ from cbir.archive.inspection import Inspection, Page, Rules, Task
 from cbir.archive.manifest import Row
 from cbir.errors import PassingError, UserError
 from cbir.images.ids import image_ids
+from cbir.images.reading import read_image
+from cbir.images.reduced import ReducedImages
+from cbir.store import Store
 
 RULES = Rules(longest_side=64, max_pixels=1_000_000, max_bytes=10_000_000, min_side=32, blank_deviation=2.0)
 LABOUR = Labour(timeout=60, workers=1)
@@ -222,3 +225,39 @@ def test_the_summary_counts_files_images_copies_and_what_was_rejected() -> None:
         "corrupt": 1,
     } | dict.fromkeys(("blank", "too_small", "unsupported"), 0)
     assert summary(counts) == "3 files hold 3 images: 2 usable (1 of them exact copies), 1 rejected (1 corrupt)"
+
+
+def test_an_image_that_an_earlier_release_read_wrong_is_read_anew_with_all_that_was_made_of_it(tmp_path: Path) -> None:
+    right = save(tmp_path / "raw" / "first" / "right.png")
+    wrong = save(tmp_path / "raw" / "first" / "wrong.png", NOISE[::-1])
+    images = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64)
+    ids = [image_ids(file)[0] for file in (right, wrong)]
+    images.put(ids[0], read_image(right, longest_side=64))
+    images.put(ids[1], read_image(wrong, longest_side=64) // 2)
+    vectors, pairs = (Store(tmp_path / "store" / f"{name}.sqlite") for name in ("embeddings", "pairs"))
+    vectors.put_many([(f"recipe/{image_id}", b"1") for image_id in ids])
+    pairs.put_many([("digest", b"1")])
+    rows = clean(tmp_path)
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert images.read(ids[1], "first/wrong.png", 0).tolist() == read_image(wrong, longest_side=64).tolist()
+    assert vectors.missing([f"recipe/{image_id}" for image_id in ids]) == [f"recipe/{ids[1]}"]
+    assert pairs.missing(["digest"]) == ["digest"]
+
+
+def test_a_run_that_is_killed_before_it_has_forgotten_looks_at_the_image_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = save(tmp_path / "raw" / "first" / "wrong.png")
+    images = ReducedImages(tmp_path / "store", tmp_path / "raw", longest_side=64)
+    images.put(image_ids(wrong)[0], read_image(wrong, longest_side=64) // 2)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(cleaning, "forget", kill)
+        clean(tmp_path)
+    clean(tmp_path)
+    assert not images.are_others(image_ids(wrong)[0], read_image(wrong, longest_side=64))
+    monkeypatch.setattr(cleaning, "run_isolated", no_worker)
+    clean(tmp_path)

@@ -149,3 +149,25 @@ def test_what_dvc_cannot_take_is_told_by_its_path_with_the_way_out(
     with pytest.raises(UserError, match=sentence) as caught:
         require_plain(tmp_path / "raw" / "a")
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("$RECYCLE.BIN", "$Recycle.Bin", "RECYCLER", "Recycled", "#recycle", "@Recycle", "@recycle", "Recycle Bin"),
+        *("Recycle Bin - Volume_1", "Network Recycle Bin 1", "Network Trash Folder", "Trash-1000", "trashbox", "Trash"),
+        *("files_trashbin", "FOUND.000", "lost+found", "System Volume Information", "#snapshot", "@Recently-Snapshot"),
+    ],
+)
+def test_wastebaskets_and_what_systems_keep_for_themselves_are_left_out_at_any_depth(tmp_path: Path, name: str) -> None:
+    for path in (f"a/{name}/S-1-5-21/x.jpg", f"a/b/{name}/x.jpg", f"{name}/x.jpg", "a/x.jpg"):
+        make(tmp_path / path)
+    assert [entry.path for entry in list_archive(tmp_path).entries] == ["a/x.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Recycle bins.jpg", "recycling", "Trash collectors 1921", "#1", "@home", "trash-1000.jpg"]
+)
+def test_a_name_that_only_begins_like_a_wastebaskets_stays(tmp_path: Path, name: str) -> None:
+    make(tmp_path / "a" / name)
+    assert [entry.path for entry in list_archive(tmp_path).entries] == [f"a/{name}"]

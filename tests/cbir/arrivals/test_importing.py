@@ -5,9 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
 
+import pandas as pd
 import pytest
 
-from cbir.arrivals.importing import bring_in, bring_reference
+from cbir.arrivals.importing import bring_in, bring_reference, write_left_out
 from cbir.errors import UserError
 from tests.support.workbooks import write_workbook
 
@@ -243,3 +244,15 @@ def test_a_name_that_says_when_it_landed_is_kept_for_what_lands(tmp_path: Path, 
     (tmp_path / "scans" / "a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(UserError, match=f"accession {name} is named by a time.*another name with --accession"):
         bring_in(tmp_path / "scans", tmp_path / "raw", name=name)
+
+
+def test_what_was_left_is_counted_by_format_and_listed_in_a_table(source: Path, archive: Path, tmp_path: Path) -> None:
+    for name in ("1.heic", "2.HEIC", "=a.psd", "list.xlsx"):
+        (source / name).write_bytes(b"PK\x03\x04")
+    made = bring_in(source, archive, name="a")
+    assert made.unread_formats == {"HEIC": 2, "PSD": 1}
+    assert made.skipped_by_reason == {"no image": 1}
+    write_left_out(tmp_path / "reports" / "imports" / "a.csv", made)
+    table = pd.read_csv(tmp_path / "reports" / "imports" / "a.csv", encoding="utf-8-sig")
+    assert table["path"].tolist() == ["1.heic", "2.HEIC", "'=a.psd", "list.xlsx"]
+    assert table["reason"].str.split(",").str[0].tolist() == ["HEIC", "HEIC", "PSD", "no image"]

@@ -95,7 +95,7 @@ def test_a_gif_with_a_hole_is_corrupt(tmp_path: Path) -> None:
     [
         (b"", "corrupt", "the file is empty"),
         (b"Dear archive, " * 50, "unsupported", "no image format"),
-        (b"%PDF-1.4 " * 50, "unsupported", "a PDF document"),
+        (b"%PDF-1.4 " * 50, "unsupported", "it is of the format PDF, which is not read; convert it to TIFF or JPEG"),
         (b"PK\x03\x04" + bytes(100), "unsupported", "a ZIP archive or an Office document"),
         (b'\xef\xbb\xbf<?xml version="1.0"?><svg/>', "unsupported", "a text in HTML, XML or SVG"),
         (b"\xff\xd8\xff", "corrupt", "the JPEG data is damaged"),
