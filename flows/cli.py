@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,8 @@ from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import Paths
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+
+Saying = Literal["same", "scene", "different", "unsure"]
 
 app = typer.Typer(
     add_completion=False,
@@ -280,6 +282,24 @@ def why(
     from flows.explaining import show_reasons
 
     show_reasons(first, second, paths)
+
+
+@app.command()
+def decide(
+    first: Annotated[str, typer.Argument(help="A file of the archive, as reports/groups.csv names it, or its path.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    relation: Annotated[
+        Saying, typer.Argument(help="What they are to each other; unsure takes back what you said before.")
+    ],
+    note: Annotated[str, typer.Option(help="Why, for other people.")] = "",
+    person: Annotated[str, typer.Option(help="Who decides; default: the user's name on this machine.")] = "",
+) -> None:
+    """Decide that two files are the same photograph, or are not; every run obeys it from then on."""
+    paths = _workspace()
+    from flows.deciding import decide_pair
+
+    with hold_workspace("cbir decide"):
+        decide_pair(first, second, relation, paths, note=note, person=person)
 
 
 @app.command()

@@ -7,6 +7,9 @@ import pandas as pd
 from cbir.archive.manifest import read_manifest
 from cbir.display import visible
 from cbir.errors import UserError
+from cbir.groups.decisions.journal import read_decisions
+from cbir.groups.decisions.links import link
+from cbir.groups.decisions.words import decided_between
 from cbir.groups.table import read_groups
 from cbir.groups.threshold import Chosen, threshold_in_use
 from cbir.matching.reasons import explain_pair
@@ -26,8 +29,12 @@ def show_reasons(first: str, second: str, paths: Paths) -> None:
     chosen = load_value("group.threshold", Chosen, read_yaml(PARAMS))
     threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen)
     matches, groups = read_matches(paths.matches), read_groups(paths.groups)
-    for sentence in explain_pair(*ids, matches, groups, names, threshold=threshold):
-        print(sentence)
+    links = link(read_decisions(paths.decisions))
+    decided, sentences = decided_between(*ids, links)
+    apart = [decision.pair for decision in links.apart]
+    reasons = explain_pair(*ids, matches, groups, names, threshold=threshold, decided=decided, apart=apart)
+    for sentence in (*sentences, *reasons):
+        print(visible(sentence))
 
 
 def image_of(file: str, manifest: pd.DataFrame, raw: Path) -> str:

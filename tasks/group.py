@@ -13,7 +13,10 @@ from cbir.archive.manifest import read_manifest
 from cbir.audit.record import last_audit, standing_promise
 from cbir.errors import UserError
 from cbir.files import write_json
-from cbir.groups.linkage import group_images
+from cbir.groups.decisions.journal import read_decisions
+from cbir.groups.decisions.links import Links, link
+from cbir.groups.decisions.words import contradiction_in_words, decided_column
+from cbir.groups.grouping import group_images
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import group_numbers, report_rows, summarise, write_groups_csv
 from cbir.groups.table import write_groups
@@ -54,10 +57,11 @@ def group(
         )
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest = read_manifest(paths.manifest)
-    groups = group_images(manifest, read_matches(paths.matches), threshold=value, progress=tqdm.tqdm)
+    links = _decided(paths.decisions)
+    groups = group_images(manifest, read_matches(paths.matches), threshold=value, links=links, progress=tqdm.tqdm)
     write_groups(paths.groups, groups)
 
-    rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth))
+    rows = report_rows(groups, manifest, read_groundtruth(paths.groundtruth), decided=decided_column(links))
     learned = learned_threshold(paths.reports / "threshold.json", threshold)
     promise = standing_promise(groups, last_audit(paths.audits, groups), learned)
     write_json(paths.reports / "promise.json", promise)
@@ -87,6 +91,16 @@ def group(
         summary.groups_across_accessions,
         paths.reports / "index.html",
     )
+
+
+def _decided(file: Path) -> Links:
+    """Reads what people decided, and warns of each contradiction."""
+    links = link(read_decisions(file))
+    for contradiction in links.contradictions:
+        log.warning("decisions contradict each other: %s", contradiction_in_words(contradiction))
+    if links.together or links.apart:
+        log.info("obeyed: %d pairs together, %d apart by decision", len(links.together), len(links.apart))
+    return links
 
 
 def _thumbnails(

@@ -1,5 +1,6 @@
 """Makes the rows and the summary that the reports show: a row a file of a group, and the counts of the archive."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ COLUMNS = [
     "representative",
     "similarity",
     "evidence",
+    "decided",
     "width",
     "height",
     "caption",
@@ -47,13 +49,16 @@ class Summary:
     promise: str
 
 
-def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame) -> pd.DataFrame:
+def report_rows(
+    groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.DataFrame, *, decided: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Returns a row for each file (each page of a file) of a group, exact copies too.
 
     Args:
-        groups: as ``cbir.groups.linkage.group_images`` gives it.
+        groups: as ``cbir.groups.grouping.group_images`` gives it.
         manifest: as ``cbir.archive.manifest.read_manifest`` gives it.
         groundtruth: image_id, group_id, split, caption, caption_en of what is known.
+        decided: by image_id what people decided of its pairs, in words.
 
     Returns:
         ``COLUMNS`` and image_id, format. The group with most images first, then most files, then by group_id; in a
@@ -76,6 +81,7 @@ def report_rows(groups: pd.DataFrame, manifest: pd.DataFrame, groundtruth: pd.Da
     )
     rows["group"] = rows["group_id"].ne(rows["group_id"].shift()).cumsum()
     rows.loc[rows.duplicated("image_id"), "evidence"] = "exact copy"
+    rows["decided"] = pd.Series([(decided or {}).get(image) for image in rows["image_id"]], rows.index, dtype="str")
     return rows[[*COLUMNS, "image_id", "format"]]
 
 

@@ -11,15 +11,15 @@ SCHEMA = pa.schema(
     [
         ("group_id", pa.string()),  # the image_id of the group's first member by accession, path and page
         ("image_id", pa.string()),
-        ("representative", pa.bool_()),  # the best copy: the most pixels
+        ("representative", pa.bool_()),  # the best copy
         ("similarity", pa.float64()),  # mean probability over its pairs with other members
-        ("evidence", pa.string()),  # match, or exact copy
+        ("evidence", pa.string()),  # match, decision, or exact copy
     ]
 )
 
 
 def read_groups(path: Path) -> pd.DataFrame:
-    """Reads the columns of ``SCHEMA``, in the order in which :func:`cbir.groups.linkage.group_images` gives the rows.
+    """Reads the columns of ``SCHEMA``, in the order in which :func:`cbir.groups.grouping.group_images` gives the rows.
 
     Raises:
         UserError: there is no such table.
@@ -28,5 +28,5 @@ def read_groups(path: Path) -> pd.DataFrame:
 
 
 def write_groups(path: Path, groups: pd.DataFrame) -> None:
-    """Writes the rows of :func:`cbir.groups.linkage.group_images`."""
+    """Writes the rows of :func:`cbir.groups.grouping.group_images`."""
     write_frame(path, groups, schema=SCHEMA)

@@ -1,5 +1,7 @@
 """Says of two images what was found, and why they are or are not in one group."""
 
+from collections.abc import Collection
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,15 @@ _FEW = 8  # characters of a group's id; the report finds a group by them
 
 
 def explain_pair(
-    first: str, second: str, matches: pd.DataFrame, groups: pd.DataFrame, names: pd.Series, *, threshold: float
+    first: str,
+    second: str,
+    matches: pd.DataFrame,
+    groups: pd.DataFrame,
+    names: pd.Series,
+    *,
+    threshold: float,
+    decided: bool | None = None,
+    apart: Collection[tuple[str, str]] = (),
 ) -> list[str]:
     """Returns sentences: what was found about the pair, where its images are, and why.
 
@@ -19,6 +29,8 @@ def explain_pair(
         groups: image_id, group_id.
         names: the file of each image, by image_id.
         threshold: probability from which images are put together.
+        decided: whether people put the two together or apart; None where they did not say.
+        apart: pairs that people decided to keep apart.
     """
     if first == second:
         return ["Both files hold the same bytes: exact copies are one image."]
@@ -27,10 +39,28 @@ def explain_pair(
     seen = _evidence(pair.iloc[0]) if len(pair) else [_UNSEEN]
     own = groups.set_index("image_id")["group_id"]
     sides = [own.get(image) for image in (first, second)]
-    if sides[0] is not None and sides[0] == sides[1]:
+    together = sides[0] is not None and sides[0] == sides[1]
+    if decided is not None and decided != together:
+        return [*seen, f"{_places(groups, sides)} The groups are older than the decision; `cbir run` obeys it."]
+    if together:
         members = groups.loc[groups["group_id"] == sides[0], "image_id"]
+        if decided:
+            return [*seen, f"They are in one group of {len(members)} images, by decision."]
         return [*seen, *_together(first, second, matches, members, names, probability, threshold)]
-    return [*seen, *_apart(first, second, matches, groups, sides, probability, threshold)]
+    if decided is False:
+        return [*seen, _places(groups, sides)]
+    return [*seen, *_apart(first, second, matches, groups, sides, names, apart, probability, threshold)]
+
+
+def _places(groups: pd.DataFrame, sides: list[str | None]) -> str:
+    """Says in which groups two images are that are in no common one, or that they are in one."""
+    sizes = groups["group_id"].value_counts()
+    if sides[0] is not None and sides[0] == sides[1]:
+        return f"They are in one group of {sizes[sides[0]]} images."
+    places = [
+        "in no group" if side is None else f"in group {side[:_FEW]} of {sizes[side]} images" for side in sides
+    ]
+    return f"They are not together: the first is {places[0]}, the second {places[1]}."
 
 
 _UNSEEN = (
@@ -86,14 +116,12 @@ def _apart(
     matches: pd.DataFrame,
     groups: pd.DataFrame,
     sides: list[str | None],
+    names: pd.Series,
+    apart: Collection[tuple[str, str]],
     probability: float | None,
     threshold: float,
 ) -> list[str]:
-    places = [
-        "in no group" if side is None else f"in group {side[:_FEW]} of {int((groups['group_id'] == side).sum())} images"
-        for side in sides
-    ]
-    where = f"They are not together: the first is {places[0]}, the second {places[1]}."
+    where = _places(groups, sides)
     if probability is None or probability < threshold:
         reason = "was not looked at" if probability is None else "does not reach it"
         return [where, f"Images are put together from a probability of {threshold:.3f}; their pair {reason}."]
@@ -102,6 +130,8 @@ def _apart(
         for image, side in zip((first, second), sides, strict=True)
     ]
     between = matches[matches["query_id"].isin(own[0]) & matches["neighbour_id"].isin(own[1])]
+    if barrier := _barrier(between, own, names, apart):
+        return [where, barrier]
     mean = float(np.mean(between["probability"]))
     return [
         where,
@@ -109,3 +139,19 @@ def _apart(
         f"{len(own[0]) * len(own[1])} pairs between the two sides {len(between)} were looked at, whose mean "
         f"probability is {mean:.3f}.",
     ]
+
+
+def _barrier(
+    between: pd.DataFrame, own: list[set[str]], names: pd.Series, apart: Collection[tuple[str, str]]
+) -> str:
+    """Says which pair between two sides keeps them apart; empty where none does."""
+    kept = {frozenset(pair) for pair in apart}
+    decided = (pair for pair in product(sorted(own[0]), sorted(own[1])) if frozenset(pair) in kept)
+    scenes = between[between["relation"] == SAME_SCENE]
+    called = zip(scenes["query_id"], scenes["neighbour_id"], strict=True)
+    for pairs, why in ((decided, "people decided"), (called, "they are shots of one scene")):
+        for first, second in pairs:
+            return (
+                f"No group may hold {names.get(first, first)} and {names.get(second, second)}, one of each side: {why}."
+            )
+    return ""

@@ -53,7 +53,8 @@ def edited(root: Path = HERE, *, own: Sequence[str] = OWN) -> list[str]:
 
 
 def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: Sequence[str] = OWN) -> Commit:
-    """Commits what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed.
+    """Commits what runs write: dvc.lock, params.yaml, .dvc files, and the .gitignore files that DVC alone changed; and
+    people's decisions, which come between runs and are nobody's edit.
 
     All other edits, staged or not, stay as they are. With ``edits``, which `edited` named when the run began, there is
     no commit. Nothing is raised: a run does not fail for want of a commit.
@@ -65,7 +66,8 @@ def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: S
                 "not committed, because a checkout would not be up to date without what is edited in "
                 f"{in_short(others, most=_NAMED)}; commit that first"
             )
-        written = [LOCK, str(PARAMS), "**/*.dvc", f"**/{IGNORED}"]
+        decisions = glob.escape(str(load_paths(read_yaml(root / PARAMS)).decisions))
+        written = [LOCK, str(PARAMS), decisions, "**/*.dvc", f"**/{IGNORED}"]
         changes = [(state, path) for state, path in _changes(root, written) if _is_ours(path, root)]
         return Commit(hash=_commit(root, message, changes) if changes else "")
     except (_NoCommitError, UserError) as error:
@@ -101,10 +103,12 @@ def _require_branch(root: Path) -> None:
 
 
 def _sources(root: Path) -> list[str]:
-    """Patterns of params.yaml, dvc.yaml, and the deps in it, but for accessions and checkpoints: DVC has those."""
+    """Patterns of params.yaml, dvc.yaml, and the deps in it, but for accessions and checkpoints, which DVC has, and
+    decisions, which every commit takes along.
+    """
     paths = load_paths(read_yaml(root / PARAMS))
     named = {path for name in read_yaml(root / GRAPH)["stages"] for path in dependencies(name, root)[1]}
-    named = {path for path in named - {paths.raw, paths.weights} if not path.is_absolute()}
+    named = {path for path in named - {paths.raw, paths.weights, paths.decisions} if not path.is_absolute()}
     patterns = [glob.escape(str(path)) + ("/**" if (root / path).is_dir() else "") for path in named]
     return [str(PARAMS), str(GRAPH), *sorted(patterns)]
 

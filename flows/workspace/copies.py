@@ -126,9 +126,8 @@ def _provide_sources(root: Path, files: Iterable[Path]) -> None:
         _mirror(Path(package), root / package)
     for folder in [path for path in relative if path.is_dir() and path.parts[0] not in packages]:
         _mirror(folder, root / folder, link=True)
-    for file in [path for path in relative if path.is_file()]:
-        if not (root / file).exists():
-            _copy(file, root / file)
+    for file in [path for path in relative if path.is_file() and path.parts[0] not in packages]:
+        _copy(file, root / file)
 
 
 def _mirror(source: Path, target: Path, *, link: bool = False) -> None:

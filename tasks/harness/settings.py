@@ -47,6 +47,7 @@ class Paths:
     matches: Path
     groups: Path
     audits: Path
+    decisions: Path
     reports: Path
     store: Path
 

@@ -9,10 +9,12 @@ import pytest
 
 from cbir.archive.manifest import SCHEMA
 from cbir.errors import UserError
+from cbir.groups.decisions.journal import append_decision
 from cbir.groups.table import write_groups
 from cbir.matching.table import both_directions, write_matches
 from flows.explaining import show_reasons
 from tasks.harness.settings import Paths, load_paths, read_yaml
+from tests.support.decisions import decision
 
 PROJECT = Path(__file__).parents[2]
 
@@ -53,6 +55,18 @@ def test_two_files_are_explained_by_their_names_or_their_paths(
     assert "probability 0.750" in printed
     assert "if one is mirrored" in printed
     assert "their pair reaches the threshold of 0.500" in printed
+
+
+def test_what_people_decided_is_told(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ("old/a.jpg", "old/é.tif")
+    append_decision(paths.decisions, decision("1" * 32, "=", "2" * 32, files=files))
+    show_reasons("old/a.jpg", "old/é.tif", paths)
+    printed = capsys.readouterr().out
+    assert "Decided: old/a.jpg and old/é.tif are the same photograph (Anne, 2026-11-28)." in printed
+    assert "They are in one group of 2 images, by decision." in printed
+    append_decision(paths.decisions, decision("1" * 32, "!", "2" * 32, files=files, minute=1))
+    show_reasons("old/a.jpg", "old/é.tif", paths)
+    assert "The groups are older than the decision; `cbir run` obeys it." in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_in_the_archive_or_was_rejected_is_named(paths: Paths) -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-READ_ME = ("data/reference/README.md", "data/audits/README.md", "models/weights/README.md")
-PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ_ME)
+READ = ("data/reference/README.md", "data/audits/README.md", "data/decisions.csv", "models/weights/README.md")
+PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ)
 BIN = Path(sys.executable).parent
 
 

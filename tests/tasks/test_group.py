@@ -13,11 +13,13 @@ import pytest
 from cbir.archive.manifest import SCHEMA
 from cbir.audit.record import Audit, digest_of, write_audit
 from cbir.errors import UserError
+from cbir.groups.decisions.journal import append_decision
 from cbir.groups.table import read_groups
 from cbir.images.reduced import ReducedImages
 from cbir.matching.table import both_directions, write_matches
 from tasks.group import group
 from tasks.harness.settings import Paths
+from tests.support.decisions import decision
 
 OPTIONS = {"longest_side": 64, "threshold": 0.0, "report_groups": 100, "thumbnail_side": 48}
 DEGREES = {"old/1.jpg": 0, "old/2.jpg": 5, "new/1.jpg": 8, "new/9.jpg": 90, "old/5.jpg": 180}
@@ -53,6 +55,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         matches=Path("data/matches.parquet"),
         groups=Path("data/groups.parquet"),
         audits=Path("data/audits"),
+        decisions=Path("data/decisions.csv"),
         reports=Path("reports"),
         store=Path(".store"),
     )
@@ -150,6 +153,26 @@ def test_an_archive_without_groups_gets_its_reports(paths: Paths) -> None:
 def test_thumbnails_are_no_larger_than_the_reduced_images(paths: Paths) -> None:
     with pytest.raises(UserError, match=r"group.thumbnail_side must be at most images.longest_side \(64\), is 65"):
         group(paths, **OPTIONS | {"thumbnail_side": 65})
+
+
+def test_what_people_decide_is_obeyed_and_stands_in_the_table(
+    paths: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
+    near, far = IDS["old/1.jpg"], IDS["old/5.jpg"]
+    append_decision(paths.decisions, decision(near, "!", IDS["old/2.jpg"], files=("old/1.jpg", "old/2.jpg")))
+    append_decision(paths.decisions, decision(far, "=", IDS["new/9.jpg"], files=("old/5.jpg", "new/9.jpg")))
+    group(paths, **OPTIONS)
+    group_of = read_groups(paths.groups).set_index("image_id")["group_id"]
+    assert group_of[far] == group_of[IDS["new/9.jpg"]]
+    assert group_of.get(near) != group_of.get(IDS["old/2.jpg"])
+    csv = pd.read_csv(paths.reports / "groups.csv").set_index("file")
+    assert csv.loc["old/5.jpg", "decided"] == "same as new/9.jpg (Anne)"
+    assert csv.loc["old/5.jpg", "evidence"] == "decision"
+    assert pd.isna(csv.loc["new/1.jpg", "decided"])
+    append_decision(paths.decisions, decision(far, "!", IDS["new/9.jpg"], by="Ben", minute=1))
+    with caplog.at_level("WARNING"):
+        group(paths, **OPTIONS)
+    assert "decisions contradict each other: old/5.jpg and new/9.jpg are the same photograph (Anne," in caplog.text
 
 
 def test_what_an_audit_promises_stands_on_the_page_until_the_groups_change(paths: Paths) -> None:

@@ -10,31 +10,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cbir.embedding.files import Embeddings
-from cbir.groups.linkage import average_linkage, find_clusters, group_images, known_pairs, settle
-from tests.support.manifests import image_id_of, manifest
+from cbir.groups.grouping import known_pairs
+from cbir.groups.linkage import average_linkage, find_clusters, settle
+from tests.support.directions import angles, embeddings, matches, scenes
 
 Clusters = set[frozenset[int]]
-
-
-def embeddings(vectors: np.ndarray, ids: Sequence[str] | None = None) -> Embeddings:
-    named = [f"{place:032x}" for place in range(len(vectors))] if ids is None else list(ids)
-    order = np.argsort(np.array(named, dtype=object))
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Embeddings(np.array(named, dtype=object)[order], unit[order].astype(np.float32), "digest")
-
-
-def matches(of: Embeddings, *, k: int = 1000) -> pd.DataFrame:
-    """The k nearest of each image, with their cosine as probability."""
-    cosines = of.vectors.astype(float) @ of.vectors.T.astype(float)
-    np.fill_diagonal(cosines, -np.inf)
-    nearest = np.argsort(-cosines, axis=1)[:, : min(k, len(of.ids) - 1)]
-    return pd.DataFrame(
-        {
-            "query_id": np.repeat(of.ids, nearest.shape[1]),
-            "neighbour_id": of.ids[nearest.ravel()],
-            "probability": np.take_along_axis(cosines, nearest, axis=1).ravel(),
-        }
-    )
 
 
 def clustered(listed: pd.DataFrame, of: Embeddings, *, threshold: float) -> list[np.ndarray]:
@@ -45,18 +25,6 @@ def linked(of: Embeddings, *, threshold: float) -> Clusters:
     """The clusters of average linkage alone, where all pairs were looked at."""
     clusters = average_linkage(np.ones(len(of.ids), bool), *known_pairs(matches(of), of.ids), threshold=threshold)
     return as_sets([cluster for cluster in clusters if len(cluster) > 1])
-
-
-def scenes(seed: int, *, scenes: int, images: int, dimension: int = 6, noise: float = 0.6) -> Embeddings:
-    random = np.random.default_rng(seed)
-    centres = random.standard_normal((scenes, dimension))
-    vectors = centres[random.integers(0, scenes, images)] + noise * random.standard_normal((images, dimension))
-    return embeddings(vectors)
-
-
-def angles(*degrees: float) -> Embeddings:
-    radians = np.radians(degrees)
-    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1))
 
 
 def naive_upgma(vectors: np.ndarray, threshold: float) -> Clusters:
@@ -146,103 +114,6 @@ def test_the_order_of_the_matches_leaves_no_trace() -> None:
 def test_linked_images_below_the_threshold_stay_alone() -> None:
     alone = average_linkage(np.ones(2, bool), np.array([[0, 1]]), np.array([0.5]), threshold=0.9)
     assert [cluster.tolist() for cluster in alone] == [[0], [1]]
-
-
-def archive(**degrees: float) -> Embeddings:
-    """Embeddings of images by path, as angles."""
-    paths = [path.replace("__", "/") for path in degrees]
-    radians = np.radians(list(degrees.values()))
-    return embeddings(np.stack([np.cos(radians), np.sin(radians)], axis=1), [image_id_of(path) for path in paths])
-
-
-def test_a_group_is_named_by_its_first_member_by_accession_and_path() -> None:
-    given = archive(b__1=0, a__9=1, a__2=2)
-    groups = group_images(manifest("b/1", "a/9", "a/2"), matches(given), threshold=0.9)
-    assert set(groups["group_id"]) == {image_id_of("a/2")}
-    assert set(groups["image_id"]) == {image_id_of("b/1"), image_id_of("a/9"), image_id_of("a/2")}
-    assert set(groups["evidence"]) == {"match"}
-
-
-def test_ids_stay_when_a_later_accession_adds_members() -> None:
-    before = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120)
-    after = archive(a__1=0, a__2=1, a__3=50, b__1=51, b__2=120, c__1=0.5, c__2=52, c__3=121)
-    first = group_images(manifest("a/1", "a/2", "a/3", "b/1", "b/2"), matches(before), threshold=0.97)
-    paths = ["a/1", "a/2", "a/3", "b/1", "b/2", "c/1", "c/2", "c/3"]
-    second = group_images(manifest(*paths), matches(after), threshold=0.97)
-    assert set(first["group_id"]) == {image_id_of("a/1"), image_id_of("a/3")}
-    assert set(second["group_id"]) == {image_id_of("a/1"), image_id_of("a/3"), image_id_of("b/2")}
-
-
-def test_the_representative_has_the_most_pixels_and_is_the_first_of_those() -> None:
-    given = archive(a__1=0, a__2=1, a__3=2)
-    table = manifest("a/1", "a/2", "a/3")
-    cases = [
-        ((10, 30, 20), (10, 10, 10), "a/2"),
-        ((10, 30, 30), (10, 10, 10), "a/2"),
-        ((30, 30, 30), (10, 10, 10), "a/1"),
-        ((10, 30, 20), (10, 10, 40), "a/3"),
-        ((70_000, 30_000, 20), (70_000, 30_000, 20), "a/1"),  # more pixels than 32 bits hold
-    ]
-    for widths, heights, best in cases:
-        table["width"], table["height"] = pd.array(widths, dtype="Int32"), pd.array(heights, dtype="Int32")
-        groups = group_images(table, matches(given), threshold=0.9)
-        assert groups.loc[groups["representative"], "image_id"].tolist() == [image_id_of(best)]
-
-
-def test_similarity_is_the_mean_probability_over_the_pairs_with_other_members() -> None:
-    given = archive(a__1=0, a__2=10, a__3=20)
-    groups = group_images(manifest("a/1", "a/2", "a/3"), matches(given), threshold=0.9).set_index("image_id")
-    ten, twenty = np.cos(np.radians([10, 20]))
-    expected = {"a/1": (ten + twenty) / 2, "a/2": ten, "a/3": (ten + twenty) / 2}
-    for path, similarity in expected.items():
-        assert groups.loc[image_id_of(path), "similarity"] == round(similarity, 6)
-
-
-def test_pictures_that_are_there_as_exact_copies_only_are_groups() -> None:
-    given = archive(a__1=0, a__2=1, a__7=90, a__8=180)
-    table = manifest(
-        *("a/1", "a/2", "a/7", "a/8"),
-        copies={"a/3": "a/1", "b/7": "a/7", "b/8": "a/8"},
-        rejected={"a/x": "cut off", "a/y": "cut off"},
-    )
-    groups = group_images(table, matches(given), threshold=0.9).set_index("image_id")
-    assert groups.loc[image_id_of("a/7")].to_dict() == {
-        "group_id": image_id_of("a/7"),
-        "representative": True,
-        "similarity": 1.0,
-        "evidence": "exact copy",
-    }
-    assert groups.loc[image_id_of("a/8"), "group_id"] == image_id_of("a/8")
-    assert groups.loc[image_id_of("a/1"), "evidence"] == "match"
-    assert len(groups) == 4
-
-
-def test_the_table_is_sorted_by_group_and_image_and_its_rows_are_numbered() -> None:
-    given = archive(b__1=0, a__1=1, a__2=90, b__2=91)
-    groups = group_images(manifest("b/1", "a/1", "a/2", "b/2"), matches(given), threshold=0.9)
-    rows = list(zip(groups["group_id"], groups["image_id"], strict=True))
-    assert rows == sorted(rows)
-    assert groups.index.tolist() == [0, 1, 2, 3]
-
-
-def test_progress_counts_the_components() -> None:
-    seen: list[dict[str, object]] = []
-
-    def progress(parts: Sequence[object], **named: object) -> Sequence[object]:
-        seen.append(named)
-        return parts
-
-    given = archive(a__1=0, a__2=1, a__3=90, a__4=91)
-    table = manifest("a/1", "a/2", "a/3", "a/4")
-    assert len(group_images(table, matches(given), threshold=0.9, progress=progress)) == 4
-    assert seen == [{"total": 2, "desc": "group", "unit": "component"}]
-
-
-def test_without_relatives_the_table_is_empty_and_keeps_its_columns() -> None:
-    given = archive(a__1=0, a__2=90)
-    groups = group_images(manifest("a/1", "a/2"), matches(given), threshold=0.9)
-    assert groups.columns.tolist() == ["group_id", "image_id", "representative", "similarity", "evidence"]
-    assert groups.empty
 
 
 def listed(*rows: tuple[str, str, float]) -> pd.DataFrame:

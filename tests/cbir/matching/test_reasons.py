@@ -66,3 +66,31 @@ def test_a_likely_pair_that_the_pairs_around_it_speak_against_says_how_likely_th
 
 def test_files_with_the_same_bytes_are_one_image() -> None:
     assert reasons("a", "a", matches(("a", "b", 0.9)), groups("ab")).startswith("Both files hold the same bytes")
+
+
+def test_what_people_decided_is_the_reason_in_place_of_numbers() -> None:
+    table = matches(("a", "b", 0.97), ("a", "c", 0.1))
+    together = explain_pair("a", "c", table, groups("abc"), NAMES, threshold=0.5, decided=True)
+    assert together[-1] == "They are in one group of 3 images, by decision."
+    apart = explain_pair("a", "b", table, groups("ac"), NAMES, threshold=0.5, decided=False)
+    assert apart[-1] == "They are not together: the first is in group a of 2 images, the second in no group."
+
+
+def test_groups_that_are_older_than_a_decision_say_so() -> None:
+    table = matches(("a", "b", 0.97))
+    apart = explain_pair("a", "b", table, groups("ab"), NAMES, threshold=0.5, decided=False)
+    assert apart[-1] == (
+        "They are in one group of 2 images. The groups are older than the decision; `cbir run` obeys it."
+    )
+    together = explain_pair("a", "c", table, groups("ab"), NAMES, threshold=0.5, decided=True)
+    assert together[-1].endswith("the second in no group. The groups are older than the decision; `cbir run` obeys it.")
+
+
+def test_the_pair_that_keeps_two_sides_apart_is_named() -> None:
+    table = matches(("a", "c", 0.9), ("a", "b", 0.9), ("c", "d", 0.9))
+    scene = pd.concat([table, matches(("b", "d", 0.3), relation="same scene")])
+    assert reasons("a", "c", scene, groups("ab", "cd")).endswith(
+        "No group may hold old/b.jpg and old/d.jpg, one of each side: they are shots of one scene."
+    )
+    decided = explain_pair("a", "c", table, groups("ab", "cd"), NAMES, threshold=0.5, apart=[("d", "a")])
+    assert decided[-1] == "No group may hold old/a.jpg and old/d.jpg, one of each side: people decided."

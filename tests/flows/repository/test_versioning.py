@@ -152,6 +152,16 @@ def test_a_reference_file_that_neither_git_nor_dvc_knows_counts_as_an_edit(works
     assert edited(workspace.folder) == ["r/list.csv"]
 
 
+def test_decisions_are_no_edit_and_are_committed_with_a_run(workspace: Workspace) -> None:
+    workspace.replace("dvc.yaml", "toy/first.py]", "toy/first.py, de]")
+    (workspace.folder / "de").write_text("time,person\n")
+    workspace.commit("a file of decisions")
+    (workspace.folder / "de").write_text("time,person\nnow,Anne\n")
+    assert edited(workspace.folder) == []
+    assert commit("decided", root=workspace.folder).hash
+    assert _changed(workspace) == ["de"]
+
+
 def test_values_that_the_run_itself_set_are_committed_with_it(workspace: Workspace) -> None:
     params = workspace.folder / "params.yaml"
     own = ("first.factor", "second")

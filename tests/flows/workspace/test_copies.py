@@ -88,6 +88,16 @@ def test_made_again_it_follows_the_users_and_leaves_the_rest_alone(paths: Paths)
     assert all(file.stat().st_mtime_ns == times[file] for file in unchanged)
 
 
+def test_what_people_decide_later_is_in_a_workspace_that_is_made_again(paths: Paths) -> None:
+    paths.decisions.parent.mkdir(parents=True, exist_ok=True)
+    paths.decisions.write_text("before", encoding="utf-8")
+    root = _make(paths)
+    paths.decisions.write_text("before and after", encoding="utf-8")
+    _make(paths)
+    assert (root / paths.decisions).read_text(encoding="utf-8") == "before and after"
+    assert not (root / paths.decisions).samefile(paths.decisions)
+
+
 def test_the_cache_is_the_users_also_where_it_lies_elsewhere(paths: Paths, tmp_path: Path) -> None:
     Path(".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path}/shared\n    type = hardlink,copy\n")
     written = (_make(paths) / ".dvc/config.local").read_text()

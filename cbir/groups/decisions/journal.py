@@ -1,0 +1,213 @@
+"""Keeps what people decide about pairs of images: a CSV that rows are appended to, and that every rerun reads.
+
+A row without its end is no decision. Images are named by their content (image_id), so that a
+decision outlasts a renamed file; the names that the files had stand beside for people, and nothing reads them.
+"""
+
+import csv
+import io
+import logging
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Literal, get_args
+
+import filelock
+
+from cbir.errors import UserError
+from cbir.spreadsheet import as_text
+
+Relation = Literal["same photograph", "same scene", "different", "unsure"]
+SAME: Relation = "same photograph"
+UNSURE: Relation = "unsure"
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_BREAKS = re.compile(r"\s+")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a person said of two images; the columns of the file are these attributes, in this order.
+
+    Attributes:
+        time: ISO 8601, UTC.
+        person: who decided.
+        first_file, second_file: the names of the images' files at that time, for people.
+        relation: one of RELATIONS; unsure takes back what this person said of the pair before.
+        note: why, for people.
+        first, second: image_ids, in the order in which they were named; last, so that a row that was cut lacks them.
+    """
+
+    time: str
+    person: str
+    first_file: str = ""
+    second_file: str = ""
+    relation: Relation
+    note: str = ""
+    first: str
+    second: str
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two images, the smaller image_id first."""
+        return min(self.first, self.second), max(self.first, self.second)
+
+    @property
+    def moment(self) -> datetime:
+        """The time, to compare."""
+        return datetime.fromisoformat(self.time)
+
+
+COLUMNS = tuple(field.name for field in fields(Decision))
+_HEADER = ",".join(COLUMNS)
+
+
+def now() -> str:
+    """Returns the time as decisions have it, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_decisions(path: Path) -> list[Decision]:
+    """Reads all decisions in the order of the file; none where there is no file.
+
+    A last row that is cut short, which a writer that was stopped has left, is no decision and is passed over.
+
+    Raises:
+        UserError: it is no file of decisions, or a row is none, with the number of its line.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole = _finished(content)
+    if cut := content[len(whole) :].strip():
+        log.warning("%s ends in an unfinished row, which is no decision: %r", path, cut[:80])
+    try:
+        text = whole.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}, line {line}: the file must be UTF-8; {_WAY_OUT}") from error
+    rows = _rows(path, text)
+    if (header := next(rows, None)) is None:
+        return []
+    if tuple(header[1]) != COLUMNS:
+        raise UserError(f"{path}, line 1: the header must be {_HEADER}, is {','.join(header[1])!r}; {_WAY_OUT}")
+    return [_decision(f"{path}, line {line}", cells) for line, cells in rows if cells]
+
+
+_WAY_OUT = "mend it, or take the file back from git"
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields the number of each row's first line, and its cells."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(f"{path}, line {line}: the row must be CSV, but {error}; {_WAY_OUT}") from error
+
+
+def _decision(place: str, cells: list[str]) -> Decision:
+    """Makes a decision of a row; ``place`` begins the sentence of an error."""
+    if len(cells) != len(COLUMNS):
+        raise UserError(f"{place}: a row must have {len(COLUMNS)} cells, has {len(cells)}; {_WAY_OUT}")
+    decision = Decision(**dict(zip(COLUMNS, cells, strict=True)))  # type: ignore[arg-type]
+    if rule := _broken_rule(decision):
+        raise UserError(f"{place}: {rule}; {_WAY_OUT}")
+    return decision
+
+
+def _broken_rule(decision: Decision) -> str:
+    """Says in words which rule a decision breaks; empty where it breaks none."""
+    if not _is_utc(decision.time):
+        return f"time must be ISO 8601 in UTC, such as {now()}, is {decision.time!r}"
+    if not decision.person.strip():
+        return "person must be a name, is empty"
+    for name in ("first", "second"):
+        if not _ID.fullmatch(image_id := getattr(decision, name)):
+            return f"{name} must be an image_id, 32 hex characters, is {image_id!r}"
+    if decision.first == decision.second:
+        return f"first and second must be two images, are both {decision.first}"
+    if decision.relation not in RELATIONS:
+        return f"relation must be one of {', '.join(RELATIONS)}, is {decision.relation!r}"
+    return ""
+
+
+def _is_utc(time: str) -> bool:
+    try:
+        return datetime.fromisoformat(time).utcoffset() == timedelta(0)
+    except ValueError:
+        return False
+
+
+def append_decision(path: Path, decision: Decision) -> None:
+    """Adds a row, and returns when it is on the disk; makes the file where there is none.
+
+    Writers wait for each other. The rest of a row that a stopped writer has left is cut off first, so that each row
+    is there whole and once, or not at all. Texts that a spreadsheet program would run get an apostrophe, line breaks
+    become spaces.
+
+    Raises:
+        UserError: it is no decision.
+        OSError: the row could not be written; the file is as it was.
+    """
+    texts = [as_text(_BREAKS.sub(" ", text).strip()) for text in astuple(decision)]
+    safe = Decision(**dict(zip(COLUMNS, texts, strict=True)))  # type: ignore[arg-type]
+    if rule := _broken_rule(safe):
+        raise UserError(f"a decision's {rule}")
+    row = io.StringIO()
+    csv.writer(row, lineterminator="\n").writerow(astuple(safe))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
+        _add(file, row.getvalue().encode("utf-8"))
+    _keep_name(path.parent)
+
+
+def _add(file: BinaryIO, row: bytes) -> None:
+    file.seek(0)
+    content = file.read()
+    whole = _finished(content)
+    before = b"" if not whole.strip() else b"" if whole.endswith(b"\n") else b"\n"
+    header = b"" if whole.strip() else f"{_HEADER}\n".encode()
+    try:
+        file.truncate(len(whole))
+        file.write(before + header + row)
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(len(whole))
+        raise
+
+
+def _finished(content: bytes) -> bytes:
+    """Returns the rows that are whole: the last one may lack its line break, for editors leave it out, and no more."""
+    end = content.rfind(b"\n") + 1
+    last = content[end:].decode("utf-8-sig", errors="replace").strip()
+    if last == _HEADER:
+        return content
+    try:
+        cells = next(csv.reader([last], strict=True), [])
+        _decision("", cells)
+    except (UserError, csv.Error):
+        return content[:end]
+    return content
+
+
+def _keep_name(folder: Path) -> None:
+    """Sees that a new file's name is on the disk too."""
+    if hasattr(os, "O_DIRECTORY"):
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -1,0 +1,40 @@
+"""Decisions for tests: images by any name, a time that rises with each decision."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from cbir.groups.decisions.journal import Decision, Relation
+
+_START = datetime(2026, 11, 28, tzinfo=UTC)
+_RELATIONS: dict[str, Relation] = {"=": "same photograph", "~": "same scene", "!": "different", "?": "unsure"}
+
+
+def decision(
+    first: str, sign: str, second: str, *, by: str = "Anne", minute: int = 0, files: tuple[str, str] | None = None
+) -> Decision:
+    """A decision on two images; sign: = same photograph, ~ same scene, ! different, ? unsure."""
+    names = files or (f"{first}.jpg", f"{second}.jpg")
+    return Decision(
+        time=(_START + timedelta(minutes=minute)).isoformat(),
+        person=by,
+        first_file=names[0],
+        second_file=names[1],
+        relation=_RELATIONS[sign],
+        first=first,
+        second=second,
+    )
+
+
+def decisions(*words: str) -> list[Decision]:
+    """Decisions such as ``a=b`` or ``a!b Ben``, a minute after each other."""
+    return [_said(word, minute) for minute, word in enumerate(words)]
+
+
+def _said(word: str, minute: int) -> Decision:
+    pair, _, person = word.partition(" ")
+    return decision(pair[0], pair[1], pair[2], by=person or "Anne", minute=minute)
+
+
+def pairs_of(said: Iterable[Decision]) -> set[str]:
+    """The pairs of decisions on images of one letter, such as ``ab``."""
+    return {"".join(each.pair) for each in said}
