@@ -16,7 +16,7 @@ def best_copies(table: pd.DataFrame, matches: pd.DataFrame) -> NDArray[np.bool_]
       that a page around one of them, which nobody else has, counts little. Half of the picture so has to be four times
       as fine to be the better copy;
     - resolution: in the part that two members share, how many times as many pixels a side it has as the other, the
-      geometric mean over the others. Pixels of what is around the picture do not count;
+      geometric mean over all members. Pixels of what is around the picture do not count;
     - tone: how well its grey values agree with another member's, (1 + correlation) / 2, the mean over the others. A
       negative, a faded or a retouched copy falls behind.
 
@@ -41,8 +41,8 @@ def _scores(images: pd.DataFrame, matches: pd.DataFrame) -> pd.Series:
     mapped = matches[matches["inliers"] > 0]
     own, other = mapped["query_id"].map(cluster), mapped["neighbour_id"].map(cluster)
     pairs = mapped[own == other]
-    shared = pairs["query_id"].map(pixels) * pairs["overlap_query"]
-    of_other = pairs["neighbour_id"].map(pixels) * pairs["overlap_neighbour"]
+    shared = pairs["query_id"].map(pixels).astype("float64") * pairs["overlap_query"]
+    of_other = pairs["neighbour_id"].map(pixels).astype("float64") * pairs["overlap_neighbour"]
     facts = pd.DataFrame(
         {
             "query_id": pairs["query_id"],
@@ -52,5 +52,6 @@ def _scores(images: pd.DataFrame, matches: pd.DataFrame) -> pd.Series:
         }
     ).groupby("query_id")
     completeness, tone = facts["completeness"].median(), facts["tone"].mean()
-    score = 2 * np.log(completeness.clip(lower=0.01)) + facts["resolution"].mean() + np.log(tone.clip(lower=0.01))
+    resolution = facts["resolution"].sum() / (facts.size() + 1)  # it is as fine as itself
+    score = 2 * np.log(completeness.clip(lower=0.01)) + resolution + np.log(tone.clip(lower=0.01))
     return score.round(_DECIMALS)

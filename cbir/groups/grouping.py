@@ -7,7 +7,7 @@ import pandas as pd
 
 from cbir.archive.manifest import in_order, unique_images
 from cbir.groups.best import best_copies
-from cbir.groups.decisions.constraints import component_labels, contract, expand, keep_apart
+from cbir.groups.decisions.constraints import component_labels, contract, expand, keep_apart, rejoin
 from cbir.groups.decisions.journal import Decision
 from cbir.groups.decisions.links import Links
 from cbir.groups.linkage import find_clusters
@@ -28,9 +28,9 @@ def group_images(
     """Returns the groups of an archive: images that show the same photograph, and pictures that are there as exact
     copies only.
 
-    No two images of a group are shots of the same scene, by the matches or by decision, or were decided to be different.
-    Images that are the same photograph by decision are in one group, and count as one image when the groups are found.
-    Between the two, what people say of images goes before what the matches say.
+    No two images of a group are shots of the same scene, by the matches or by decision, or were decided to be
+    different. Images that are the same photograph by decision are in one group, and count as one image when the groups
+    are found. What people say of images goes before what the matches say.
 
     Args:
         manifest: as ``cbir.archive.manifest.read_manifest`` gives it.
@@ -49,18 +49,39 @@ def group_images(
     ids = images["image_id"].to_numpy(object)
     pairs, probabilities = known_pairs(matches, ids)
     labels, binding = _bound(links, ids)
-    apart = keep_apart(np.concatenate([_scenes(matches, ids), binding]), labels)
-    alike = labels[: len(ids)]
-    between = contract(pairs, probabilities, alike)
-    components = find_clusters(*between, threshold=threshold, apart=apart, progress=progress)
-    clusters = expand(components, alike)
-    related = _members(clusters, pairs, probabilities, alike, threshold)
+    barred = np.concatenate([_scenes(matches, ids), binding])
+    clusters = _obedient(pairs, probabilities, labels, barred, len(ids), threshold, progress)
+    related = _members(clusters, pairs, probabilities, labels[: len(ids)], threshold)
     related["image_id"] = ids[related.pop("position")]
     copies = manifest.loc[manifest["status"] == "ok", "image_id"].value_counts(sort=False)
     copied = np.setdiff1d(copies.index[copies > 1].to_numpy(object), related["image_id"].to_numpy(object))
     numbers = len(clusters) + np.arange(len(copied))
     alone = pd.DataFrame({"image_id": copied, "cluster": numbers, "similarity": 1.0, "evidence": "exact copy"})
     return _name(pd.concat([part for part in (related, alone) if len(part)] or [related]), images, matches)
+
+
+def _obedient(
+    pairs: np.ndarray,
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    barred: np.ndarray,
+    count: int,
+    threshold: float,
+    progress: Progress,
+) -> list[np.ndarray]:
+    """Finds clusters as positions: images of one label are together, and no pair of ``barred`` is.
+
+    Args:
+        labels: of the ``count`` images of the archive, and behind them of others.
+    """
+    apart, alike = keep_apart(barred, labels), labels[:count]
+    between = contract(pairs, probabilities, alike)
+    clusters = expand(find_clusters(*between, threshold=threshold, apart=apart, progress=progress), alike)
+    if len(np.unique(alike)) == count:
+        return clusters
+    free = keep_apart(barred, np.arange(len(labels)))
+    before = find_clusters(pairs, probabilities, threshold=threshold, apart=free)
+    return rejoin(clusters, before, pairs[probabilities >= threshold], alike, apart)
 
 
 def known_pairs(matches: pd.DataFrame, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

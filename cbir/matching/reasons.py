@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cbir.matching.table import SAME_SCENE
+
 _FEW = 8  # characters of a group's id; the report finds a group by them
 
 
@@ -57,9 +59,7 @@ def _places(groups: pd.DataFrame, sides: list[str | None]) -> str:
     sizes = groups["group_id"].value_counts()
     if sides[0] is not None and sides[0] == sides[1]:
         return f"They are in one group of {sizes[sides[0]]} images."
-    places = [
-        "in no group" if side is None else f"in group {side[:_FEW]} of {sizes[side]} images" for side in sides
-    ]
+    places = ["in no group" if side is None else f"in group {side[:_FEW]} of {sizes[side]} images" for side in sides]
     return f"They are not together: the first is {places[0]}, the second {places[1]}."
 
 
@@ -141,9 +141,7 @@ def _apart(
     ]
 
 
-def _barrier(
-    between: pd.DataFrame, own: list[set[str]], names: pd.Series, apart: Collection[tuple[str, str]]
-) -> str:
+def _barrier(between: pd.DataFrame, own: list[set[str]], names: pd.Series, apart: Collection[tuple[str, str]]) -> str:
     """Says which pair between two sides keeps them apart; empty where none does."""
     kept = {frozenset(pair) for pair in apart}
     decided = (pair for pair in product(sorted(own[0]), sorted(own[1])) if frozenset(pair) in kept)

@@ -155,9 +155,7 @@ def test_thumbnails_are_no_larger_than_the_reduced_images(paths: Paths) -> None:
         group(paths, **OPTIONS | {"thumbnail_side": 65})
 
 
-def test_what_people_decide_is_obeyed_and_stands_in_the_table(
-    paths: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_people_decide_is_obeyed_and_stands_in_the_table(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     near, far = IDS["old/1.jpg"], IDS["old/5.jpg"]
     append_decision(paths.decisions, decision(near, "!", IDS["old/2.jpg"], files=("old/1.jpg", "old/2.jpg")))
     append_decision(paths.decisions, decision(far, "=", IDS["new/9.jpg"], files=("old/5.jpg", "new/9.jpg")))

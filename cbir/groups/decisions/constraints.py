@@ -45,7 +45,7 @@ def contract(
 
 
 def keep_apart(pairs: NDArray[np.int64], labels: NDArray[np.int64]) -> Apart:
-    """Returns the components that may not meet, from pairs of positions (m, 2); a pair inside a component binds no more."""
+    """Returns the components that may not meet, from pairs of positions (m, 2); a pair inside one binds no more."""
     apart: dict[int, set[int]] = defaultdict(set)
     for first, second in labels[pairs].tolist():
         if first != second:
@@ -57,9 +57,7 @@ def keep_apart(pairs: NDArray[np.int64], labels: NDArray[np.int64]) -> Apart:
 def within(apart: Apart, members: NDArray[np.int64]) -> Apart:
     """Returns the same among some sorted positions, numbered from 0."""
     local = {position: place for place, position in enumerate(members.tolist()) if position in apart}
-    return {
-        place: {local[other] for other in apart[position] if other in local} for position, place in local.items()
-    }
+    return {place: {local[other] for other in apart[position] if other in local} for position, place in local.items()}
 
 
 def expand(clusters: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -73,3 +71,66 @@ def expand(clusters: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]) -> 
     parts = [*(cluster.tolist() for cluster in clusters), *alone]
     positions = [np.sort(np.concatenate([members[component] for component in part])) for part in parts]
     return sorted(positions, key=lambda cluster: int(cluster[0]))
+
+
+def rejoin(
+    clusters: Sequence[NDArray[np.int64]],
+    before: Sequence[NDArray[np.int64]],
+    likely: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    apart: Apart,
+) -> list[NDArray[np.int64]]:
+    """Brings back to images that are together what was in a cluster with one of them before they were.
+
+    Two clusters of which a pair is the same photograph are one: their other pairs may be unlikely, and would draw them
+    apart again. Nothing comes back without a likely pair, or with others that were in none of the clusters.
+
+    Args:
+        clusters: positions, as :func:`expand` gives them.
+        before: the same, of images that nothing puts together.
+        likely: (m, 2) positions of pairs that reach the threshold.
+        labels: (n,) component of each position.
+        apart: as :func:`keep_apart` gives it; what it keeps apart stays so.
+    """
+    homes = {position: home for home in (set(part.tolist()) for part in clusters) for position in home}
+    company = {position: part.tolist() for part in before for position in part.tolist()}
+    near: dict[int, set[int]] = defaultdict(set)
+    for first, second in likely.tolist():
+        near[first].add(second)
+        near[second].add(first)
+    order = np.argsort(labels, kind="stable")
+    for members in np.split(order, np.bincount(labels).cumsum()[:-1]):
+        if len(members) > 1:
+            wanted = {other for position in members.tolist() for other in company.get(position, ())}
+            _gather(int(members[0]), wanted, homes, near, labels, apart)
+    parts = {min(home): home for home in homes.values()}
+    return [np.array(sorted(parts[first])) for first in sorted(parts)]
+
+
+def _gather(
+    first: int,
+    wanted: AbstractSet[int],
+    homes: dict[int, set[int]],
+    near: Mapping[int, AbstractSet[int]],
+    labels: NDArray[np.int64],
+    apart: Apart,
+) -> None:
+    """Joins to the cluster of an image those of the wanted ones that may come, as long as one does."""
+    own = homes[first]
+    waiting = sorted(wanted - own)
+    while waiting:
+        for position in waiting:
+            other = homes.get(position, {position})
+            linked = any(near.get(member, set()) & own for member in other)
+            if linked and other <= wanted and not _clash(own, other, labels, apart):
+                homes.update(dict.fromkeys(other, own))
+                own |= other
+                break
+        else:
+            return
+        waiting = [position for position in waiting if position not in own]
+
+
+def _clash(own: set[int], other: set[int], labels: NDArray[np.int64], apart: Apart) -> bool:
+    barred = {component for position in own for component in apart.get(int(labels[position]), ())}
+    return any(int(labels[position]) in barred for position in other)

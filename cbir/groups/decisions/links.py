@@ -71,7 +71,11 @@ def link(decisions: Iterable[Decision]) -> Links:
     knots = _Knots(apart)
     wanted = _by_time(decision for decision in binding if decision.relation == SAME)
     refused = [
-        Contradiction(decision, against) for decision in reversed(wanted) if (against := knots.tie(decision))
+        Contradiction(agreeing, against)
+        for decision in reversed(wanted)
+        if (against := knots.tie(decision))
+        for agreeing in by_pair[decision.pair]
+        if agreeing.relation == SAME
     ]
     contradictions = sorted(overruled + refused, key=lambda each: (each.left_out.moment, each.left_out.pair))
     return Links(tuple(knots.tied), tuple(apart), tuple(contradictions))
@@ -105,7 +109,9 @@ class _Knots:
     def _clash(self, first: set[str], second: set[str]) -> Decision | None:
         """Returns the first decision by time that keeps an image of one set apart from one of the other."""
         fewer, more = sorted((first, second), key=len)
-        clashes = [self._apart[image][other] for image in fewer for other in self._apart.get(image, {}) if other in more]
+        clashes = [
+            self._apart[image][other] for image in fewer for other in self._apart.get(image, {}) if other in more
+        ]
         return min(clashes, key=lambda decision: (decision.moment, decision.pair), default=None)
 
 

@@ -1,9 +1,8 @@
 """Says in words what people decided: of each image for the report, of two images, and which decisions contradict."""
 
 from collections import defaultdict
-from collections.abc import Callable
 
-from cbir.groups.decisions.journal import SAME, Decision
+from cbir.groups.decisions.journal import Decision
 from cbir.groups.decisions.links import Contradiction, Links, chain, relatives
 
 _RELATIONS = {

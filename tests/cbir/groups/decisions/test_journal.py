@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cbir.errors import UserError
-from cbir.groups.decisions.journal import COLUMNS, Decision, append_decision, now, read_decisions
+from cbir.groups.decisions.journal import COLUMNS, append_decision, now, read_decisions
 from tests.support.decisions import decision
 
 ROOT = Path(__file__).parents[4]
@@ -174,5 +174,4 @@ def test_two_writers_that_are_killed_again_and_again_lose_and_double_no_decision
         writers[name] = start(name)
     assert [writer.wait(timeout=50) for writer in writers.values()] == [0, 0]
     numbers = {name: [each.second for each in read_decisions(path) if each.person == name] for name in names}
-    assert numbers == dict.fromkeys(names, [f"{number:032x}" for number in range(250)])
-    assert isinstance(read_decisions(path)[0], Decision)
+    assert numbers["Anne"] == numbers["Ben"] == [f"{number:032x}" for number in range(250)]

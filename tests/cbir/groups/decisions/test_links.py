@@ -57,6 +57,10 @@ def test_a_pair_that_was_decided_itself_wins_over_what_others_imply() -> None:
     assert contradictions("a!c", "b=c", "a=b") == [("bc", ["ab", "ac"])]
 
 
+def test_everybody_who_said_what_is_not_obeyed_is_named() -> None:
+    assert contradictions("a=b", "a=b Ben", "b=c", "a!c") == [("ab", ["bc", "ac"]), ("ab", ["bc", "ac"])]
+
+
 def test_a_contradiction_names_the_whole_chain() -> None:
     assert contradictions("a=b", "c=d", "d=e", "e=f", "b=c", "a!f") == [("ab", ["bc", "cd", "de", "ef", "af"])]
 
@@ -79,7 +83,7 @@ SAYINGS = st.tuples(
 )
 
 
-@given(st.lists(SAYINGS, max_size=30))
+@given(st.lists(SAYINGS, min_size=5, max_size=30))
 def test_no_chain_joins_what_is_apart_and_each_decision_binds_or_is_named(
     sayings: list[tuple[tuple[str, str], str, str]],
 ) -> None:
