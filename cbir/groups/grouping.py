@@ -30,7 +30,7 @@ def group_images(
 
     No two images of a group are shots of the same scene, by the matches or by decision, or were decided to be
     different. Images that are the same photograph by decision are in one group, and count as one image when the groups
-    are found. What people say of images goes before what the matches say.
+    are found. People's word on images goes before that of the matches.
 
     Args:
         manifest: as ``cbir.archive.manifest.read_manifest`` gives it.

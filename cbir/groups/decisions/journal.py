@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What a person said of two images; the columns of the file are these attributes, in this order.
+    """A person's word on two images; the columns of the file are these attributes, in this order.
 
     Attributes:
         time: ISO 8601, UTC.

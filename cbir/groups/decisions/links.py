@@ -54,7 +54,7 @@ def _by_time(decisions: Iterable[Decision]) -> list[Decision]:
 def link(decisions: Iterable[Decision]) -> Links:
     """Returns what decisions bind.
 
-    Of several people's decisions on a pair the last one counts. All pairs that must be apart are kept apart; then pairs
+    The last one of several people's decisions on a pair counts. All pairs that must be apart are kept apart; then pairs
     are put together, the latest decisions first, and one that would bring two of those into one is left out.
     """
     by_pair: dict[tuple[str, str], list[Decision]] = defaultdict(list)

@@ -28,7 +28,7 @@ def table(*words: str) -> pd.DataFrame:
 
 
 def bound(*words: str) -> Links:
-    """What decisions on images named by a letter bind."""
+    """The links that decisions on images named by a letter make."""
     named = {letter: image_id_of(f"a/{letter}") for letter in "abcdefgx"}
     return link(
         Decision(**{**vars(each), "first": named[each.first], "second": named[each.second]})
@@ -110,6 +110,7 @@ class Archive:
     photographs: list[int] = field(default_factory=list)
     pairs: dict[tuple[int, int], tuple[float, str]] = field(default_factory=dict)
     said: list[Decision] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
 
     def land(self, images: int, *, related: bool = True) -> None:
         """New images, with about 4 matches each; those without relatives match each other alone."""
@@ -151,7 +152,8 @@ class Archive:
 
     @property
     def ids(self) -> list[str]:
-        return [image_id_of(path) for path in self.paths]
+        self.named += [image_id_of(path) for path in self.paths[len(self.named) :]]
+        return self.named
 
     @property
     def matches(self) -> pd.DataFrame:
@@ -188,7 +190,7 @@ def scenes_inside(archive: Archive, groups: pd.DataFrame) -> list[tuple[str, str
     return [pair for pair in inside if pair[1] not in relatives(together, pair[0])]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 1_000_000))
 def test_of_1000_decisions_none_is_broken_over_reruns_and_landings(seed: int) -> None:
     archive = Archive(np.random.default_rng(seed))
