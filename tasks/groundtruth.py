@@ -11,7 +11,7 @@ from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import count_labels, keep_splits, label_images, log_splits, of_accessions
 from cbir.labels.languages import detect_languages, log_languages
 from cbir.labels.notes import write_notes
-from cbir.labels.reference import Layout, Reference, log_reading, read_reference
+from cbir.labels.reference import Layout, Reference, log_reading, read_reference, require_believable
 from cbir.labels.splits import SplitBy, check_fractions
 from cbir.labels.translation import english_of
 from tasks.harness.settings import Paths
@@ -40,6 +40,7 @@ def groundtruth(
     reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt)
     whole = read_reference(reference, manifest)
     log_reading(whole, paths.reference / file)
+    require_believable(whole)
     known = read_reference(reference, trained) if accessions else whole
     texts = [*whole.captions.values(), *known.captions.values()]
     languages = detect_languages(texts)

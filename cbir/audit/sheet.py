@@ -64,7 +64,7 @@ def read_verdicts(path: Path) -> Verdicts:
     Raises:
         UserError: it is no sheet of an audit, a row is missing or there twice, or a verdict is none.
     """
-    header, *rows = read_table(path)
+    header, *rows = read_table(path).rows
     column = {name.strip().lower(): place for place, name in enumerate(header.cells)}
     if not {"number", "verdict", "sheet"} <= column.keys():
         raise UserError(f"{path} is no sheet of an audit: it lacks a column number, verdict or sheet; "

@@ -1,5 +1,6 @@
 """Reads captions from Excel sheets, one a sub-folder of the archive, and tells which image each row is of."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ _PAGE = re.compile(r"\bpage")
 _NUMBER = re.compile(r"(\d+)( ?(?:bis|ter|quater)\b|[a-z](?![a-z]))?")
 
 Key = tuple[str, ...]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,15 @@ class Found:
 
 
 def read_entries(sheet: Path) -> list[Entry]:
-    """Reads the rows of a sheet that hold a caption.
+    """Reads the rows of a sheet that hold a caption; a log line names the other sheets of the workbook.
 
     Raises:
         UserError: the file is no sheet, or has no column of captions, or none of numbers.
     """
-    rows = read_table(sheet)
+    table = read_table(sheet)
+    if table.left_out:
+        log.info("%s: %s", sheet.name, table.sheets)
+    rows = table.rows
     for heading in rows[:_HEADING_ROWS]:
         headings = [unaccented(cell) for cell in heading.cells]
         text, photo, page = (_find(headings, wanted) for wanted in (_CAPTION, _PHOTO, _PAGE))

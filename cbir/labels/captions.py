@@ -1,6 +1,5 @@
 """Reads captions of the images from a CSV of descriptions, or from Excel sheets, one a sub-folder."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,29 +7,32 @@ from pathlib import Path
 import pandas as pd
 
 from cbir.errors import UserError
+from cbir.labels.caption_rows import read_captions
 from cbir.labels.caption_sheets import NO_CAPTION, Entry, Found, find_images, read_entries
-from cbir.labels.layouts import Mention
-from cbir.labels.names import NameIndex, Problem, plain
+from cbir.labels.layouts.reading import Mention
+from cbir.labels.names import NameIndex, Problem
 from cbir.labels.notes import Note, note_of, suggest_names
-from cbir.labels.tables.rows import EXCEL_SUFFIXES, Row, read_table
+from cbir.labels.tables.rows import EXCEL_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Captions:
-    """Holds captions by image_id, what could not be used, and how many captions the source has."""
+    """Holds captions by image_id, what could not be used, and how many captions and incomplete rows the source has."""
 
     texts: Mapping[str, str]
     notes: tuple[Note, ...] = ()
     read: int = 0
+    unread: int = 0
 
 
 def find_captions(source: Path, *, manifest: pd.DataFrame, index: NameIndex, prompt: str = "") -> Captions:
     """Finds the caption of each image; of several the first counts.
 
     A CSV file has no headings, is divided by ``;`` and gives an image's path, the prompt that it was described with,
-    and the description (``EMPTY``: none). An Excel file, or each one of a folder, is about the sub-folder of the
-    archive (or the accession) that has its name, and has columns for the caption (``legende``, ``Légendes``,
-    ``Legend`` …) and for the number of the photo, of the page, or both; see `cbir.labels.caption_sheets.find_images`.
+    and the description (``EMPTY``: none), or the path and the caption alone; see `cbir.labels.caption_rows`. An Excel
+    file, or each one of a folder, is about the sub-folder of the archive (or the accession) that has its name, and has
+    columns for the caption (``legende``, ``Légendes``, ``Legend`` …) and for the number of the photo, of the page, or
+    both; see `cbir.labels.caption_sheets.find_images`.
 
     Args:
         prompt: of a CSV file, only rows whose prompt begins so, without regard to case and spaces.
@@ -67,7 +69,7 @@ def check_captions(source: Path) -> None:
     for sheet in sheets:
         read_entries(sheet)
     if not sheets:
-        _read_csv(source)
+        read_captions(source)
 
 
 def _sheets(source: Path) -> list[Path]:
@@ -86,37 +88,26 @@ def is_sheet(path: Path) -> bool:
     return path.suffix.lower() in EXCEL_SUFFIXES and not path.name.startswith((".", "~$"))
 
 
-def _read_csv(source: Path) -> list[Row]:
-    rows = [row for row in read_table(source, delimiter=";") if not row.is_blank]
-    if not any(len(row.cells) >= 3 for row in rows):
-        raise UserError(f"{source} must have an image's path, a prompt and a description in each row, divided by ;")
-    return rows
-
-
 def _from_csv(source: Path, index: NameIndex, prompt: str) -> Captions:
-    rows = _read_csv(source)
-    chosen = [row for row in rows if plain(row.cell(1)).startswith(plain(prompt))]
-    if not chosen:
-        commonest = Counter(row.cell(1) for row in rows).most_common(1)[0][0]
-        raise UserError(
-            f'groundtruth.caption_prompt is "{prompt}", but no prompt in {source} begins so; '
-            f'the commonest is "{commonest}"'
-        )
+    rows = read_captions(source)
     texts: dict[str, str] = {}
     notes: dict[str, Note] = {}
     read = 0
-    for row in chosen:
-        text = ";".join(row.cells[2:]).strip("; ")  # a description may hold the delimiter
-        if text.casefold() in ("", NO_CAPTION):
+    for described in rows.begun_by(prompt, source):
+        if described.text.casefold() in ("", NO_CAPTION):
             continue
         read += 1
-        mention = Mention(row.number, row.cell(0))
+        mention = Mention(described.row, described.name)
         match = index.match(mention.name)
         if match.image_id:
-            texts.setdefault(match.image_id, text)
+            texts.setdefault(match.image_id, described.text)
         elif mention.name not in notes:
             notes[mention.name] = note_of(match, file=source.name, mention=mention)
-    return Captions(texts, suggest_names(sorted(notes.values()), index), read)
+    short = [
+        Note(source.name, row.number, ";".join(row.cells), "too few columns", advice="complete the row")
+        for row in rows.too_short
+    ]
+    return Captions(texts, suggest_names(sorted([*notes.values(), *short]), index), read, len(short))
 
 
 def _note(sheet: Path, entry: Entry, result: Found) -> Note:

@@ -10,10 +10,12 @@ import pandas as pd
 
 from cbir.archive.manifest import in_order
 from cbir.errors import UserError, nearest
-from cbir.labels.layouts import Mention, Reading
+from cbir.labels.layouts.reading import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names
 from cbir.labels.splits import SPLITS, SplitBy, split_of
+
+_GIANT = 6  # images
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +27,17 @@ class Groups:
     members: tuple[tuple[str, ...], ...]
     notes: tuple[Note, ...] = ()
     matched: int = 0  # names that were read and meant an image
+    named: int = 0  # images that they meant
 
     @property
     def images(self) -> int:
         return sum(map(len, self.members))
+
+    @property
+    def giant(self) -> int:
+        """Counts the images of a group that takes most of those named, which is what a wrong layout makes; 0: none."""
+        *_, second, largest = sorted((0, 0, *map(len, self.members)))
+        return largest if largest >= _GIANT and 2 * largest > self.named and largest >= 3 * second else 0
 
 
 def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
@@ -52,7 +61,8 @@ def resolve_groups(reading: Reading, index: NameIndex, *, file: str) -> Groups:
         notes += _oddities(written, united, file)
     notes += _contradictions(reading, united, match, file)
     matched = sum(match(mention.name).problem is None for mention in mentions)
-    return Groups(tuple(map(tuple, united)), suggest_names(sorted(set(notes)), index), matched)
+    named = {image_id for group in written for _, image_id in group}
+    return Groups(tuple(map(tuple, united)), suggest_names(sorted(set(notes)), index), matched, len(named))
 
 
 def unite(groups: Iterable[Iterable[str]]) -> list[list[str]]:

@@ -3,6 +3,7 @@
 import functools
 import re
 import unicodedata
+import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,13 @@ _QUOTES = str.maketrans("’‘‛ʼ`´“”„«»", "''''''" + '"' * 5)
 _UNDECOMPOSED = str.maketrans(
     {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i"}
 )
+_QUOTATION_MARKS = " \"'`´’‘‚‛“”„«»‹›<>"
+_SUFFIX = rf"\.(?:{'|'.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))})(?![\w.])"
+_REMARK = re.compile(rf"(?P<name>.*?{_SUFFIX})(?!.*{_SUFFIX})", re.IGNORECASE | re.DOTALL)
+_IIIF = re.compile(  # https://iiif.io/api/image/3.0/: identifier, region, size, rotation, quality and format
+    r"https?://.*/(?P<name>[^/]+)/(?:info\.json|[^/]+/[^/]+/!?[\d.]+/(?:default|native|color|gr[ae]y|bitonal)\.\w+)"
+)
+_PAGE_WITHIN = re.compile(r"#|\b(?:pp?|pgs?|pages?|f|fol|folio|bl|blatt|s|seite)\b\W*\d", re.IGNORECASE)
 _PAGE = re.compile(r"(?:#(?:page=)?|[\s_,.-]+p(?:age|\.)?[\s_.]*)(\d{1,5})$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _LONGEST = 4_096  # characters of a name; folding takes time by the square of what stands upon one letter
@@ -97,6 +105,10 @@ class NameIndex:
     is enough). Among several files, those that share most folders with it are meant. Files with one image_id are one
     image; several image_ids are ambiguous, which is reported and never guessed.
 
+    A name that means no file as it is written is looked up once more by what is name in it: without quotation marks,
+    without the remark behind its extension (``a.jpg (cropped)``) or a question mark, and an IIIF address by its
+    identifier.
+
     A name means the first page of a file; ``album.tif#3``, ``album p3`` and ``album, page 3`` mean its third.
 
     Args:
@@ -112,6 +124,11 @@ class NameIndex:
         name = name.strip()
         if len(name) > _LONGEST:
             return Match(problem=Problem.UNMATCHED)
+        match = self._of_page(name)
+        bare = _bare(name) if match.problem is Problem.UNMATCHED else name
+        return match if bare == name else self._of_page(bare)
+
+    def _of_page(self, name: str) -> Match:
         match = self._match(name, page=0)
         page = _PAGE.search(name, max(0, len(name) - _LONGEST_PAGE))  # of all of it, time goes by the square
         if match.problem is Problem.UNMATCHED and page and int(page[1]) > 0:
@@ -197,6 +214,16 @@ def _files(manifest: pd.DataFrame) -> list[_File]:
 def _parts(name: str) -> list[str]:
     parts = name.strip().replace("\\", "/").split("/")
     return [part for part in parts if part.strip() not in ("", ".", "..")]
+
+
+def _bare(name: str) -> str:
+    """Takes off a name what people write around it."""
+    address = _IIIF.fullmatch(name)
+    name = urllib.parse.unquote(address["name"]) if address else name
+    written = _REMARK.match(name)
+    if written and _PAGE_WITHIN.search(name, written.end()):  # a page that the file does not have
+        return name
+    return (written["name"] if written else name.rstrip("?!* ")).strip(_QUOTATION_MARKS)
 
 
 def _number_key(stem: str) -> str:

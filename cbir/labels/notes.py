@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.labels.layouts import Mention
+from cbir.labels.layouts.reading import Mention
 from cbir.labels.names import Match, NameIndex, Problem
 from cbir.spreadsheet import write_csv
 
@@ -38,6 +38,12 @@ def note_of(match: Match, *, file: str, mention: Mention) -> Note:
     assert match.problem is not None
     problem = f"{match.problem} ({match.reason})" if match.reason else str(match.problem)
     return Note(file, mention.row, mention.name, problem, match.candidates, _ADVICE[match.problem])
+
+
+def note_of_sheet(file: str, sheet: str) -> Note:
+    """Makes the report's line for a sheet of a workbook that holds text and was not read."""
+    advice = "nothing, or move its rows to the sheet that is read or to a file of their own"
+    return Note(file, 0, f"sheet {sheet}", "sheet not read", advice=advice)
 
 
 def suggest_names(notes: Iterable[Note], index: NameIndex) -> tuple[Note, ...]:

@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal
@@ -13,13 +13,14 @@ import pandas as pd
 
 from cbir.errors import UserError, nearest
 from cbir.labels.captions import find_captions
-from cbir.labels.groundtruth import folder_classes, resolve_groups
-from cbir.labels.layouts import TableLayout, read_layout
+from cbir.labels.groundtruth import Groups, folder_classes, resolve_groups
+from cbir.labels.layouts.reading import Mention, TableLayout
+from cbir.labels.layouts.table import read_layout
 from cbir.labels.names import NameIndex, Problem
-from cbir.labels.notes import Note
+from cbir.labels.notes import Note, note_of_sheet
 from cbir.labels.tables.rows import read_table
 
-Layout = Literal["auto", "column", "row", "pairs", "folders"]
+Layout = Literal["auto", "column", "row", "members", "pairs", "folders"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Known:
         notes: on what came to nothing, or is odd.
         account: lines for a log: what was read, and how much of it the archive has.
         names, matched: of the ground truth's names, how many there are and how many mean an image.
+        doubt: why the groups are not believed, with the way out; empty where they are.
     """
 
     groups: tuple[tuple[str, ...], ...] = ()
@@ -64,6 +66,7 @@ class Known:
     account: tuple[str, ...] = ()
     names: int = 0
     matched: int = 0
+    doubt: str = ""
 
 
 def read_reference(reference: Reference, manifest: pd.DataFrame) -> Known:
@@ -96,6 +99,12 @@ def log_reading(known: Known, file: Path) -> None:
         log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", file)
 
 
+def require_believable(known: Known) -> None:
+    """Raises UserError for groups that are rather a ground truth read by the wrong layout."""
+    if known.doubt:
+        raise UserError(known.doubt)
+
+
 def _read_folders(reference: Reference, manifest: pd.DataFrame) -> Known:
     if reference.file:
         raise UserError(
@@ -109,21 +118,47 @@ def _read_folders(reference: Reference, manifest: pd.DataFrame) -> Known:
 
 def _read_groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameIndex) -> Known:
     is_file = functools.cache(lambda name: index.match(name).problem is not Problem.UNMATCHED)
-    reading = read_layout(read_table(path), layout=layout, is_file=is_file)
+    table = read_table(path)
+    reading = read_layout(table.rows, layout=layout, is_file=is_file)
     groups = resolve_groups(reading, index, file=path.name)
     origin = "found" if layout == "auto" else "as set"
     account = (
-        f"layout {reading.layout} ({origin}): {reading.mentions} names in {len(reading.groups)} groups",
-        f"{groups.matched} names matched, {_problems(groups.notes)}",
+        *([f"{path.name}: {table.sheets}"] if table.left_out else []),
+        f"layout {reading.layout} ({origin}): {reading.mentions} names in {len(reading.groups)} groups"
+        + _parted_by(reading.dividers),
+        f"{groups.matched} names matched, {_problems(groups.notes)}{_unread(len(reading.faults))}",
         f"{len(groups.members)} groups of two or more, {groups.images} images in them",
     )
-    return Known(groups.members, notes=groups.notes, account=account, names=reading.mentions, matched=groups.matched)
+    notes = (*(note_of_sheet(path.name, sheet) for sheet in table.left_out), *groups.notes)
+    doubt = _doubt(path, groups, reading.layout) if layout == "auto" else ""
+    return Known(
+        groups.members, notes=notes, account=account, names=reading.mentions, matched=groups.matched, doubt=doubt
+    )
+
+
+def _doubt(path: Path, groups: Groups, layout: TableLayout) -> str:
+    if not groups.giant:
+        return ""
+    return (
+        f"{path} puts {groups.giant} of the {groups.named} images that it names into one group, read as layout "
+        f"{layout}; part its groups by blank rows, or give each file a row with the name of its group under the "
+        f"headings group and file, or set groundtruth.layout to {layout} if they do show one photograph"
+    )
+
+
+def _parted_by(dividers: Sequence[Mention]) -> str:
+    return f', parted by {len(dividers)} headings or rules such as "{dividers[0].name}"' if dividers else ""
+
+
+def _unread(rows: int) -> str:
+    return f", {rows} rows incomplete" if rows else ""
 
 
 def _with_captions(known: Known, reference: Reference, manifest: pd.DataFrame, index: NameIndex) -> Known:
     source = _path_of("captions", reference.captions, reference.folder)
     captions = find_captions(source, manifest=manifest, index=index, prompt=reference.caption_prompt)
-    line = f"{captions.read} captions for {len(captions.texts)} images, {_problems(captions.notes)}"
+    problems = _problems(captions.notes) + _unread(captions.unread)
+    line = f"{captions.read} captions for {len(captions.texts)} images, {problems}"
     notes, account = (*known.notes, *captions.notes), (*known.account, line)
     return replace(known, captions=captions.texts, notes=notes, account=account)
 

@@ -184,6 +184,7 @@ def _take_away(paths: Paths, file: str) -> None:
         ({"file": "link.csv"}, "but must lie inside"),
         ({"captions": "no.csv"}, r"groundtruth\.captions is no\.csv, .*cbir import DIR --captions FILE"),
         ({"file": "fake.xlsx"}, r"fake\.xlsx is not an Excel workbook"),
+        ({"file": "list.txt"}, r"list\.txt puts 6 of the 6 images that it names into one group, read as layout column"),
         ({"file": "gt.xlsx", "layout": "folders"}, r"layout folders reads no file"),
         ({"layout": "row"}, r"groundtruth\.file is empty, but groundtruth\.layout is row"),
         ({"accessions": ["tow"]}, r"groundtruth\.accessions names tow, .* did you mean two\?"),
@@ -196,6 +197,7 @@ def test_mistakes_are_told_in_one_sentence_and_nothing_is_written(
 ) -> None:
     write_groups(paths)
     (paths.reference / "fake.xlsx").write_text("a;b")
+    (paths.reference / "list.txt").write_text("Été 1\nb\nc\nd\ne\nf\n", encoding="utf-8")
     (paths.reference / "link.csv").symlink_to(paths.manifest)
     with pytest.raises(UserError, match=what) as caught:
         run(paths, **settings)

@@ -1,9 +1,9 @@
 """Reads the tables that people keep, Excel workbooks and CSV files, as rows of text cells."""
 
-import codecs
 import csv
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cbir.archive.sandbox import Isolated, Lost
 from cbir.errors import UserError
-from cbir.labels.tables.workbooks import MOST_ROWS, Cells, read_workbook
+from cbir.labels.tables.encodings import encoding_of
+from cbir.labels.tables.workbooks import MOST_ROWS, Cells, Sheet, read_workbook
 
 EXCEL_SUFFIXES = frozenset((".xlsx", ".xlsm"))
 TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
@@ -23,7 +24,7 @@ _LONGEST_CELL = 32_767  # characters; Excel's own limit
 _MOST_CELLS = 2_500_000  # up to the last full one of each row
 _MOST_TEXT = 50_000_000  # characters
 _SAMPLE = 500  # rows that decide on the delimiter
-_OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written in Windows-1252 has four in a row
+_AS_TEXT = re.compile(r'="([^"]*)"')
 
 
 # Whatever a file leads the libraries to, it costs one sentence.
@@ -46,20 +47,42 @@ class Row:
         return self.cells[column] if column < len(self.cells) else ""
 
 
-def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
-    """Reads the rows of the first sheet that holds any cell, or of a CSV file; blank ones too, up to the last full one.
+@dataclass(frozen=True)
+class Table:
+    """Holds the rows of a table, and where they stand.
+
+    Attributes:
+        rows: blank ones too, up to the last full one.
+        sheet: that they were read from; empty for a text file.
+        left_out: the other sheets that hold text, hidden ones named as such.
+    """
+
+    rows: tuple[Row, ...]
+    sheet: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def sheets(self) -> str:
+        """Says which of several sheets was read; empty where no other has text."""
+        left = ", ".join(self.left_out)
+        return f'sheet "{self.sheet}" was read, not {left}' if left else ""
+
+
+def read_table(path: Path, *, delimiter: str | None = None) -> Table:
+    """Reads the first sheet that holds any cell and is not hidden, or a CSV file, in the words that one sees there.
 
     It is read in a process of its own, with limits of time and memory.
 
-    A CSV file may be UTF-8 (with or without a byte order mark), UTF-16, UTF-32 or Windows-1252, which is not believed
-    of text in other letters nor of UTF-8 with a faulty byte; its delimiter is the one of ``; tab , |`` that splits the
-    most rows into the most regular columns.
+    A CSV file may be UTF-8 (with or without a byte order mark), UTF-16, UTF-32 or Windows-1252 (see
+    `cbir.labels.tables.encodings`); its delimiter is the one of ``; tab , |`` that splits the most rows into the most
+    regular columns.
 
     Args:
         delimiter: of a CSV file, where it is known.
 
     Raises:
-        UserError: the file is not there, not what its extension says, too large, cannot be decoded, or holds no cell.
+        UserError: the file is not there, not what its extension says, too large, cannot be decoded, or holds no cell
+            that one sees; a formula has no value.
     """
     suffix = path.suffix.lower()
     if suffix not in EXCEL_SUFFIXES | TEXT_SUFFIXES:
@@ -71,26 +94,51 @@ def read_table(path: Path, *, delimiter: str | None = None) -> list[Row]:
     read = _reader.run(_read, (path, delimiter))
     if isinstance(read, Lost):
         raise UserError(f"{path} cannot be read as a table: {read.reason}; save its rows alone, as a CSV file")
-    if not read:
-        raise UserError(f"{path} holds no cell with text; check that it is the right file")
+    sheet, left_out, numbered = read
+    if not numbered:
+        hidden = f"holds text on hidden sheets alone ({', '.join(left_out)}); unhide the sheet that is meant"
+        raise UserError(f"{path} {hidden if left_out else 'holds no cell with text; check that it is the right file'}")
     rows: list[Row] = []
-    for number, cells in read:
+    for number, cells in numbered:
         if suffix in EXCEL_SUFFIXES:
             rows += [Row(blank, ()) for blank in range(len(rows) + 1, number)]
         rows.append(Row(number, cells))
-    return rows
+    return Table(tuple(rows), sheet, left_out)
 
 
-def _read(task: tuple[Path, str | None]) -> list[tuple[int, Cells]]:
-    """Reads the number and the cells of each row up to the last full one; of a workbook, of the full ones alone.
+def _read(task: tuple[Path, str | None]) -> tuple[str, tuple[str, ...], list[tuple[int, Cells]]]:
+    """Reads the sheet's name, those of the others, and number and cells of each row up to the last full one.
 
     Raises:
         UserError: the file is no table, or one that is too large.
     """
     path, delimiter = task
+    if path.suffix.lower() not in EXCEL_SUFFIXES:
+        return "", (), _within_limits(path, _read_text(path, delimiter))
+    name, left_out, rows = "", list[str](), list[tuple[int, Cells]]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl warns of styles, which are no matter here
+        for sheet in read_workbook(path):
+            if not rows and not sheet.hidden:
+                name, rows = sheet.name, _within_limits(path, sheet.rows)
+            elif _has_text(sheet):
+                left_out.append(f'"{sheet.name}"' + (" (hidden)" if sheet.hidden else ""))
+    return name, tuple(left_out), rows
+
+
+def _has_text(sheet: Sheet) -> bool:
+    """Tells whether a sheet that is not read has a full row; what is damaged may have."""
+    try:
+        return any(True for _ in sheet.rows)
+    except UserError:
+        return True
+
+
+def _within_limits(path: Path, numbered: Iterable[tuple[int, Cells]]) -> list[tuple[int, Cells]]:
+    """Collects rows up to the last full one; raises UserError where they are more than a table may have."""
     rows: list[tuple[int, Cells]] = []
     last = slots = length = 0
-    for number, cells in read_workbook(path) if path.suffix.lower() in EXCEL_SUFFIXES else _read_text(path, delimiter):
+    for number, cells in numbered:
         rows.append((number, cells))
         slots += len(cells)
         length += sum(map(len, cells))
@@ -112,7 +160,7 @@ def _read_text(path: Path, delimiter: str | None) -> Iterator[tuple[int, Cells]]
     if data.startswith(b"PK\x03\x04"):
         raise UserError(f"{path} is an Excel workbook and no text; give it the extension .xlsx")
     csv.field_size_limit(_LARGEST)  # what is too long is told by the limit of a cell
-    encoding = _encoding(path, data)
+    encoding = encoding_of(path, data)
     delimiter = delimiter or _find_delimiter("".join(islice(_lines(data, encoding), _SAMPLE)))
     quoting = csv.QUOTE_MINIMAL
     try:
@@ -131,52 +179,18 @@ def _lines(data: bytes, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(data), encoding, newline="")
 
 
-def _encoding(path: Path, data: bytes) -> str:
-    try:
-        encoding = _guess(data)
-        data.decode(encoding)
-        return encoding
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path} is no text in UTF-8, UTF-16 or Windows-1252 (line {line}, byte {error.start} of the file); "
-            "save it as CSV in UTF-8"
-        ) from error
-
-
-def _guess(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if data[1:2] == b"\0" and data[3:4] == b"\0" and data[:4].strip(b"\0"):
-        return "utf-16-le"
-    if b"\0" in data:
-        raise UnicodeDecodeError("utf-8", data, data.index(b"\0"), data.index(b"\0") + 1, "no text holds a zero byte")
-    try:
-        data.decode("utf-8")
-        return "utf-8-sig"
-    except UnicodeDecodeError:
-        _require_western(data)
-        return "cp1252"
-
-
-def _require_western(data: bytes) -> None:
-    """Raises UnicodeDecodeError for what Windows-1252 would make a jumble of letters of, for it decodes nearly all."""
-    if other := _OTHER_LETTERS.search(data):
-        raise UnicodeDecodeError("cp1252", data, *other.span(), "four letters in a row that are no ASCII")
-    text = data.decode("utf-8", errors="replace")
-    faulty = text.count("\ufffd")
-    if len(text) - len(text.encode("ascii", errors="ignore")) > 2 * faulty:  # more sequences are right than wrong
-        data.decode("utf-8")
-
-
 def _split(lines: Iterable[str], delimiter: str, *, quoting: int) -> Iterator[tuple[int, Cells]]:
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=quoting != csv.QUOTE_NONE)  # type: ignore[arg-type]
     start = 1
     for cells in reader:
-        yield start, tuple(cell.strip() for cell in cells)
+        yield start, tuple(map(_cell, cells))
         start = reader.line_num + 1
+
+
+def _cell(text: str) -> str:
+    """Takes the spaces off a cell, and the formula by which a text file keeps the zeros of a number (``="0007"``)."""
+    as_text = _AS_TEXT.fullmatch(text.strip())
+    return as_text[1].strip() if as_text else text.strip()
 
 
 def _find_delimiter(text: str) -> str:

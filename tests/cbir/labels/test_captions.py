@@ -67,6 +67,14 @@ def test_a_csv_without_three_columns_is_refused(tmp_path: Path) -> None:
         check_captions(csv_file(tmp_path, "a,p,one"))
 
 
+def test_rows_with_too_few_columns_are_reported_and_counted(tmp_path: Path) -> None:
+    captions = find(csv_file(tmp_path, "press/a;one", "press/b", "été;two"))
+    assert (len(captions.texts), captions.read, captions.unread) == (2, 2, 1)
+    assert [(note.row, note.name, note.problem, note.advice) for note in captions.notes] == [
+        (2, "press/b", "too few columns", "complete the row")
+    ]
+
+
 ALBUMS = manifest("acc/Album 1/p001.jpg", "acc/Album 1/p002.jpg", "acc/Album 2/x/p001.jpg", "acc/p001.jpg")
 
 

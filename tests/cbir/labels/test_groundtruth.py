@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cbir.archive.manifest import unique_images
 from cbir.labels.files import GROUNDTRUTH, TRAINING
 from cbir.labels.groundtruth import (
+    Groups,
     count_labels,
     folder_classes,
     keep_splits,
@@ -16,7 +17,7 @@ from cbir.labels.groundtruth import (
     split_sizes,
     unite,
 )
-from cbir.labels.layouts import Fault, Mention, Reading
+from cbir.labels.layouts.reading import Fault, Mention, Reading
 from cbir.labels.names import NameIndex
 from cbir.labels.notes import Note
 from cbir.labels.splits import split_of
@@ -108,6 +109,30 @@ def test_pairs_unite_and_contradictions_are_reported() -> None:
 def test_rows_that_cannot_be_read_are_reported() -> None:
     _, notes = resolve(reading("a,b", faults=[Fault(9, "c | d | ?", "no label")], layout="pairs"))
     assert [(note.row, note.name, note.problem) for note in notes] == [(9, "c | d | ?", "no label")]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "named", "giant"),
+    [
+        ([16], 16, 16),
+        ([6], 11, 6),
+        ([6], 12, 0),  # not most of the names
+        ([5], 5, 0),  # few images
+        ([12, 4], 16, 12),
+        ([11, 5], 16, 0),  # groups of two sizes
+        ([], 0, 0),
+    ],
+)
+def test_a_giant_is_a_group_of_most_images_with_no_other_of_a_third_its_size(
+    sizes: list[int], named: int, giant: int
+) -> None:
+    members = tuple(tuple(str(image) for image in range(size)) for size in sizes)
+    assert Groups(members, named=named).giant == giant
+
+
+def test_the_images_that_the_names_mean_are_counted_once() -> None:
+    groups = resolve_groups(reading("a,b,a", "c", "missing"), NameIndex(ARCHIVE), file="gt.xlsx")
+    assert (groups.matched, groups.named) == (4, 3)
 
 
 def label(table: pd.DataFrame, **known: object) -> pd.DataFrame:

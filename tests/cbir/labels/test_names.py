@@ -199,3 +199,33 @@ def test_a_text_longer_than_any_name_is_none_and_takes_no_time(name: str) -> Non
     for form in (compose, plain, unaccented):
         assert len(form(name)) <= 2 * 4096
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"été 1.jpg"', "« été 1 »", "“été 1.jpg”", "'été 1'", "<été 1.jpg>",
+        "été 1.jpg (cropped)", "ete 1.JPG - 400x300 - 98 %", "été 1.jpg : the best", '"box/été 1.jpg" - 50 KiB',
+        "été 1.jpg ?",
+        "été 1 ??", "été 1*",
+        "https://iiif.example.org/iiif/3/%C3%A9t%C3%A9%201.jpg/full/max/0/default.jpg",
+        "http://iiif.example.org/%C3%A9t%C3%A9%201/0,0,10,10/!200,200/90/gray.png",
+        "https://iiif.example.org/a%2Fbox%2F%C3%A9t%C3%A9%201.jpg/info.json",
+    ],
+)  # fmt: skip
+def test_what_people_write_around_a_name_is_taken_off(name: str) -> None:
+    index = NameIndex(manifest("a/box/été 1.jpg", "a/été 10.jpg"))
+    assert index.match(name).image_id == image_id_of("a/box/été 1.jpg")
+
+
+@pytest.mark.parametrize(
+    "name", ["b.jpg (see a.jpg)", "a (2)", "a copy", "a.jpg.old", "a.jpg page 2", "a.tif (p. 3)", "a#2"]
+)
+def test_what_may_mean_another_file_or_page_is_not_taken_off(name: str) -> None:
+    assert NameIndex(manifest("x/a.jpg", "x/c.tif")).match(name).problem is Problem.UNMATCHED
+
+
+def test_a_file_that_is_called_so_goes_before_what_is_taken_off() -> None:
+    index = NameIndex(manifest("x/a.jpg", "x/a.jpg (cropped).jpg", "x/'a'.jpg"))
+    assert index.match("a.jpg (cropped)").image_id == image_id_of("x/a.jpg (cropped).jpg")
+    assert index.match("'a'.jpg").image_id == image_id_of("x/'a'.jpg")

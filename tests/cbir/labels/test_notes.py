@@ -1,7 +1,7 @@
 import csv
 from pathlib import Path
 
-from cbir.labels.layouts import Mention
+from cbir.labels.layouts.reading import Mention
 from cbir.labels.names import NameIndex
 from cbir.labels.notes import Note, note_of, suggest_names, write_notes
 from tests.support.manifests import manifest

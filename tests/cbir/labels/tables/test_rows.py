@@ -16,7 +16,7 @@ def text(path: Path, content: str, encoding: str = "utf-8") -> Path:
 
 
 def test_an_excel_row_keeps_its_number_and_blank_rows_stay(tmp_path: Path) -> None:
-    rows = read_table(write_workbook(tmp_path / "t.xlsx", [None, "a"], [], ["b "], [None]))
+    rows = read_table(write_workbook(tmp_path / "t.xlsx", [None, "a"], [], ["b "], [None])).rows
     assert [(row.cell(0), row.cell(1)) for row in rows] == [("", "a"), ("", ""), ("b", "")]
     assert [row.number for row in rows] == [1, 2, 3]
     assert [row.is_blank for row in rows] == [False, True, False]
@@ -24,37 +24,48 @@ def test_an_excel_row_keeps_its_number_and_blank_rows_stay(tmp_path: Path) -> No
 
 def test_excel_numbers_and_days_read_as_they_were_typed(tmp_path: Path) -> None:
     values = [12.0, 12.5, 7, datetime.datetime(1914, 8, 3), True]
-    assert read_table(write_workbook(tmp_path / "t.xlsx", values))[0].cells == ("12", "12.5", "7", "1914-08-03", "True")
+    assert read_table(write_workbook(tmp_path / "t.xlsx", values)).rows[0].cells == (
+        "12",
+        "12.5",
+        "7",
+        "1914-08-03",
+        "True",
+    )
 
 
 def test_the_first_sheet_with_text_is_read(tmp_path: Path) -> None:
-    assert read_table(write_workbook(tmp_path / "t.xlsx", ["a"], before=2))[0].cells == ("a",)
+    assert read_table(write_workbook(tmp_path / "t.xlsx", ["a"], before=2)).rows[0].cells == ("a",)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-32"])
 def test_a_csv_is_read_in_the_encodings_of_spreadsheet_programs(tmp_path: Path, encoding: str) -> None:
     path = text(tmp_path / "t.csv", "Chérau;été\r\n\r\nŒuvre;b\r\n", encoding)
-    assert read_table(path) == [Row(1, ("Chérau", "été")), Row(2, ()), Row(3, ("Œuvre", "b"))]
+    assert read_table(path).rows == (Row(1, ("Chérau", "été")), Row(2, ()), Row(3, ("Œuvre", "b")))
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
 def test_the_delimiter_is_found_although_names_hold_others(tmp_path: Path, delimiter: str) -> None:
     others = "".join(char for char in ";,|" if char != delimiter)
     lines = [delimiter.join([f"a{number}", f"b {others[number % 2]} c", "1"]) for number in range(6)]
-    assert read_table(text(tmp_path / "t.csv", "\n".join(lines)))[1].cells == ("a1", f"b {others[1]} c", "1")
+    assert read_table(text(tmp_path / "t.csv", "\n".join(lines))).rows[1].cells == ("a1", f"b {others[1]} c", "1")
 
 
 def test_rows_of_different_length_are_split_too(tmp_path: Path) -> None:
-    assert [len(row.cells) for row in read_table(text(tmp_path / "t.csv", "a,b\nc,d,e\nf,g,h,i\nj\n"))] == [2, 3, 4, 1]
+    assert [len(row.cells) for row in read_table(text(tmp_path / "t.csv", "a,b\nc,d,e\nf,g,h,i\nj\n")).rows] == [
+        2,
+        3,
+        4,
+        1,
+    ]
 
 
 def test_quoted_cells_hold_delimiters_and_line_ends(tmp_path: Path) -> None:
-    rows = read_table(text(tmp_path / "t.csv", 'a;"b; c\nd"\ne;f\n'))
-    assert rows == [Row(1, ("a", "b; c\nd")), Row(3, ("e", "f"))]
+    rows = read_table(text(tmp_path / "t.csv", 'a;"b; c\nd"\ne;f\n')).rows
+    assert rows == (Row(1, ("a", "b; c\nd")), Row(3, ("e", "f")))
 
 
 def test_a_quotation_mark_that_never_closes_swallows_no_rows(tmp_path: Path) -> None:
-    rows = read_table(text(tmp_path / "t.csv", 'a;p;"Le Miroir\nb;p;text\nc;p;the "Echo" again\n'))
+    rows = read_table(text(tmp_path / "t.csv", 'a;p;"Le Miroir\nb;p;text\nc;p;the "Echo" again\n')).rows
     assert [row.cell(0) for row in rows] == ["a", "b", "c"]
 
 
@@ -113,3 +124,8 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> No
     (tmp_path / "t.csv").mkdir()
     with pytest.raises(UserError, match="is not a file"):
         read_table(tmp_path / "t.csv")
+
+
+def test_the_formula_by_which_a_csv_keeps_zeros_is_read_as_its_text(tmp_path: Path) -> None:
+    rows = read_table(text(tmp_path / "t.csv", '="0007";="0008"\n')).rows
+    assert rows[0].cells == ("0007", "0008")

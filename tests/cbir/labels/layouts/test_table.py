@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from cbir.errors import UserError
-from cbir.labels.layouts import Fault, Mention, Reading, find_layout, label_of, read_layout
+from cbir.labels.layouts.reading import Fault, Mention, Reading
+from cbir.labels.layouts.table import find_layout, read_layout
 from cbir.labels.tables.rows import Row
 
 
@@ -106,23 +107,33 @@ def test_layout_pairs_is_refused_without_labels() -> None:
         read(table(["a", "b", "c"], ["d", "e", "f"]), "pairs")
 
 
-@pytest.mark.parametrize(
-    ("label", "meaning"),
-    [
-        ("1", True),
-        (" OUI ", True),
-        ("Même", True),
-        ("non", False),
-        ("-1", False),
-        ("0,8", None),
-        ("nan", None),
-        ("", None),
-    ],
-)
-def test_labels_mean_same_different_or_nothing(label: str, meaning: bool | None) -> None:
-    assert label_of(label) is meaning
-
-
 def test_a_table_whose_names_are_no_files_is_told_by_its_shape() -> None:
     assert find_layout(table(["X1"], ["X2"], [], ["X3"]), is_file=is_file) == "column"
     assert find_layout(table(["X1", "X2"], ["X3", "X4"]), is_file=is_file) == "row"
+
+
+@pytest.mark.parametrize("numbering", ["{}", "Groupe {}", "Set {}:"])
+def test_a_first_column_that_numbers_the_groups_holds_no_names(numbering: str) -> None:
+    files = {f"{number}.jpg" for number in range(1, 9)}
+    rows = table(*([numbering.format(n), f"{2 * n - 1}.jpg", f"{2 * n}.jpg"] for n in range(1, 5)))
+    for heading in ([], [Row(0, ("n°", "file 1", "file 2"))]):
+        reading = read_layout(
+            [*heading, *rows], layout="auto", is_file=lambda name: f"{name.split('.')[0]}.jpg" in files
+        )
+        assert names(reading) == [[f"{2 * n - 1}.jpg", f"{2 * n}.jpg"] for n in range(1, 5)]
+
+
+def test_a_headed_column_of_group_numbers_holds_no_names_where_files_are_numbers_too() -> None:
+    rows = table(["Groupe", "image 1", "image 2"], ["1", "11", "12"], ["2", "13", "14"], ["3", "15", "16"])
+    reading = read_layout(rows, layout="auto", is_file=str.isdecimal)
+    assert names(reading) == [["11", "12"], ["13", "14"], ["15", "16"]]
+
+
+def test_numbers_that_are_names_stay_names() -> None:
+    rows = table(["1", "101"], ["2", "102"], ["3", "103"])
+    assert names(read_layout(rows, layout="auto", is_file=str.isdecimal)) == [["1", "101"], ["2", "102"], ["3", "103"]]
+
+
+def test_a_column_of_cells_with_several_names_has_a_group_in_each() -> None:
+    reading = read(table(["a; b"], ["c;d"], ["e;f;g"]))
+    assert (reading.layout, names(reading)) == ("row", [["a", "b"], ["c", "d"], ["e", "f", "g"]])

@@ -1,0 +1,98 @@
+"""Reads names that stand one below the other, parted by blank rows, by headings or by rules."""
+
+import re
+from collections.abc import Sequence
+
+from cbir.errors import UserError
+from cbir.labels.layouts.reading import IsFile, Mention, Reading, columns_of, has_suffix, names_in
+from cbir.labels.tables.rows import Row
+
+COLUMN_OF_NAMES = 3  # D, where the ground truth of the LIPADE laboratory has them
+
+_LONGEST = 200  # characters of a heading
+_HEADING = re.compile(
+    r"\W*(?:group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|set|match|duplicate|doublon)s?"
+    r"[^\w\n]*(?:n°|no\b|nr\b)?\W*(?:\d+|[a-z]|[ivxlc]+)?\s*(?:[:(,–—-].*)?\W*",
+    re.IGNORECASE,
+)
+
+
+def only_column(rows: Sequence[Row], is_file: IsFile) -> int | None:
+    """Finds the one column of names whose groups are parted within it; None where there is none, or several."""
+    columns = columns_of(rows)
+    if len(columns) == 1:
+        (column,) = columns
+        several = sum(len(names_in(cell.name, is_file)) > 1 for cell in columns[column])
+        return column if 2 * several <= len(columns[column]) else None
+    named = [column for column, cells in columns.items() if any(is_file(cell.name) for cell in cells)]
+    if len(named) != 1:
+        return None
+    parted = _has_blanks(rows, named[0], [True] * len(rows)) or dividers(rows, named[0], is_file)
+    return named[0] if parted else None
+
+
+def read_column(rows: Sequence[Row], is_file: IsFile) -> Reading:
+    """Reads names one below the other, in column D or, where that names no file, in the only one that does.
+
+    A row without a name ends a group, and so does one with a heading or a rule, see `dividers`.
+
+    Raises:
+        UserError: it is unclear which column has the names.
+    """
+    column = _column_of_names(rows, is_file)
+    headings = dividers(rows, column, is_file)
+    between = {heading.row for heading in headings}
+    groups: list[list[Mention]] = [[]]
+    for row in rows:
+        if row.cell(column) and row.number not in between:
+            groups[-1] += [Mention(row.number, name) for name in names_in(row.cell(column), is_file)]
+        else:
+            groups.append([])
+    return Reading("column", tuple(tuple(group) for group in groups if group), dividers=headings)
+
+
+def dividers(rows: Sequence[Row], column: int, is_file: IsFile) -> tuple[Mention, ...]:
+    """Finds the cells of a column of names that are no names but stand between groups.
+
+    They are rules (no letter, no digit) and headings such as ``Groupe 1``; and if the names have extensions and no blank
+    row stands between them, every text without one. The name of a file never is.
+    """
+    cells = [Mention(row.number, row.cell(column)) for row in rows if row.cell(column)]
+    suffixed = [has_suffix(row.cell(column)) for row in rows]
+    listed = 2 * sum(suffixed) >= len(cells) and not _has_blanks(rows, column, suffixed)
+    return tuple(
+        cell
+        for cell in cells
+        if (
+            not any(map(str.isalnum, cell.name))
+            or is_heading_of_group(cell.name)
+            or (listed and not has_suffix(cell.name))
+        )
+        and not is_file(cell.name)
+    )
+
+
+def is_heading_of_group(text: str) -> bool:
+    """Tells whether a text heads a group, such as ``Groupe 1`` or ``Set A: Verdun``."""
+    return len(text) <= _LONGEST and not has_suffix(text) and _HEADING.fullmatch(text) is not None
+
+
+def _has_blanks(rows: Sequence[Row], column: int, chosen: Sequence[bool]) -> bool:
+    """Tells whether a row without text stands between the chosen cells of a column."""
+    places = [place for place, row in enumerate(rows) if row.cell(column) and chosen[place]]
+    return bool(places) and not all(row.cell(column) for row in rows[places[0] : places[-1]])
+
+
+def _column_of_names(rows: Sequence[Row], is_file: IsFile) -> int:
+    columns = columns_of(rows)
+    files = {column: sum(is_file(cell.name) for cell in cells) for column, cells in columns.items()}
+    named = [column for column, cells in columns.items() if 2 * files[column] >= len(cells)]
+    if COLUMN_OF_NAMES in columns and (files[COLUMN_OF_NAMES] or len(named) != 1):
+        return COLUMN_OF_NAMES
+    column = named[0] if len(named) == 1 else only_column(rows, is_file)
+    if column is None:
+        raise UserError(
+            f"groundtruth.layout is column, but column D is empty and {len(columns)} other columns hold text; "
+            "move the names to column D or name the layout row"
+        )
+    return column

@@ -1,0 +1,116 @@
+"""Holds what a ground truth says in its own names, whatever its layout, and takes cells with several names apart."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cbir.images.formats import IMAGE_SUFFIXES
+from cbir.labels.names import unaccented
+from cbir.labels.tables.rows import Row
+
+TableLayout = Literal["column", "row", "members", "pairs"]
+IsFile = Callable[[str], bool]
+
+_SUFFIX = rf"\.(?:{'|'.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))})"
+_HAS_SUFFIX = re.compile(rf"{_SUFFIX}\b", re.IGNORECASE)
+_BEHIND_SUFFIX = re.compile(
+    rf"(?<=\w)({_SUFFIX}[\"'»”]?)(?:\s*[,&+]\s*|\s+(?:et|and|und|y|e|/|=)\s+|\s+)(?=\S)", re.IGNORECASE
+)
+_ALWAYS = re.compile(r"[\n;|]")
+_PERHAPS = re.compile(r",| [/&+=] | (?:et|and|und) ")
+_NAME_WORDS = (
+    r"image|img|photo|picture|name|nom|file ?name|file|fichier|nom du fichier|datei|dateiname|member|membre|path|"
+    r"file ?path|chemin"
+)
+_GROUP_WORDS = r"group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|duplicate set|duplicate group"
+_NUMBER = r"( ?(n°|nr|no|id|number|index|[a-z]))? ?\d*"
+_OF_NAMES = re.compile(rf"({_NAME_WORDS})s?{_NUMBER}")
+_OF_GROUPS = re.compile(rf"({_GROUP_WORDS})s?{_NUMBER}")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Holds a name where it stands in the file."""
+
+    row: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Holds a row that cannot be read as its layout asks."""
+
+    row: int
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Holds what a ground-truth file says, in its own names.
+
+    Attributes:
+        groups: names of the same picture; in layout ``pairs`` each pair that is labelled the same.
+        apart: pairs that are labelled different.
+        dividers: headings and rules that stand between the groups of layout ``column``.
+    """
+
+    layout: TableLayout
+    groups: tuple[tuple[Mention, ...], ...]
+    apart: tuple[tuple[Mention, Mention], ...] = ()
+    faults: tuple[Fault, ...] = ()
+    dividers: tuple[Mention, ...] = ()
+
+    @property
+    def mentions(self) -> int:
+        """Counts the names that were read, those that stand twice counted twice."""
+        return sum(map(len, self.groups)) + 2 * len(self.apart)
+
+
+def columns_of(rows: Sequence[Row]) -> dict[int, list[Mention]]:
+    """Collects the cells with text by column, from left to right, columns without any left out."""
+    width = max((len(row.cells) for row in rows), default=0)
+    cells = {
+        column: [Mention(row.number, row.cell(column)) for row in rows if row.cell(column)] for column in range(width)
+    }
+    return {column: mentions for column, mentions in cells.items() if mentions}
+
+
+def names_in(cell: str, is_file: IsFile) -> list[str]:
+    """Takes a cell apart that holds several names: by lines, ``;`` or ``|``, or what stands behind extensions.
+
+    Commas and words (``a et b``) divide names without extensions only where each part is a file.
+    """
+    if not cell or is_file(cell):
+        return [cell] if cell else []
+    lines = [part.strip() for part in _ALWAYS.split(cell) if part.strip()]
+    if len(lines) > 1:
+        return [name for line in lines for name in names_in(line, is_file)]
+    parts = [part.strip() for part in _BEHIND_SUFFIX.sub(r"\1\n", cell).split("\n")]
+    if len(parts) > 1 and all(map(has_suffix, parts)):
+        return parts
+    parts = [part.strip() for part in _PERHAPS.split(cell)]
+    return parts if len(parts) > 1 and all(part and is_file(part) for part in parts) else [cell]
+
+
+def has_suffix(text: str) -> bool:
+    """Tells whether a text holds an image's extension, at its end or before a remark."""
+    return _HAS_SUFFIX.search(text) is not None
+
+
+def is_heading(row: Row, is_file: IsFile) -> bool:
+    """Tells whether a row holds headings of names or groups, and names no file."""
+    cells = [cell for cell in row.cells if cell]
+    headings = any(is_heading_of_names(cell) or is_heading_of_groups(cell) for cell in cells)
+    return headings and not any(is_file(cell) for cell in cells)
+
+
+def is_heading_of_names(cell: str) -> bool:
+    """Tells whether a cell may head a column of names, or of the members of groups."""
+    return _OF_NAMES.fullmatch(unaccented(cell)) is not None
+
+
+def is_heading_of_groups(cell: str) -> bool:
+    """Tells whether a cell may head a column of groups."""
+    return _OF_GROUPS.fullmatch(unaccented(cell)) is not None

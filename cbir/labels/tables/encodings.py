@@ -1,0 +1,92 @@
+"""Tells the encoding of a text file, and refuses one that it would read as a jumble of letters.
+
+Windows-1252 has a character for nearly every byte, so it is believed only where the words look like those of a language
+that is written in it. Words in Central European, Turkish, Baltic, DOS and Macintosh code pages do not.
+"""
+
+import codecs
+import re
+from pathlib import Path
+
+from cbir.errors import UserError
+
+_OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written in Windows-1252 has four in a row
+_LONGEST_WORD = 1_000  # characters that are looked at
+
+_SIGNS = "€„†‡‰‹›•™¡¢£¤¥¦§¨©ª¬®¯±²³µ¶¸¹º¼½¾¿×÷"
+_AROUND_WORDS = re.compile(r"[\s;,|\"]+")
+_CAPITAL_INSIDE = re.compile(r"[a-zß-ÿ][ŠŒŽŸ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]")  # RŽfugiŽs
+_JUMBLES = (
+    _CAPITAL_INSIDE,
+    *(
+        re.compile(jumble, re.IGNORECASE)
+        for jumble in (
+            "[ƒˆ˜]",  # of no language: chƒteau
+            rf"[a-zß-ÿ][{_SIGNS}“”]+[a-zß-ÿ]",  # a sign inside a word: gar‡on, sch”n, g³owa
+            rf"[{_SIGNS}‚]{{3}}",
+            r"[^\W\d_]‚|™[^\W\d_]",  # r‚fugi‚s, ™sterreich
+            "[ðþý]",  # letters of other languages in their place: savaþý
+            r"[ìù](?=[^\W\d_])",  # last in a word, in all languages that have them: mìsta
+            "è(?=[aeiouy])",  # no vowel follows it: vojaèka
+            "ñ(?![aeiouáéíóúü])",  # a vowel always does: pañstwo
+            "õ(?!e)",  # nõk
+            r"ã(?![oeisz]|\b)",  # bãrbat
+            r"ø[^\W\d_]*[áíóú]|[áíóú][^\W\d_]*[øùû]|û[^\W\d_]*[áíóú]",  # in one word of no language: pøíchod
+        )
+    ),
+)
+
+
+def encoding_of(path: Path, data: bytes) -> str:
+    """Returns Python's name of the encoding: UTF-8, UTF-16 and UTF-32 with or without a mark, or Windows-1252.
+
+    Raises:
+        UserError: it is none of them, or in another 8-bit code page, which it would read as a jumble.
+    """
+    try:
+        encoding = _guess(data)
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _refusal(path, f"line {line}, byte {error.start} of the file") from error
+    if encoding == "cp1252" and (word := _jumble(text)):
+        line = text.count("\n", 0, text.index(word)) + 1
+        raise _refusal(path, f'line {line} would read "{word[:60]}"')
+    return encoding
+
+
+def _refusal(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is no text in UTF-8, UTF-16 or Windows-1252 ({why}); save it as CSV in UTF-8")
+
+
+def _guess(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if data[1:2] == b"\0" and data[3:4] == b"\0" and data[:4].strip(b"\0"):
+        return "utf-16-le"
+    if b"\0" in data:
+        raise UnicodeDecodeError("utf-8", data, data.index(b"\0"), data.index(b"\0") + 1, "no text holds a zero byte")
+    try:
+        data.decode("utf-8")
+        return "utf-8-sig"
+    except UnicodeDecodeError:
+        _require_western(data)
+        return "cp1252"
+
+
+def _require_western(data: bytes) -> None:
+    """Raises UnicodeDecodeError for other alphabets, and for UTF-8 with a faulty byte."""
+    if other := _OTHER_LETTERS.search(data):
+        raise UnicodeDecodeError("cp1252", data, *other.span(), "four letters in a row that are no ASCII")
+    text = data.decode("utf-8", errors="replace")
+    faulty = text.count("\ufffd")
+    if len(text) - len(text.encode("ascii", errors="ignore")) > 2 * faulty:  # more sequences are right than wrong
+        data.decode("utf-8")
+
+
+def _jumble(text: str) -> str:
+    """Finds the first word that no language written in Windows-1252 has; empty where all may be words."""
+    words = dict.fromkeys(word[:_LONGEST_WORD] for word in _AROUND_WORDS.split(text) if not word.isascii())
+    return next((word for word in words if any(jumble.search(word) for jumble in _JUMBLES)), "")
