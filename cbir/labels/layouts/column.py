@@ -54,8 +54,8 @@ def read_column(rows: Sequence[Row], is_file: IsFile) -> Reading:
 def dividers(rows: Sequence[Row], column: int, is_file: IsFile) -> tuple[Mention, ...]:
     """Finds the cells of a column of names that are no names but stand between groups.
 
-    They are rules (no letter, no digit) and headings such as ``Groupe 1``; and if the names have extensions and no blank
-    row stands between them, every text without one. The name of a file never is.
+    They are rules (no letter, no digit) and headings such as ``Groupe 1``; and if the names have extensions and no
+    blank row stands between them, every text without one. The name of a file never is.
     """
     cells = [Mention(row.number, row.cell(column)) for row in rows if row.cell(column)]
     suffixed = [has_suffix(row.cell(column)) for row in rows]

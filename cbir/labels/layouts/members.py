@@ -62,7 +62,7 @@ def headed_members(rows: Sequence[Row], is_file: IsFile) -> Members | None:
 def read_members(rows: Sequence[Row], is_file: IsFile) -> Reading:
     """Reads the groups of a table with a column of groups and one of files; a file without a group is alone.
 
-    Where each group is named but once, its name holds until the next, as merged cells are read.
+    A group that is named but once holds until the next name, as merged cells are read.
 
     Raises:
         UserError: it is unclear which columns they are.
