@@ -1,7 +1,8 @@
-"""Errors that users can mend: the exception that says how, and the recognition of a full disk."""
+"""Errors that users can mend: the exception that says how, and the recognition of what a machine lacks."""
 
 import difflib
 import errno
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -51,6 +52,9 @@ def in_short(names: Sequence[str], *, most: int) -> str:
 
 def disk_trouble(error: BaseException | None) -> str:
     """Words what keeps a program from its files: a full disk, or files that may not be written; empty for the rest."""
+    nameless = isinstance(error, OSError) and error.filename is None
+    if (nameless or "shared memory" in str(error)) and (trouble := shared_memory_trouble()):
+        return trouble
     if is_full_disk(error):
         return f"no space is left on the disk of {Path.cwd()}; free some (.store can go at any time) and run again"
     while error is not None:
@@ -60,6 +64,21 @@ def disk_trouble(error: BaseException | None) -> str:
                 "and write there, or work in a copy of the workspace elsewhere"
             )
         error = error.__cause__ or error.__context__
+    return ""
+
+
+def shared_memory_trouble() -> str:
+    """Words what keeps processes from sharing memory: /dev/shm is read-only, full or not there; else empty.
+
+    The system names no file in its error, which would look like one of the workspace.
+    """
+    try:
+        multiprocessing.get_context("fork").Lock()  # another would start a process of its own
+    except OSError as error:
+        return (
+            f"/dev/shm cannot be used ({error.strerror}), where worker processes share memory; mount it so that this "
+            "user may write there (docker run --shm-size=1g, or --tmpfs /dev/shm beside --read-only) and run again"
+        )
     return ""
 
 

@@ -2,8 +2,10 @@
 
 import importlib
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,7 @@ from flows.environment import prepare
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import Paths
 
+WRONG_USE = 2  # as Typer ends where it cannot read the words
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 Saying = Literal["same", "scene", "different", "unsure"]
@@ -46,10 +49,22 @@ def main() -> None:
         app()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except SystemExit as ended:
+        if ended.code == WRONG_USE and (name := dashed_name(sys.argv[1:])):
+            sys.stderr.write(
+                f"error: {visible(name)} was read as an option; put -- before a name that begins with a dash\n"
+            )
+        raise
     except Exception as error:
         if not (trouble := disk_trouble(error)):
             raise
         sys.exit(f"error: {visible(trouble)}")
+
+
+def dashed_name(words: Sequence[str]) -> str | None:
+    """Returns the first word that begins with a dash as an option does, but is, or may be, the name of a file."""
+    options = [word for word in takewhile(lambda word: word != "--", words) if word.startswith("-")]
+    return next((word for word in options if os.path.lexists(word) or ("=" not in word and Path(word).suffix)), None)
 
 
 @app.command()
@@ -61,10 +76,11 @@ def run(
     """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order."""
     from flows.workspace.settings import set_params
 
-    paths = _workspace()
+    _workspace()
     with hold_workspace("cbir run"):
         for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
             print(f"params.yaml: {change}", file=sys.stderr)
+        paths = _workspace(sound=True)  # as it is set now
         _make_ready(paths)
         from flows.pipeline.flow import pipeline
         from flows.summary import summary
@@ -78,10 +94,16 @@ def run(
         sys.exit(f"error: {visible(failure)}")
 
 
-def _workspace() -> Paths:
+def _workspace(*, sound: bool = False) -> Paths:
+    """Returns the paths of the workspace, whose code is this command's; ``sound`` looks at all that a run needs."""
     from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
+    from flows.workspace.surroundings import require_own_code, require_surroundings
 
-    return require_workspace()
+    paths = require_workspace()
+    require_own_code(Path())
+    if sound:
+        require_surroundings(paths)
+    return paths
 
 
 def _make_ready(paths: Paths) -> None:
@@ -135,7 +157,7 @@ def study(
     from flows.studies.plans import make_plan, one_study
     from flows.studies.presets import DEFAULT, preset_names
 
-    paths = _workspace()
+    paths = _workspace(sound=True)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):
@@ -198,7 +220,7 @@ def rollback() -> None:
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
-    _provide_api(_workspace())
+    _provide_api(_workspace(sound=True))
     state = _state_of(getattr(importlib.import_module(module), name), *arguments)
     if not state.is_completed():
         sys.exit(f"error: {visible(str(state.message))}")
@@ -208,7 +230,7 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 @app.command()
 def serve() -> None:
     """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
-    _provide_api(_workspace(), port=4200)
+    _provide_api(_workspace(sound=True), port=4200)
     from flows.unattended.schedules import serve_schedules
 
     serve_schedules()
@@ -223,7 +245,7 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    paths = _workspace()
+    paths = _workspace(sound=True)
     from tqdm import tqdm
 
     from flows.importing import import_archive, left_out_report
@@ -247,7 +269,7 @@ def sample(
     """Make the sample archive and bring it in, unless there are images already."""
     from flows.workspace.settings import is_empty
 
-    paths = _workspace()
+    paths = _workspace(sound=True)
     if not is_empty(paths.raw):
         print(f"{paths.raw} has images already; the sample archive is not needed")
         return
@@ -310,7 +332,7 @@ def ui(
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
-    _workspace()
+    _workspace(sound=True)
     from flows.ui import serve
 
     serve(mlflow_port=mlflow_port, prefect_port=prefect_port)

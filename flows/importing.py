@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cbir.arrivals.importing import Accession, bring_in, bring_reference, write_left_out
 from cbir.progress import Progress, silent
-from flows.repository.accessions import require_own_files, tell_dvc
+from flows.repository.accessions import require_dvc, tell_dvc
 from flows.workspace.settings import require_workspace, set_params
 from tasks.harness.settings import Paths
 
@@ -30,8 +30,7 @@ def import_archive(
         UserError: the folder, its name or a reference file will not do, or DVC would change linked files.
     """
     paths = require_workspace()
-    if link:
-        require_own_files(source)
+    require_dvc(source, link=link)
     known: dict[str, Path] = {}
     if groundtruth is not None:
         known["groundtruth.file"] = bring_reference(groundtruth, paths.reference, kind="groundtruth")

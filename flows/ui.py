@@ -22,7 +22,7 @@ from flows.processes.servers import (
     started,
 )
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
-from tasks.tracking.connection import Tracking, load_tracking, prepare_database
+from tasks.tracking.connection import Tracking, follow_workspace, load_tracking, prepare_database
 from tasks.tracking.runs import without_credentials
 
 
@@ -48,8 +48,11 @@ def serve(*, mlflow_port: int | None = None, prefect_port: int | None = None) ->
     taken = [int(server.address.rpartition(":")[2]) for server in servers]
     prefect = choose_port("Prefect", prefect_port, preferred=4200, taken=taken)
     servers.append(prefect_server(prefect, logs / "prefect.log"))
-    if tracking.uri.startswith("sqlite:///") and not Path(tracking.uri.removeprefix("sqlite:///")).exists():
-        prepare_database(tracking, paths)
+    if tracking.uri.startswith("sqlite:///"):
+        database = Path(tracking.uri.removeprefix("sqlite:///"))
+        follow_workspace(database)
+        if not database.exists():
+            prepare_database(tracking, paths)
     print("Starting; this takes some seconds.", file=sys.stderr, flush=True)
     try:
         with _ending_on_signals(), ExitStack() as running:

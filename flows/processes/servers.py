@@ -17,16 +17,24 @@ import httpx
 
 from cbir.errors import UserError, require_writable
 from flows.processes import lifeline
+from tasks.tracking.facts import without_credentials
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 180  # seconds; on a busy machine MLflow takes most of a minute
+API_TIMEOUT = 30  # seconds for the answer of a server that runs already
+ASKS_FOR_PASSWORD = (401, 403)
 STOP_TIMEOUT = 15  # seconds from TERM to KILL
 ERROR_LINE = re.compile(r"error|exception|errno", re.IGNORECASE)
+RAISED = re.compile(r"[\w.]+(Error|Exception): ")  # the last line of a traceback
+UNREADABLE = re.compile(r"not a database|malformed|revision|no such (table|column)|already exists", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Server:
-    """The command that starts a server, and the address that answers once it is ready."""
+    """The command that starts a server, and the address that answers once it is ready.
+
+    ``history`` is a database that it reads and that can go: no result depends on it.
+    """
 
     name: str
     command: Sequence[str]
@@ -34,6 +42,7 @@ class Server:
     address: str
     health: str
     log: Path
+    history: Path | None = None
 
 
 Running = tuple[Server, subprocess.Popen[bytes]]
@@ -49,6 +58,7 @@ def prefect_server(port: int, log: Path) -> Server:
         command=[sys.executable, "-m", *command],
         environment={
             "PREFECT_API_URL": api,
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",  # or its log would not say why it cannot start
             "PREFECT_SERVER_API_HOST": HOST,
             "PREFECT_SERVER_API_PORT": str(port),
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
@@ -58,6 +68,7 @@ def prefect_server(port: int, log: Path) -> Server:
         address=address,
         health=f"{api}/health",
         log=log,
+        history=Path(os.environ.get("PREFECT_HOME", ".prefect")) / "prefect.db",
     )
 
 
@@ -69,9 +80,10 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     which send what logs are left, if this is called before Prefect is imported. Its port is the preferred one or any.
 
     Raises:
-        UserError: the server does not start.
+        UserError: the server does not start, or the one that is named does not answer.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if url := os.environ.get("PREFECT_API_URL"):
+        require_api(url)
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     server = prefect_server(choose_port("Prefect", None, preferred=preferred), log)
@@ -81,6 +93,26 @@ def provide_prefect_api(log: Path, *, preferred: int = 0) -> None:
     os.environ["PREFECT_API_URL"] = server.environment["PREFECT_API_URL"]
     if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ["PREFECT_API_AUTH_STRING"] = password
+
+
+def require_api(url: str) -> None:
+    """Raises UserError if PREFECT_API_URL names no API of Prefect that answers, or asks for its password."""
+    way_out = "start that server, correct the address, or unset the variable, for cbir starts a server of its own"
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=API_TIMEOUT, verify=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(
+            f"PREFECT_API_URL is {without_credentials(url)}, which does not answer ({error}); {way_out}"
+        ) from error
+    if answer.status_code not in ASKS_FOR_PASSWORD and not _is_api(answer):
+        raise UserError(
+            f"PREFECT_API_URL is {without_credentials(url)}, which answers {answer.status_code} and not as Prefect's "
+            f"API does, whose address ends in /api; {way_out}"
+        )
+
+
+def _is_api(answer: httpx.Response) -> bool:
+    return answer.status_code == 200 and answer.headers.get("content-type", "").startswith("application/json")
 
 
 def ready(running: Sequence[Running]) -> Iterator[Server]:
@@ -102,7 +134,13 @@ def require_alive(running: Sequence[Running]) -> None:
     for server, process in running:
         if (code := process.poll()) is not None:
             require_writable(server.log.parent)  # on a full disk a server may say nothing
-            raise UserError(f"{server.name} ended with exit code {code}: {last_words(server.log)}; see {server.log}")
+            words = last_words(server.log)
+            if server.history and server.history.exists() and UNREADABLE.search(words):
+                raise UserError(
+                    f"{server.history}, the history of runs, is damaged or of a newer {server.name} ({words}); remove "
+                    f"it ({server.history}*), for no result depends on it, and run again"
+                )
+            raise UserError(f"{server.name} ended with exit code {code}: {words}; see {server.log}")
 
 
 def choose_port(name: str, given: int | None, *, preferred: int, taken: Sequence[int] = ()) -> int:
@@ -170,7 +208,8 @@ def ask(url: str, **query: str) -> httpx.Response:
 
 
 def last_words(log: Path) -> str:
-    """Returns the last line of a log that speaks of an error, or else the last line."""
+    """Returns the last line of a log that a traceback ends with, or that speaks of an error, or else the last line."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if ERROR_LINE.search(line)] or lines or ["it said nothing"]
+    raised = [line for line in lines if RAISED.match(line)]
+    telling = raised or [line for line in lines if ERROR_LINE.search(line)] or lines or ["it said nothing"]
     return telling[-1][:300]

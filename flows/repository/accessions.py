@@ -27,15 +27,15 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
 
-def require_own_files(source: Path) -> None:
-    """Raises UserError if DVC's cache is made of hard links, as is an accession that shares its source's files.
+def require_dvc(source: Path, *, link: bool) -> None:
+    """Raises UserError if DVC cannot take what is to be brought in, or its cache is of hard links, as is the accession.
 
     Such a cache makes its files read-only, and an edit of the source would change what the cache keeps under the digest
     of the old content.
     """
     with open_repository(Path()) as repo:
         first = next(iter(repo.cache.local.cache_types), None)
-    if first == "hardlink":
+    if link and first == "hardlink":
         raise UserError(
             f"--link does not go with DVC's cache.type hardlink, which would make the files of {source} read-only; "
             "leave --link out (archive and cache share one copy), or take another cache.type"

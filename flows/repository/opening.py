@@ -18,12 +18,14 @@ from dvc import rwlock as table_of_locks
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, rwlock
+from dvc.scm import SCMError
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_cache_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import _common, _yaml
 
+from cbir.errors import UserError
 from cbir.files import writing
 from tasks.harness.settings import GRAPH
 
@@ -33,8 +35,17 @@ log = logging.getLogger("flows")
 
 
 def open_repository(root: Path) -> Repo:
-    """Opens the workspace, to be used in a ``with``; waits for the lock of another process."""
-    repo = Repo(str(root), _wait_for_lock=True)
+    """Opens the workspace, to be used in a ``with``; waits for the lock of another process.
+
+    Raises:
+        UserError: DVC looks for git, as it does unless told otherwise, and there is none.
+    """
+    try:
+        repo = Repo(str(root), _wait_for_lock=True)
+    except SCMError as error:
+        raise UserError(
+            f"{error}, in which DVC works: run `git init` there, or `dvc config core.no_scm true` to keep no versions"
+        ) from error
     _drop_stale_locks(repo)
     repo.stage_cache = _RunCache(repo)
     return repo

@@ -3,8 +3,9 @@
 import importlib
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,13 @@ RUN_LINE = "MLflow run: "  # and the id: the only line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
+PLACES = (  # the columns of MLflow's database with the places of artifacts
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -99,12 +107,40 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
         with filelock.FileLock(path, timeout=LOCK_TIMEOUT):
             import mlflow
 
+            if database:
+                follow_workspace(Path(database[1]))
             # An absolute path, for callers may change the working directory.
             mlflow.set_tracking_uri(f"sqlite:///{Path(database[1]).absolute()}" if database else tracking.uri)
             experiment = mlflow.set_experiment(tracking.experiment)
             yield mlflow.MlflowClient(), experiment.experiment_id
     except filelock.Timeout as error:
         raise UserError(f"{path} was held by another process for {LOCK_TIMEOUT} s; end it and run again") from error
+
+
+def follow_workspace(database: Path) -> None:
+    """Lets an SQLite database that was copied or moved with its workspace name the artifacts that lie beside it.
+
+    MLflow keeps absolute paths, so that a copy would write its artifacts into the original. A place that someone chose
+    stays. Waits for https://github.com/mlflow/mlflow/issues/3144.
+    """
+    own = Path(os.path.realpath(database)).parent / "mlruns"
+    if not database.exists():
+        return
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(database)) as connected, connected:
+        places = [place for (place,) in connected.execute("SELECT artifact_location FROM experiments")]
+        parts = [re.fullmatch(r"(?:file://)?(/.*/mlruns)/\d+", place) for place in places]
+        for folder in {part[1] for part in parts if part}:
+            if _is_left_behind(Path(folder), own, database.name):
+                for table, column in PLACES:
+                    change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                    connected.execute(change, (f"{folder}/", f"{own}/"))
+
+
+def _is_left_behind(folder: Path, own: Path, database: str) -> bool:
+    """Returns whether a folder of artifacts is the one of the workspace that this database was copied or moved from."""
+    if os.path.realpath(folder) == str(own):
+        return False
+    return (folder.parent / database).exists() or (own.exists() and not folder.exists())
 
 
 def prepare_database(tracking: Tracking, paths: Paths) -> None:

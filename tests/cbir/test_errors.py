@@ -1,6 +1,7 @@
 """cbir.errors: a full disk, told from other errors, and the hint for an unknown name."""
 
 import errno
+import os
 import re
 import shutil
 import sqlite3
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import disk_trouble, is_full_disk, nearest, require_writable
+from cbir.errors import disk_trouble, is_full_disk, nearest, require_writable, shared_memory_trouble
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -78,3 +79,21 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_with_a_list(
     name: str, known: list[str], most: int, hint: str
 ) -> None:
     assert nearest(name, known, most=most) == hint
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSYS, errno.ENOSPC])
+def test_shared_memory_that_cannot_be_used_is_told_by_its_place_and_not_taken_for_the_workspace(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shared_memory_trouble() == ""
+    error = OSError(number, os.strerror(number))
+
+    def refuse(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("multiprocessing.synchronize.Lock", refuse)
+    sentence = rf"^/dev/shm cannot be used \({os.strerror(number)}\), where worker processes share memory; mount it"
+    assert re.search(sentence, shared_memory_trouble())
+    assert re.search(sentence, disk_trouble(error))
+    assert re.search(sentence, disk_trouble(RuntimeError("unable to open shared memory object </torch_1>")))
+    assert "/dev/shm" not in disk_trouble(OSError(errno.EROFS, "Read-only file system", "params.yaml"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli import dashed_name
 from tests.support.toy import Workspace
 
 HEAVY = {"torch", "mlflow", "prefect", "dvc.repo", "pandas", "faiss", "cv2"}
@@ -64,6 +65,42 @@ def test_an_empty_archive_is_no_reason_to_run(toy: Workspace) -> None:
     (toy.folder / "data/raw/one").rmdir()
     expected = "error: data/raw holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`"
     assert _error_of(toy) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["search", "-k.jpg"], "-k.jpg"),
+        (["search", "--text.jpg"], "--text.jpg"),
+        (["search", "-k", "3", "-photo.tif"], "-photo.tif"),
+        (["import", "-scans"], "-scans"),
+    ],
+)
+def test_a_name_that_begins_with_a_dash_is_told_how_to_be_given(words: list[str], name: str, tmp_path: Path) -> None:
+    (tmp_path / "-scans").mkdir()
+    cbir = Path(sys.executable).with_name("cbir")
+    done = subprocess.run([cbir, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    expected = f"error: {name} was read as an option; put -- before a name that begins with a dash"
+    assert done.stderr.splitlines()[-1] == expected
+    rest = [word for word in words[1:] if word != name]
+    done = subprocess.run(
+        [cbir, words[0], *rest, "--", name], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "is not a cbir workspace" in done.stderr
+
+
+def test_an_option_with_a_wrong_value_is_no_name() -> None:
+    assert dashed_name(["search", "-k", "many", "--text=a.b"]) is None
+    assert dashed_name(["search", "--", "-k.jpg"]) is None
+
+
+@pytest.mark.heavy
+def test_an_archive_that_is_set_with_the_run_is_the_one_that_is_looked_at(toy: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "nas").mkdir()
+    assert _error_of(toy, "--set", f"paths.raw={tmp_path}/nas").startswith(
+        f"error: paths.raw is {tmp_path}/nas, outside of"
+    )
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:

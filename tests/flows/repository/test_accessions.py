@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -46,3 +47,18 @@ def test_a_cache_of_hard_links_would_make_the_source_read_only_so_links_are_refu
     import_archive(source)
     assert modes(source) == ["0o664", "0o664"]
     assert Path("data/raw/scans/a.jpg").stat().st_nlink == 2
+
+
+@pytest.mark.parametrize("way_out", ["git init --quiet", "dvc config core.no_scm true"])
+def test_without_git_nothing_is_brought_in_and_either_way_out_will_do(source: Path, way_out: str) -> None:
+    shutil.rmtree(".git")
+    with pytest.raises(UserError) as refused:
+        import_archive(source)
+    assert str(refused.value) == (
+        f"{Path.cwd()} is not a git repository, in which DVC works: run `git init` there, or `dvc config core.no_scm "
+        "true` to keep no versions"
+    )
+    assert not Path("data/raw/scans").exists()
+    subprocess.run(way_out.split(), check=True)
+    import_archive(source)
+    assert Path("data/raw/scans.dvc").exists()

@@ -1,0 +1,93 @@
+"""Checks what a run needs around it, before it starts: each fault of the machine is one sentence with the way out."""
+
+import os
+import ssl
+from pathlib import Path
+
+import httpx
+
+from cbir.errors import UserError, shared_memory_trouble
+from tasks.harness.settings import Paths
+from tasks.tracking.facts import without_credentials
+
+CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables that libraries read
+PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+CODE = ("cbir", "tasks", "flows")  # the packages of a clone
+
+
+def require_surroundings(paths: Paths) -> None:
+    """Raises UserError for the first thing around the workspace with which no run would come to its end."""
+    require_certificates()
+    require_proxies()
+    require_within_reach(paths.raw)
+    if trouble := shared_memory_trouble():
+        raise UserError(trouble)
+
+
+def require_own_code(workspace: Path, *, home: Path = Path(__file__).parents[2]) -> None:
+    """Raises UserError where a workspace has other code than the command: its stages would run that, its flows this.
+
+    Args:
+        home: the folder that the command's own code lies in.
+    """
+    if workspace.resolve() == home:
+        return
+    for package in CODE:
+        if (workspace / package).is_dir() and (other := _first_difference(workspace / package, home / package)):
+            raise UserError(
+                f"{package}/{other} here in {workspace.resolve()} is other code than that of {home}, which this "
+                "command runs; make an environment for this folder (make .venv/.ready, then .venv/bin/cbir), or run "
+                f"PYTHONPATH={workspace.resolve()} cbir"
+            )
+
+
+def _first_difference(package: Path, other: Path) -> str | None:
+    """Returns the first module that is not the same in two folders of code."""
+    mine, its = ({str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*.py")} for top in (package, other))
+    return next((name for name in sorted({**mine, **its}) if mine.get(name) != its.get(name)), None)
+
+
+def require_certificates() -> None:
+    """Raises UserError for a variable that names certificates that cannot be read: libraries do not say which it is."""
+    for name in CERTIFICATES:
+        place = os.environ.get(name)
+        try:
+            if place and not Path(place).is_dir():
+                ssl.create_default_context(cafile=place)
+        except OSError as error:  # ssl.SSLError is one
+            raise UserError(
+                f"{name} is {place}, which holds no certificates ({_why(error)}); correct or unset it"
+            ) from error
+
+
+def require_proxies() -> None:
+    """Raises UserError for a proxy that Prefect's client could not use, even if no proxy leads to this machine."""
+    try:
+        httpx.Client().close()
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        named = (f"{name} is {without_credentials(os.environ[name])}" for name in PROXIES if os.environ.get(name))
+        raise UserError(
+            f"{', '.join(named)}, which is no proxy that can be used ({error}); correct or unset it"
+        ) from error
+
+
+def _why(error: OSError) -> str:
+    return "no certificate in it" if isinstance(error, ssl.SSLError) else (error.strerror or str(error)).lower()
+
+
+def require_within_reach(archive: Path) -> None:
+    """Raises UserError for an archive that DVC does not follow: behind a link, or outside of the workspace."""
+    workspace, place = Path(os.path.realpath(Path.cwd())), Path(os.path.realpath(archive))
+    if not archive.is_absolute() and place == workspace / os.path.normpath(archive):
+        return
+    if archive.is_absolute() and place.is_relative_to(workspace):
+        return
+    if archive.is_absolute() or ".." in archive.parts:
+        raise UserError(
+            f"paths.raw is {archive}, outside of {workspace}, where DVC follows nothing; give it a folder in here, and "
+            f"bring the images in (cbir import {place} --link) or mount them there (mount --bind {place} FOLDER)"
+        )
+    raise UserError(
+        f"{archive} leads by a link to {place}, and DVC follows no link; remove the link, and bring the images in "
+        f"(cbir import {place} --link) or mount them there (mount --bind {place} {archive})"
+    )
