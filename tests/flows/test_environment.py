@@ -37,7 +37,7 @@ def port() -> Iterator[int]:
 
 
 def prepared(program: str, **variables: str) -> str:
-    """What a program says that a command starts, or that begins as commands do."""
+    """Returns what a program prints that begins as a command does."""
     done = subprocess.run(
         [sys.executable, "-c", f"from flows.environment import prepare; prepare(); {program}"],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
