@@ -4,7 +4,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,11 +15,11 @@ from cbir.display import VisibleFormatter, visible, visible_lines
 from cbir.errors import UserError, disk_trouble
 from flows.auditing import app as audit
 from flows.environment import prepare
+from flows.foreground import make_ready, provide_api, run_flow, state_of
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import Paths
 
 WRONG_USE = 2  # as Typer ends where it cannot read the words
-INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 Saying = Literal["same", "scene", "different", "unsure"]
 
@@ -81,12 +81,12 @@ def run(
         for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
             print(f"params.yaml: {change}", file=sys.stderr)
         paths = _workspace(sound=True)  # as it is set now
-        _make_ready(paths)
+        make_ready(paths)
         from flows.pipeline.flow import pipeline
         from flows.summary import summary
         from flows.unattended.registry import is_reconciled, reconcile
 
-        outcomes, failure = _result_of(pipeline, force or [])
+        outcomes, failure = run_flow(pipeline, force or [])
         if any(outcome.ran for outcome in outcomes) or not is_reconciled():
             reconcile(logging.getLogger("flows").log)
     print("\n" + visible_lines(summary(outcomes, paths)))
@@ -106,45 +106,6 @@ def _workspace(*, sound: bool = False) -> Paths:
     return paths
 
 
-def _make_ready(paths: Paths) -> None:
-    """Makes the workspace ready for a flow: it has images, DVC knows of all data, and Prefect's API answers."""
-    from flows.repository.accessions import adopt
-    from flows.workspace.settings import is_empty
-
-    if is_empty(paths.raw):
-        raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
-    adopt(paths.raw, paths.weights)
-    _provide_api(paths)
-
-
-def _provide_api(paths: Paths, *, port: int = 0) -> None:
-    from flows.processes.servers import provide_prefect_api
-
-    provide_prefect_api(paths.store / "logs/prefect.log", preferred=port)
-
-
-def _state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
-    """Runs a flow and returns the state in which it ended."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    try:
-        # Prefect waits for the thread that sends each flow's heartbeats to end, half a second on average. See
-        # docs/upstream.md, Prefect: end of the heartbeats.
-        with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            return flow(*arguments, return_state=True)
-    except KeyboardInterrupt:
-        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-
-
-def _result_of(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
-    """Runs a flow and returns its result, and the reason if it failed."""
-    from flows.pipeline.results import result_of
-
-    state = _state_of(flow, *arguments)
-    return result_of(state, failed=True), None if state.is_completed() else state.message
-
-
 @app.command()
 def study(
     names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
@@ -161,11 +122,11 @@ def study(
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):
-        _make_ready(paths)
+        make_ready(paths)
         from flows.studies.study import study as run_study
         from flows.summary import study_summary
 
-        rows, _ = _result_of(run_study, plans)
+        rows, _ = run_flow(run_study, plans)
     print("\n" + visible_lines(study_summary(rows, paths)))
 
 
@@ -220,8 +181,8 @@ def rollback() -> None:
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
-    _provide_api(_workspace(sound=True))
-    state = _state_of(getattr(importlib.import_module(module), name), *arguments)
+    provide_api(_workspace(sound=True))
+    state = state_of(getattr(importlib.import_module(module), name), *arguments)
     if not state.is_completed():
         sys.exit(f"error: {visible(str(state.message))}")
     print(f"\n{visible(str(state.message))}")
@@ -230,7 +191,7 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 @app.command()
 def serve() -> None:
     """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
-    _provide_api(_workspace(sound=True), port=4200)
+    provide_api(_workspace(sound=True), port=4200)
     from flows.unattended.schedules import serve_schedules
 
     serve_schedules()

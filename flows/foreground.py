@@ -1,0 +1,50 @@
+"""Runs flows in the foreground of a command: what they need is made ready, and Ctrl-C ends them in one line."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from cbir.errors import UserError
+from tasks.harness.settings import Paths
+
+INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+
+
+def make_ready(paths: Paths) -> None:
+    """Makes the workspace ready for a flow: it has images, DVC knows of all data, and Prefect's API answers."""
+    from flows.repository.accessions import adopt
+    from flows.workspace.settings import is_empty
+
+    if is_empty(paths.raw):
+        raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
+    adopt(paths.raw, paths.weights)
+    provide_api(paths)
+
+
+def provide_api(paths: Paths, *, port: int = 0) -> None:
+    """Sees to Prefect's API, at this port where it is free; 0: any."""
+    from flows.processes.servers import provide_prefect_api
+
+    provide_prefect_api(paths.store / "logs/prefect.log", preferred=port)
+
+
+def state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs a flow and returns the state in which it ended."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    try:
+        # Prefect waits for the thread that sends each flow's heartbeats to end, half a second on average. See
+        # docs/upstream.md, Prefect: end of the heartbeats.
+        with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            return flow(*arguments, return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on where it stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def run_flow(flow: Callable[..., Any], *arguments: Any) -> tuple[list[Any], str | None]:
+    """Runs a flow and returns its result, and the reason if it failed."""
+    from flows.pipeline.results import result_of
+
+    state = state_of(flow, *arguments)
+    return result_of(state, failed=True), None if state.is_completed() else state.message
