@@ -23,12 +23,14 @@ def mended(data: bytes) -> Iterator[bytes]:
     head, scan = _split(data)
     yield head + scan
     picture, end, rest = scan.rpartition(_END)
+    if not end:
+        if not has_every_scan(data):
+            return
+        picture, rest = scan.rstrip(b"\xff"), b""
+        yield head + picture + _END
     bare = picture.rstrip(b"\0")
-    if end and 0 < len(picture) - len(bare) <= _PADDING:
-        yield head + bare + (b"\0" if bare.endswith(b"\xff") else b"") + end + rest
-    if not end and has_every_scan(data):
-        bare = scan.rstrip(b"\0")
-        yield head + (bare if len(scan) - len(bare) <= _PADDING else scan).rstrip(b"\xff") + _END
+    if 0 < len(picture) - len(bare) <= _PADDING:
+        yield head + bare + (b"\0" if bare.endswith(b"\xff") else b"") + _END + rest
 
 
 def has_every_scan(data: bytes) -> bool:

@@ -16,6 +16,9 @@ from cbir.images.jp2 import colours_of
 
 # Pillow's own reading of planes that are not compressed takes 16 bits for 8, libtiff's does not.
 TiffImagePlugin.READ_LIBTIFF = True
+# Pillow knows packed samples of 12 bits, but in this table of its own only one of the four ways to have them.
+_PACKED = [(order, white, (1,), 1, (12,), ()) for order in (b"II", b"MM") for white in (0, 1)]
+TiffImagePlugin.OPEN_INFO |= dict.fromkeys(_PACKED, ("I;16", "I;12"))
 
 FORMATS = ("JPEG 2000", "BMP")
 
@@ -34,7 +37,7 @@ _MODES = {
     "YCbCr": "rgb8",
     "LAB": "lab",
 }
-_BITS_PER_SAMPLE = 258  # the tag of TIFF
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
 _SPACES = {"b-w": b"GRAY", "grey16": b"GRAY", "srgb": b"RGB ", "cmyk": b"CMYK"}  # of profiles, by libvips' word
 _ODD_SPACES = {14: "CIELab", 19: "CIEJab", 20: "e-sRGB", 21: "ROMM-RGB", 24: "e-sYCC"}  # EnumCS of JPEG 2000
 
@@ -135,8 +138,11 @@ def _are_inks(image: Image.Image, profile: bytes | None) -> bool:
 
 def _to_vips(image: Image.Image, profile: bytes, *, opaque: bool) -> pyvips.Image:
     if image.mode in ("I;16", "I;16B", "I"):
-        scale = 65535 / 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 1
-        return pyvips.Image.new_from_array((np.asarray(image) * scale).astype(np.uint16), interpretation="grey16")
+        tags = getattr(image, "tag_v2", {})
+        samples = np.asarray(image)
+        if tags.get(_BITS_PER_SAMPLE) == (12,):
+            samples = (4095 - samples if tags.get(_PHOTOMETRIC) == 0 else samples) * (65535 / 4095)
+        return pyvips.Image.new_from_array(samples.astype(np.uint16), interpretation="grey16")
     if image.mode == "LAB":
         stored = np.asarray(image)
         lightness, colours = stored[..., :1] * np.float32(100 / 255), stored[..., 1:].view(np.int8)

@@ -21,13 +21,13 @@ from PIL import Image
 
 from cbir.errors import UserError
 from cbir.images.compressions import unread_tiff
-from cbir.images.decoding import last_rows_heard, mended_pixels, raise_what_was_said, words_of
+from cbir.images.decoding import forget_what_was_said, last_rows_heard, mended_pixels, raise_what_was_said, words_of
 from cbir.images.formats import RAW, RefusalError, recognise
 from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
 from cbir.images.pillow import FORMATS, PillowImage, open_bmp, open_jpeg_2000, open_tiff
 from cbir.images.pixels import jpeg_shrink, to_array, wavelet_levels
-from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_raw, require_tiles
+from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_odd_ycbcr, is_raw, require_tiles
 
 # libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL + 1)  # Prefect enables a logger that is disabled
@@ -205,11 +205,14 @@ class ImageFile:
     def _open(self, page: int) -> pyvips.Image | PillowImage:
         self._sources.clear()
         self._page, self._not_read = page, ""
+        forget_what_was_said()
         self._require_developed()
         if page and page >= len(self._directories):
             raise ValueError(f"there is no page {page}")
         if self.format in FORMATS:
             return open_bmp(self._file) if self.format == "BMP" else open_jpeg_2000(self._file)
+        if any(is_odd_ycbcr(directory) for directory in self._directories[page : page + 1]):
+            return self._open_other_tiff(page)
         try:
             return self._open_vips(page)
         except pyvips.Error as error:

@@ -7,7 +7,7 @@ top, so a file of n pages would take n² steps.
 import io
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -16,8 +16,9 @@ MOST_PAGES = 65_535  # of one file
 OLD_JPEG = 6  # the number of a compression (TIFF 6.0, section 22)
 
 _SIDES = {256, 257}  # the tags without which a directory is none of a picture
-_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _MOST = 254, 258, 259, 262, 281
+_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _MOST = 254, 258, 259, 262, 274, 281
 _TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
+_YCBCR, _JPEG = 6, 7  # numbers of a photometric interpretation and of a compression
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
 _FILTER_ARRAYS = {32803, 34892}  # photometric interpretations of a camera's sensor: CFA and LinearRaw
 _TRANSPARENCIES = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is data of whatever kind
@@ -27,6 +28,7 @@ _READ = (
     _BITS,
     _COMPRESSION,
     _PHOTOMETRIC,
+    _ORIENTATION,
     _MOST,
     _TILE_OFFSETS,
     _TILE_SIZES,
@@ -68,11 +70,13 @@ class Directory:
         end: byte at which its last tile ends; 0 where it has strips.
         bits: of a sample, as it is stored.
         compression: the number of its compression.
+        photometric: the number of what its samples mean.
         stream: byte at which a JPEG of the old style begins (JPEGInterchangeFormat); 0 where there is none.
         most: the largest value of a sample that the file states (MaxSampleValue); 0 where it states none.
         transparent: whether a channel beyond the colours is stated to be transparency, and not infrared or the like.
         raw: whether it holds the values of a camera's sensor, or is of a file that does (DNG).
         children: offsets of the directories that hang on it (SubIFDs).
+        changes: bytes by their place that decoders are to read in place of those that keep them from the page.
     """
 
     offset: int
@@ -82,11 +86,13 @@ class Directory:
     end: int
     bits: int
     compression: int
+    photometric: int
     stream: int
     most: int
     transparent: bool
     raw: bool
     children: tuple[int, ...]
+    changes: Mapping[int, bytes]
 
 
 def layout_of(descriptor: int) -> Layout | None:
@@ -127,9 +133,14 @@ def is_raw(descriptor: int, pages: Sequence[Directory]) -> bool:
     return canon or any(page.raw for page in chain(pages, below(descriptor, pages)))
 
 
+def is_odd_ycbcr(page: Directory) -> bool:
+    """Tells whether a page holds luma and chroma that are not compressed as JPEG; libvips takes them for RGB."""
+    return page.photometric == _YCBCR and page.compression not in (OLD_JPEG, _JPEG)
+
+
 def is_alone(pages: Sequence[Directory]) -> bool:
     """Tells whether a file has one page and its header points there: decoders need no :class:`PageView`."""
-    return len(pages) < 2 and not any(page.next for page in pages)
+    return len(pages) < 2 and not any(page.next or page.changes for page in pages)
 
 
 def require_tiles(descriptor: int, pages: Sequence[Directory]) -> None:
@@ -192,12 +203,28 @@ def _directory(descriptor: int, layout: Layout, offset: int) -> Directory | None
         ),
         bits=_first(values[_BITS], 1),
         compression=_first(values[_COMPRESSION], 1),
+        photometric=_first(values[_PHOTOMETRIC]),
         stream=_first(values[_STREAM]) if _first(values[_COMPRESSION]) == OLD_JPEG else 0,
         most=max(values[_MOST], default=0),
         transparent=not _TRANSPARENCIES.isdisjoint(values[_EXTRAS]),
         raw=_first(values[_PHOTOMETRIC]) in _FILTER_ARRAYS or _DNG_VERSION in entries,
         children=tuple(values[_CHILDREN][:_MOST_CHILDREN]),
+        changes=_upright(layout, first, list(entries), _first(values[_ORIENTATION], 1)),
     )
+
+
+def _upright(layout: Layout, first: int, tags: Sequence[int], orientation: int) -> dict[int, bytes]:
+    """Returns the change by which a page of an orientation that there is not, at which libtiff ends, lies as stored.
+
+    Args:
+        first: byte at which the first entry of the directory begins.
+        tags: of its entries, in order.
+    """
+    if 1 <= orientation <= 8 or _ORIENTATION not in tags:
+        return {}
+    entry = struct.Struct(layout.order + layout.entry)
+    value = first + entry.size * tags.index(_ORIENTATION) + entry.size - struct.calcsize(layout.pointer)
+    return {value: struct.pack(f"{layout.order}H", 1)}
 
 
 def _first(values: Sequence[int], otherwise: int = 0) -> int:
@@ -228,7 +255,8 @@ class PageView(io.RawIOBase):
         pointer = layout.order + layout.pointer
         self._descriptor, self._at = descriptor, 0
         self._size = os.fstat(descriptor).st_size
-        self._changes = {layout.start: struct.pack(pointer, page.offset), page.link: struct.pack(pointer, 0)}
+        ends = {layout.start: struct.pack(pointer, page.offset), page.link: struct.pack(pointer, 0)}
+        self._changes = ends | dict(page.changes)
 
     def readable(self) -> bool:
         return True

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cbir.images.jpeg import mended
+from cbir.images.jpeg import has_every_scan, mended
 from cbir.images.reading import UnreadableImage, read_image
 from tests.support.scenes import SCENE
 
@@ -20,6 +20,11 @@ def jpeg(picture: np.ndarray = SCENE, **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=95, **options)
     return buffer.getvalue()
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
 
 
 def before(marker: bytes, junk: bytes) -> Callable[[bytes], bytes]:
@@ -90,3 +95,56 @@ def test_a_sound_file_is_mended_to_itself() -> None:
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xdb\0\0" * 9, jpeg()[:200]])
 def test_what_is_hardly_a_jpeg_is_mended_without_an_error(data: bytes) -> None:
     assert list(mended(data))
+
+
+def test_an_end_marker_is_put_behind_a_stuffed_byte_and_behind_few_zeros() -> None:
+    data = jpeg()[:-2]
+    assert list(mended(data + b"\xff\0"))[1:] == [data + b"\xff\0\xff\xd9"] * 2
+    assert list(mended(data + bytes(20)))[-1] == data.rstrip(b"\0") + b"\xff\xd9"
+    assert list(mended(data + b"\xff"))[1] == data + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 2}, {"optimize": True}])
+def test_every_scan_is_there_until_the_last_one_is_not(options: dict[str, object]) -> None:
+    data = jpeg(**options)
+    last = data.rfind(b"\xff\xda")
+    assert has_every_scan(data[:-2])
+    assert not has_every_scan(data[:last])
+    assert not has_every_scan(b"") and not has_every_scan(data[:100])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 2}])
+@pytest.mark.parametrize("side", [None, 50])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_that_lacks_nothing_but_its_end_marker_is_whole(
+    tmp_path: Path, missing: int, side: int | None, options: dict[str, object]
+) -> None:
+    sound = written(tmp_path / "sound.jpg", jpeg(SCENE, **options))
+    path = written(tmp_path / "a.jpg", jpeg(SCENE, **options)[:-missing])
+    assert (read_image(path, longest_side=side) == read_image(sound, longest_side=side)).all()
+    padded = written(tmp_path / "padded.jpg", jpeg(SCENE, **options)[:-2] + bytes(20))
+    assert (read_image(padded, longest_side=side) == read_image(sound, longest_side=side)).all()
+
+
+def scans(data: bytes) -> list[int]:
+    """The bytes at which the scans of a JPEG begin."""
+    return [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_progressive_jpeg_that_lacks_its_last_scans_is_corrupt(tmp_path: Path, cut: int) -> None:
+    data = jpeg(SCENE, progressive=True)
+    for end in (scans(data)[-cut], scans(data)[-cut] + 14):
+        path = written(tmp_path / "a.jpg", data[:end])
+        with pytest.raises(UnreadableImage, match="damaged or cut off") as caught:
+            read_image(path)
+        assert caught.value.status == "corrupt"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 2}])
+@pytest.mark.parametrize("lost", [20, 200, 2000])
+def test_a_jpeg_that_is_cut_within_its_last_rows_is_corrupt(
+    tmp_path: Path, lost: int, options: dict[str, object]
+) -> None:
+    with pytest.raises(UnreadableImage, match="damaged or cut off"):
+        read_image(written(tmp_path / "a.jpg", jpeg(NOISE, **options)[:-lost]))
