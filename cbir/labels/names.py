@@ -21,6 +21,7 @@ _UNDECOMPOSED = str.maketrans(
     {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i"}
 )
 _QUOTATION_MARKS = " \"'`´’‘‚‛“”„«»‹›<>"
+_BULLETS = "•·▪◦●○■□ \t"
 _SUFFIX = rf"\.(?:{'|'.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))})(?![\w.])"
 _REMARK = re.compile(rf"(?P<name>.*?{_SUFFIX})(?!.*{_SUFFIX})", re.IGNORECASE | re.DOTALL)
 _IIIF = re.compile(  # https://iiif.io/api/image/3.0/: identifier, region, size, rotation, quality and format
@@ -223,7 +224,7 @@ def _bare(name: str) -> str:
     written = _REMARK.match(name)
     if written and _PAGE_WITHIN.search(name, written.end()):  # a page that the file does not have
         return name
-    return (written["name"] if written else name.rstrip("?!* ")).strip(_QUOTATION_MARKS)
+    return (written["name"] if written else name.rstrip("?!* ")).lstrip(_BULLETS).strip(_QUOTATION_MARKS)
 
 
 def _number_key(stem: str) -> str:

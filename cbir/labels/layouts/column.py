@@ -1,34 +1,52 @@
 """Reads names that stand one below the other, parted by blank rows, by headings or by rules."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from cbir.errors import UserError
-from cbir.labels.layouts.reading import IsFile, Mention, Reading, columns_of, has_suffix, names_in
+from cbir.labels.layouts.reading import (
+    IsFile,
+    Mention,
+    Reading,
+    columns_of,
+    columns_of_names,
+    has_suffix,
+    is_heading_of_names,
+    names_in,
+)
 from cbir.labels.tables.rows import Row
 
 COLUMN_OF_NAMES = 3  # D, where the ground truth of the LIPADE laboratory has them
 
 _LONGEST = 200  # characters of a heading
 _HEADING = re.compile(
-    r"\W*(?:group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|set|match|duplicate|doublon)s?"
-    r"[^\w\n]*(?:n°|no\b|nr\b)?\W*(?:\d+|[a-z]|[ivxlc]+)?\s*(?:[:(,–—-].*)?\W*",
+    r"\W*(?:group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|set|match|duplicate|doublon|pair|paire|paar"
+    r"|ensemble|famille|family|familie|s[eé]rie|lot)s?"
+    r"[^\w\n]*(?:n°|no\b|nr\b)?\W*(?:\d+|[a-z]|[ivxlc]+)?\s*(?:(?:of|sur|von|de) \d+\s*)?(?:[:(,–—-].*)?\W*"
+    r"|[#(\[]\s*\d+\W*|\d+\s*[.:)\]]",
     re.IGNORECASE,
 )
 
 
 def only_column(rows: Sequence[Row], is_file: IsFile) -> int | None:
-    """Finds the one column of names whose groups are parted within it; None where there is none, or several."""
-    columns = columns_of(rows)
+    """Finds the one column of names whose groups are parted within it; None where there is none, or several.
+
+    Remarks in other columns may name a quarter as many files.
+    """
+    columns = columns_of_names(rows)
     if len(columns) == 1:
         (column,) = columns
+        if len(columns_of(rows)) > 1 and not _is_parted(rows, column, is_file):
+            return None
         several = sum(len(names_in(cell.name, is_file)) > 1 for cell in columns[column])
         return column if 2 * several <= len(columns[column]) else None
-    named = [column for column, cells in columns.items() if any(is_file(cell.name) for cell in cells)]
-    if len(named) != 1:
+    files = {column: sum(is_file(cell.name) for cell in cells) for column, cells in columns.items()}
+    column = max(files, key=lambda column: (files[column], -column), default=None)
+    if column is None or not files[column]:
         return None
-    parted = _has_blanks(rows, named[0], [True] * len(rows)) or dividers(rows, named[0], is_file)
-    return named[0] if parted else None
+    others = sum(files.values()) - files[column]
+    return column if 4 * others <= files[column] and _is_parted(rows, column, is_file) else None
 
 
 def read_column(rows: Sequence[Row], is_file: IsFile) -> Reading:
@@ -54,22 +72,28 @@ def read_column(rows: Sequence[Row], is_file: IsFile) -> Reading:
 def dividers(rows: Sequence[Row], column: int, is_file: IsFile) -> tuple[Mention, ...]:
     """Finds the cells of a column of names that are no names but stand between groups.
 
-    They are rules (no letter, no digit) and headings such as ``Groupe 1``; and if the names have extensions and no
-    blank row stands between them, every text without one. The name of a file never is.
+    They are rules (no letter, no digit), headings such as ``Groupe 1``, and above all names that of the column; if no
+    blank row stands between names, also a text without extension that is there three times, or any if the names have
+    extensions. The name of a file never is.
     """
     cells = [Mention(row.number, row.cell(column)) for row in rows if row.cell(column)]
     suffixed = [has_suffix(row.cell(column)) for row in rows]
-    listed = 2 * sum(suffixed) >= len(cells) and not _has_blanks(rows, column, suffixed)
-    return tuple(
-        cell
-        for cell in cells
-        if (
-            not any(map(str.isalnum, cell.name))
-            or is_heading_of_group(cell.name)
-            or (listed and not has_suffix(cell.name))
-        )
-        and not is_file(cell.name)
-    )
+    listed = 2 * sum(suffixed) >= len(cells)
+    again = Counter(cell.name for cell in cells)
+    joined = not _has_blanks(rows, column, suffixed if listed else [True] * len(rows))
+
+    def divides(cell: Mention) -> bool:
+        if not any(map(str.isalnum, cell.name)) or is_heading_of_group(cell.name):
+            return True
+        if cell is cells[0] and is_heading_of_names(cell.name) and cell.name[-1].isalpha():
+            return True
+        return joined and not has_suffix(cell.name) and (listed or again[cell.name] > 2)
+
+    return tuple(cell for cell in cells if divides(cell) and not is_file(cell.name))
+
+
+def _is_parted(rows: Sequence[Row], column: int, is_file: IsFile) -> bool:
+    return _has_blanks(rows, column, [True] * len(rows)) or bool(dividers(rows, column, is_file))
 
 
 def is_heading_of_group(text: str) -> bool:

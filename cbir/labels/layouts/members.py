@@ -1,5 +1,6 @@
 """Reads one row an image: the group that it belongs to, and the file, as clusters are saved."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from cbir.labels.layouts.reading import (
 from cbir.labels.names import compose
 from cbir.labels.tables.rows import Row
 
+_NO_GROUP = {"-1", "-", "nan", "none", "null", "n/a", "noise"}  # of clustering programs: no cluster
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TITLES = 10  # full rows among which the headings are looked for
 
 
@@ -43,19 +46,21 @@ def find_members(rows: Sequence[Row], is_file: IsFile) -> Members | None:
 def headed_members(rows: Sequence[Row], is_file: IsFile) -> Members | None:
     """Finds the columns of groups and of files by their headings; of several of files, the one that names the most.
 
-    Groups stand in several rows each, or in the first of several.
+    Groups stand in several rows each, or in the first of several; a column of scenes is one of groups if there is no
+    other.
     """
     full = [place for place, row in enumerate(rows) if not row.is_blank]
     for place in full[:_TITLES]:
         cells, body = rows[place].cells, rows[place + 1 :]
         groups = [column for column, cell in enumerate(cells) if is_heading_of_groups(cell)]
         files = [column for column, cell in enumerate(cells) if is_heading_of_names(cell)]
-        if len(groups) == 1 and files and not any(map(is_file, cells)):
+        if groups and files and not any(map(is_file, cells)):
+            group = min(groups, key=lambda column: ("scene" in cells[column].casefold(), column))
             counts = {column: sum(is_file(row.cell(column)) for row in body) for column in files}
             file = max(files, key=lambda column: (counts[column], -column))
-            labels = [row.cell(groups[0]) for row in body if not row.is_blank]
-            groups_several = _repeats(labels) or _is_merged(labels)
-            return Members(groups[0], file, body) if groups_several and cells[groups[0]] not in labels else None
+            labels = [row.cell(group) for row in body if not row.is_blank]
+            several = _repeats(labels) or _is_merged(labels)
+            return Members(group, file, body) if several and cells[group] not in labels else None
     return None
 
 
@@ -78,7 +83,7 @@ def read_members(rows: Sequence[Row], is_file: IsFile) -> Reading:
     faults: list[Fault] = []
     label = ""
     for row in body:
-        label = row.cell(members.group) or (label if merged else "")
+        label = _label(row, members.group) or (label if merged else "")
         names = names_in(row.cell(members.file), is_file)
         group = groups.setdefault(compose(label) or f"\0{row.number}", [])
         group += [Mention(row.number, name) for name in names]
@@ -97,7 +102,11 @@ def _shaped(rows: Sequence[Row], is_file: IsFile) -> Members | None:
     for group, file in ((left, right), (right, left)):
         filled = [row for row in body if not row.is_blank]
         labels, names = [row.cell(group) for row in filled], [row.cell(file) for row in filled]
-        if all(names) and _are_groups(labels, names, is_file) and _follow_each_other(body, group):
+        if (
+            all(names)
+            and _are_groups(labels, names, is_file)
+            and (_follow_each_other(body, group) or _number_files(body, group, file))
+        ):
             blank = len(filled) < len(body)
             if (all(labels) and _repeats(labels)) or (group == left and not blank and _is_merged(labels)):
                 return Members(group, file, body)
@@ -108,6 +117,8 @@ def _are_groups(labels: Sequence[str], names: Sequence[str], is_file: IsFile) ->
     written = {label for label in labels if label}
     twice = len(names) - len({*names})
     if len(written) < 2 or 10 * twice > len(names) or any(map(has_suffix, written)):
+        return False
+    if all(map(_YEAR.fullmatch, written)):
         return False
     if all(map(str.isdecimal, written)) and all(map(has_suffix, names)):
         return True
@@ -121,11 +132,23 @@ def _follow_each_other(body: Sequence[Row], group: int) -> bool:
     return len({*runs}) == len(runs) and (len(blocks) == 1 or all(len(labels) == 1 for labels in blocks))
 
 
+def _number_files(body: Sequence[Row], group: int, file: int) -> bool:
+    """Tells whether numbers stand left of names with extensions, in any order; then they are no remarks."""
+    full = [row for row in body if not row.is_blank]
+    numbered = all(row.cell(group).isdecimal() and has_suffix(row.cell(file)) for row in full)
+    return group < file and len(full) == len(body) and numbered
+
+
 def _blocks(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Yields the full rows between blank ones."""
     for blank, block in groupby(rows, key=lambda row: row.is_blank):
         if not blank:
             yield list(block)
+
+
+def _label(row: Row, column: int) -> str:
+    label = row.cell(column)
+    return "" if label.casefold() in _NO_GROUP else label
 
 
 def _repeats(labels: Sequence[str]) -> bool:

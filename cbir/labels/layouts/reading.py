@@ -17,13 +17,17 @@ _HAS_SUFFIX = re.compile(rf"{_SUFFIX}\b", re.IGNORECASE)
 _BEHIND_SUFFIX = re.compile(
     rf"(?<=\w)({_SUFFIX}[\"'»”]?)(?:\s*[,&+]\s*|\s+(?:et|and|und|y|e|/|=)\s+|\s+)(?=\S)", re.IGNORECASE
 )
-_ALWAYS = re.compile(r"[\n;|]")
-_PERHAPS = re.compile(r",| [/&+=] | (?:et|and|und) ")
+_ALWAYS = re.compile(r"[\n\t;|]")
+_PERHAPS = re.compile(r",| [/&+=–-] | (?:et|and|und) ")
+_NUMBERS = re.compile(r"[\d.,%\s]*")
 _NAME_WORDS = (
-    r"image|img|photo|picture|name|nom|file ?name|file|fichier|nom du fichier|datei|dateiname|member|membre|path|"
-    r"file ?path|chemin"
+    r"(?:image|img|photo|picture|file|fichier|datei)s?(?: ?(?:file ?name|file|path|name|uri|url))?|"
+    r"name|nom|nom d[ue] fichier|dateiname|member|membre|path|chemin|file ?path"
 )
-_GROUP_WORDS = r"group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|duplicate set|duplicate group"
+_GROUP_WORDS = (
+    r"group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|duplicate set|duplicate group|"
+    r"group name|cluster label|nom du groupe|scene"
+)
 _NUMBER = r"( ?(n°|nr|no|id|number|index|[a-z]))? ?\d*"
 _OF_NAMES = re.compile(rf"({_NAME_WORDS})s?{_NUMBER}")
 _OF_GROUPS = re.compile(rf"({_GROUP_WORDS})s?{_NUMBER}")
@@ -77,21 +81,40 @@ def columns_of(rows: Sequence[Row]) -> dict[int, list[Mention]]:
     return {column: mentions for column, mentions in cells.items() if mentions}
 
 
+def columns_of_names(rows: Sequence[Row]) -> dict[int, list[Mention]]:
+    """Collects the cells with text by column as `columns_of`, without columns of numbers beside names with extensions.
+
+    So counts, scores, pages and numbers of groups are not taken for files that are called by numbers.
+    """
+    columns = columns_of(rows)
+    named = {
+        column for column, cells in columns.items() if 2 * sum(has_suffix(cell.name) for cell in cells) > len(cells)
+    }
+    return {column: cells for column, cells in columns.items() if not (named and _are_numbers(cells))}
+
+
+def _are_numbers(cells: Sequence[Mention]) -> bool:
+    numbers = [_NUMBERS.fullmatch(cell.name) is not None for cell in cells]
+    return all(numbers) or (len(numbers) > 1 and all(numbers[1:]) and not has_suffix(cells[0].name))
+
+
 def names_in(cell: str, is_file: IsFile) -> list[str]:
     """Takes a cell apart that holds several names: by lines, ``;`` or ``|``, or what stands behind extensions.
 
-    Commas and words (``a et b``) divide names without extensions only where each part is a file.
+    Other signs and words (``a et b``) divide names without extensions only if each part is a file.
     """
-    if not cell or is_file(cell):
-        return [cell] if cell else []
+    if not cell:
+        return []
+    parts = [part.strip() for part in _BEHIND_SUFFIX.sub(r"\1\n", cell).split("\n")]
+    for several in (parts, [part.strip() for part in _PERHAPS.split(cell)]):
+        if len(several) > 1 and all(part and is_file(part) for part in several):
+            return several
+    if is_file(cell):
+        return [cell]
     lines = [part.strip() for part in _ALWAYS.split(cell) if part.strip()]
     if len(lines) > 1:
         return [name for line in lines for name in names_in(line, is_file)]
-    parts = [part.strip() for part in _BEHIND_SUFFIX.sub(r"\1\n", cell).split("\n")]
-    if len(parts) > 1 and all(map(has_suffix, parts)):
-        return parts
-    parts = [part.strip() for part in _PERHAPS.split(cell)]
-    return parts if len(parts) > 1 and all(part and is_file(part) for part in parts) else [cell]
+    return parts if len(parts) > 1 and all(map(has_suffix, parts)) else [cell]
 
 
 def has_suffix(text: str) -> bool:

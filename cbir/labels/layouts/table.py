@@ -12,7 +12,7 @@ from cbir.labels.layouts.reading import (
     Reading,
     TableLayout,
     columns_of,
-    has_suffix,
+    columns_of_names,
     is_heading,
     is_heading_of_groups,
     names_in,
@@ -27,9 +27,9 @@ def read_layout(rows: Sequence[Row], *, layout: Literal["auto"] | TableLayout, i
 
     ``column``: names one below the other, a row without a name ends a group, and so does a heading or a rule; they
     stand in column D or, where that is empty, in the only column with text. ``row``: each row is a group, each cell a
-    name; a first row of headings is passed over, and so is a column that numbers the rows. ``members``: each row is an
-    image, with a column of groups and one of files. ``pairs``: two columns of names and one of labels (1/0,
-    same/different, yes/no, oui/non …), with or without headings.
+    name; a first row of headings is passed over, and so are columns of numbers beside names with extensions.
+    ``members``: each row is an image, with a column of groups and one of files. ``pairs``: two columns of names and one
+    of labels (1/0, same/different, yes/no, oui/non …), with or without headings.
 
     ``auto`` is ``members`` where headings or the shape of two columns say so; else ``pairs`` where one column holds
     labels alone and at least two others text; else ``column`` where one column alone holds text, or one column alone
@@ -58,12 +58,12 @@ def find_layout(rows: Sequence[Row], *, is_file: IsFile) -> TableLayout:
 
 def _read_rows(rows: Sequence[Row], is_file: IsFile) -> Reading:
     body = rows[1:] if rows and is_heading(rows[0], is_file) else rows
-    numbering = _numbering(rows, body, is_file)
+    columns = columns_of_names(body).keys() - {_numbering(rows, body, is_file)}
     groups = (
         tuple(
             Mention(row.number, name)
             for column, cell in enumerate(row.cells)
-            if column != numbering
+            if column in columns
             for name in names_in(cell, is_file)
         )
         for row in body
@@ -72,14 +72,13 @@ def _read_rows(rows: Sequence[Row], is_file: IsFile) -> Reading:
 
 
 def _numbering(rows: Sequence[Row], body: Sequence[Row], is_file: IsFile) -> int | None:
-    """Finds a first column that names or numbers the groups: headings, or numbers beside names with extensions."""
+    """Finds a first column that holds the groups' own names (``Groupe 1``) or, headed so, numbers."""
     columns = columns_of(body)
     first = min(columns, default=None)
     if first is None or len(columns) < 2:
         return None
     labels = [cell.name for cell in columns[first]]
-    names = [cell.name for column, cells in columns.items() if column != first for cell in cells]
     headed = body is not rows and is_heading_of_groups(rows[0].cell(first))
-    numbers = all(map(str.isdecimal, labels)) and len({*labels}) == len(labels)
+    numbers = headed and all(map(str.isdecimal, labels)) and len({*labels}) == len(labels)
     named = all(is_heading_of_group(label) and not is_file(label) for label in labels)
-    return first if named or (numbers and (headed or all(map(has_suffix, names)))) else None
+    return first if named or numbers else None

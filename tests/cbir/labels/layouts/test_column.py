@@ -43,8 +43,24 @@ def test_headings_and_rules_part_groups_of_names_with_extensions(heading: str, p
     assert groups(in_column(reversed_cells, place)) == PAIRS
 
 
-@pytest.mark.parametrize("heading", ["Groupe {}", "Group {} : 2 images", "---", "====="])
-def test_group_headings_and_rules_part_names_without_extensions_too(heading: str) -> None:
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Groupe {}",
+        "Group {} : 2 images",
+        "Série {}",
+        "Paire n°{}",
+        "Group {} of 8",
+        "#{}",
+        "[{}]",
+        "{}.",
+        "---",
+        "=====",
+        "FIN",
+        "les mêmes",
+    ],
+)
+def test_group_headings_rules_and_what_is_repeated_part_names_without_extensions_too(heading: str) -> None:
     bare = [[name.removesuffix(".jpg") for name in pair] for pair in PAIRS]
     cells = [cell for number, pair in enumerate(bare, start=1) for cell in (heading.format(number), *pair)]
     assert groups(in_column(cells)) == bare
@@ -101,6 +117,29 @@ def test_other_texts_head_no_group(text: str) -> None:
 def test_remarks_in_column_d_do_not_take_the_place_of_names_beside_them() -> None:
     cells = [(*pair_names, "", "") for pair in PAIRS[:2] for pair_names in ([pair[0]], [pair[1]], [""])]
     rows = [Row(number, (*row[:1], "", "", "cropped" if row[0] else "")) for number, row in enumerate(cells, start=1)]
+    assert groups(rows) == PAIRS[:2]
+
+
+def test_remarks_beside_names_are_no_names_though_they_mean_files() -> None:
+    cells = [(3 * (place // 2) + place % 2, name) for place, name in enumerate(name for pair in PAIRS for name in pair)]
+    rows = [Row(number, ()) for number in range(1, 25)]
+    for place, name in cells:
+        rows[place] = Row(place + 1, ("", "", "", name, "like photo_005a" if place else "photo_005a"))
+    assert groups(rows) == PAIRS
+
+
+def test_numbers_beside_names_with_extensions_are_no_names() -> None:
+    cells = [cell for pair in ([f"{2 * n - 1}.jpg", f"{2 * n}.jpg"] for n in range(1, 9)) for cell in (*pair, "")]
+    rows = [Row(n, (cell, str(n % 3), "0,98") if cell else ()) for n, cell in enumerate(cells, start=1)]
+    reading = read_layout(rows, layout="auto", is_file=lambda name: name.removesuffix(".jpg").isdecimal())
+    assert [[mention.name for mention in group] for group in reading.groups][:2] == [
+        ["1.jpg", "2.jpg"],
+        ["3.jpg", "4.jpg"],
+    ]
+
+
+def test_a_heading_above_the_names_is_passed_over() -> None:
+    rows = in_column(["Nom du fichier", *PAIRS[0], "", *PAIRS[1]])
     assert groups(rows) == PAIRS[:2]
 
 

@@ -88,9 +88,26 @@ def test_of_several_columns_of_files_the_one_that_names_the_most_counts() -> Non
     assert groups(table(("image", "group", "path"), *rows)) == PAIRS
 
 
+def test_a_column_of_groups_goes_before_one_of_scenes() -> None:
+    rows = [("Verdun", label, name) for label, name in listed(PAIRS)]
+    assert groups(table(("scene", "group", "image"), *rows)) == PAIRS
+    assert len(groups(table(("scene", "number", "image"), *rows))) == 1
+
+
 def test_the_rows_of_a_headed_group_may_be_apart() -> None:
     rows = sorted(listed(PAIRS), key=lambda row: row[1][-5])
     assert sorted(groups(table(("cluster", "file"), *rows))) == PAIRS
+
+
+def test_numbers_left_of_names_with_extensions_are_groups_in_any_order() -> None:
+    rows = sorted(listed(NUMBERS), key=lambda row: row[1])
+    assert sorted(map(sorted, groups(table(*rows)))) == sorted(map(sorted, NUMBERS))
+
+
+@pytest.mark.parametrize("label", ["-1", "nan", "None", "noise", ""])
+def test_what_a_clustering_program_left_alone_is_alone(label: str) -> None:
+    rows = [*listed(PAIRS[:2]), *((label, name) for name in PAIRS[2])]
+    assert groups(table(("cluster", "file"), *rows)) == [*PAIRS[:2], [PAIRS[2][0]], [PAIRS[2][1]]]
 
 
 def test_a_file_without_a_group_is_alone_and_a_group_without_a_file_a_fault() -> None:
@@ -116,6 +133,8 @@ def test_a_cell_with_several_names_gives_all() -> None:
         [(PAIRS[0][0], PAIRS[0][1]), (PAIRS[0][0], PAIRS[1][0]), (PAIRS[0][0], PAIRS[1][1])],  # a file and its copies
         [("Groupe", "Nom du fichier"), PAIRS[0], PAIRS[1]],
         [(name, remark) for name, remark in zip(PAIRS[0] + PAIRS[1], ["cropped", "", "cropped", "dark"], strict=True)],
+        [(["1914", "1915"][place // 8], name) for place, name in enumerate(name for pair in PAIRS for name in pair)],
+        [(name, str(place % 3)) for place, name in enumerate(name for pair in NUMBERS for name in pair)],
         [(name, ["1914", "1915"][place % 2]) for place, name in enumerate(name for pair in PAIRS for name in pair)],
     ],
 )
