@@ -42,9 +42,9 @@ def only_column(rows: Sequence[Row], is_file: IsFile) -> int | None:
         several = sum(len(names_in(cell.name, is_file)) > 1 for cell in columns[column])
         return column if 2 * several <= len(columns[column]) else None
     files = {column: sum(is_file(cell.name) for cell in cells) for column, cells in columns.items()}
-    column = max(files, key=lambda column: (files[column], -column), default=None)
-    if column is None or not files[column]:
+    if not any(files.values()):
         return None
+    column = max(files, key=lambda column: (files[column], -column))
     others = sum(files.values()) - files[column]
     return column if 4 * others <= files[column] and _is_parted(rows, column, is_file) else None
 
