@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cbir.comparison.study import Figure, Row, figures_of
+from cbir.groups.rows import in_words
 from flows.pipeline.stages import Outcome
 from tasks.harness.settings import Paths
 
@@ -21,8 +22,8 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
     lines.append(f"stages    {_stages(outcomes)}")
     if (paths.reports / "index.html").exists():
         lines.append(
-            f"look at   {paths.reports}/index.html (the groups), {paths.reports}/robustness.html, "
-            f"{paths.reports}/cleaning.csv, {paths.reports}/plots/"
+            f"look at   {paths.reports}/index.html (the groups), {paths.reports}/doubts.html (pairs that need your "
+            f"look), {paths.reports}/robustness.html, {paths.reports}/cleaning.csv, {paths.reports}/plots/"
         )
         lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
     return "\n".join(lines)
@@ -37,10 +38,10 @@ def study_summary(rows: Sequence[Row], paths: Paths) -> str:
 
 def _figure(row: Row) -> str:
     figure = row.figures.get(METRICS[0])
-    return f"{METRICS[0]} {_in_words(figure)}" if figure else f"no {METRICS[0]}: {NO_QUERY}"
+    return f"{METRICS[0]} {_figure_in_words(figure)}" if figure else f"no {METRICS[0]}: {NO_QUERY}"
 
 
-def _in_words(figure: Figure) -> str:
+def _figure_in_words(figure: Figure) -> str:
     return f"{figure.value:.3f}" + (f"  ({figure.interval})" if figure.interval else "")
 
 
@@ -50,14 +51,14 @@ def _archive(counts: dict[str, Any]) -> list[str]:
 
 
 def _groups(counts: dict[str, Any]) -> list[str]:
-    return [f"groups    {counts['groups']} near-duplicate groups of {counts['images_in_groups']} images"]
+    return [f"groups    {in_words(counts)}"]
 
 
 def _metrics(metrics: dict[str, Any]) -> list[str]:
     figures = figures_of(metrics)
     if METRICS[0] not in figures:
         return [f"metrics   none: {NO_QUERY}"]
-    lines = [f"{name:20}{_in_words(figures[name])}" for name in METRICS if name in figures]
+    lines = [f"{name:20}{_figure_in_words(figures[name])}" for name in METRICS if name in figures]
     return [f"{'' if number else 'metrics':10}{line}" for number, line in enumerate(lines)]
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cbir.archive.manifest import arrival, read_manifest, unique_images
 from cbir.arrivals.changes import BASELINE, Arrivals, baseline_of, find_arrivals
 from cbir.arrivals.page import (
+    THUMBNAILS,
     Occasion,
     as_markdown_summary,
     as_summary,
@@ -27,7 +28,8 @@ from cbir.groups.threshold import threshold_in_use
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
 from cbir.matching.table import read_matches
-from cbir.reports.thumbnails import page_side, read_thumbnails
+from cbir.reports.thumbnails import read_thumbnails, write_thumbnails
+from cbir.store import Store
 from tasks.harness.settings import Paths
 
 FOLDER = "arrivals"
@@ -88,10 +90,12 @@ def report_arrivals(
     name = max(arrivals.pairs["accession"], key=arrival)
     occasion = Occasion(name, threshold, tuple(left), tuple(waiting))
     page, table = (paths.reports / FOLDER / f"{name}{ending}" for ending in (".html", ".csv"))
-    thumbnails = _thumbnails(arrivals, manifest, paths, longest_side=longest_side, least=thumbnail_side)
+    _write_thumbnails(
+        page.parent / THUMBNAILS, arrivals, manifest, paths, longest_side=longest_side, side=thumbnail_side
+    )
     captions = read_groundtruth(paths.groundtruth).set_index("image_id")["caption"].dropna().to_dict()
     write_arrivals_csv(table, arrivals)
-    write_arrivals_page(page, arrivals, occasion, thumbnails=thumbnails, captions=captions)
+    write_arrivals_page(page, arrivals, occasion, captions=captions)
     return Arrived(
         in_a_sentence(arrivals),
         as_summary(arrivals, occasion, page),
@@ -110,10 +114,14 @@ def _now(paths: Paths) -> pa.Table:
     return pa.Table.from_pandas(rows, schema=BASELINE, preserve_index=False).replace_schema_metadata()
 
 
-def _thumbnails(arrivals: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longest_side: int, least: int) -> Any:
+def _write_thumbnails(
+    folder: Path, arrivals: Arrivals, manifest: pd.DataFrame, paths: Paths, *, longest_side: int, side: int
+) -> None:
+    """Adds the pictures of the page to those of earlier reports."""
     ids = shown_images(arrivals)
     rows = unique_images(manifest).set_index("image_id").loc[ids]
     wanted = zip(ids, rows["path"], rows["page"].astype(int), strict=True)
-    side = page_side(len(ids), least=least, most=longest_side // 2)
     images = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
-    return read_thumbnails(images, wanted, page_side=side, sheet_side=least)
+    thumbnails = read_thumbnails(images, wanted, sheet_side=side, store=Store(paths.store / "thumbnails.sqlite"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_thumbnails(folder, thumbnails)

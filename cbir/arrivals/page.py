@@ -9,10 +9,11 @@ import pandas as pd
 
 from cbir.arrivals.changes import PAIRS, Arrivals
 from cbir.arrivals.survey import Skipped
-from cbir.reports.html import picture, write_html
-from cbir.reports.thumbnails import Thumbnail
+from cbir.reports.html import write_html
+from cbir.reports.thumbnails import address
 from cbir.spreadsheet import as_markdown, write_csv
 
+THUMBNAILS = "thumbnails"  # the folder beside the page
 MOST_SHOWN = 400  # new images on the page; the table has all
 MOST_BESIDE = 5  # images beside a new one
 MOST_TOLD = 200  # pairs in a summary
@@ -56,17 +57,15 @@ def write_arrivals_page(
     arrivals: Arrivals,
     occasion: Occasion,
     *,
-    thumbnails: Mapping[str, Thumbnail],
     captions: Mapping[str, str],
 ) -> None:
-    """Writes the page.
+    """Writes the page; the thumbnails of :func:`shown_images` are in the folder ``THUMBNAILS`` beside it.
 
     Args:
-        thumbnails: by image_id, of :func:`shown_images`.
         captions: by image_id, of those that have one.
     """
     rows = _related(arrivals)
-    cards = [_card(list(image.to_dict("records")), thumbnails, captions) for _, image in rows.groupby(_KEY, sort=False)]
+    cards = [_card(list(image.to_dict("records")), captions) for _, image in rows.groupby(_KEY, sort=False)]
     others = arrivals.pairs[~arrivals.pairs["finding"].isin(NEAR)]
     refused = others[~others["finding"].isin(("none", "exact copy"))]
     write_html(
@@ -102,15 +101,13 @@ def _count_related(arrivals: Arrivals) -> int:
     return len(arrivals.pairs.loc[arrivals.pairs["finding"].isin(NEAR), _KEY].drop_duplicates())
 
 
-def _card(
-    rows: list[dict[str, Any]], thumbnails: Mapping[str, Thumbnail], captions: Mapping[str, str]
-) -> dict[str, Any]:
+def _card(rows: list[dict[str, Any]], captions: Mapping[str, str]) -> dict[str, Any]:
     first = rows[0]
     beside = [
         {
             "file": row["other_file"],
             "page": row["other_page"],
-            "picture": picture(thumbnails[row["other_id"]].page, "webp"),
+            "picture": f"{THUMBNAILS}/{address(row['other_id'])}",
             "probability": None if pd.isna(row["probability"]) else row["probability"],
             "together": row["finding"] == "near-duplicate",
             "look": row["look"],
@@ -121,7 +118,7 @@ def _card(
     return {
         "file": first["file"],
         "page": first["page"],
-        "picture": picture(thumbnails[first["image_id"]].page, "webp"),
+        "picture": f"{THUMBNAILS}/{address(first['image_id'])}",
         "caption": captions.get(first["image_id"]),
         "group": first["group"],
         "group_id": first["group_id"],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -35,6 +36,8 @@ class Summary:
         threshold: mean probability from which images were put together.
         rule: how the threshold was found, one sentence.
         promise: which promise holds for the groups, and how many wrong pairs are to be expected.
+        expected_precision: share of right pairs in groups by their probabilities; None where no pair was looked at.
+        doubts: pairs that a person should look at.
     """
 
     files: int
@@ -47,6 +50,8 @@ class Summary:
     threshold: float
     rule: str
     promise: str
+    expected_precision: float | None
+    doubts: int
 
 
 def report_rows(
@@ -85,8 +90,17 @@ def report_rows(
     return rows[[*COLUMNS, "image_id", "format"]]
 
 
-def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, rule: str, promise: str) -> Summary:
-    """Counts what the manifest and the rows of ``report_rows`` hold."""
+def summarise(
+    manifest: pd.DataFrame,
+    rows: pd.DataFrame,
+    *,
+    threshold: float,
+    rule: str,
+    promise: str,
+    expected_precision: float | None,
+    doubts: int,
+) -> Summary:
+    """Counts what the manifest and the rows of ``report_rows`` hold; the rest is as :class:`Summary` says."""
     usable = manifest["status"] == "ok"
     return Summary(
         files=manifest["path"].nunique(),
@@ -99,10 +113,29 @@ def summarise(manifest: pd.DataFrame, rows: pd.DataFrame, *, threshold: float, r
         threshold=threshold,
         rule=rule,
         promise=promise,
+        expected_precision=expected_precision,
+        doubts=doubts,
     )
 
 
-def group_numbers(summary: Summary) -> dict[str, float]:
+def in_words(numbers: Mapping[str, Any]) -> str:
+    """Says what the numbers of :func:`group_numbers` mean, in the words of page, workbook and terminal.
+
+    A number that is not known is left out. No share is rounded up.
+    """
+    parts = [f"{_counted(numbers['groups'], 'group')} of {_counted(numbers['images_in_groups'], 'image')}"]
+    if (right := numbers.get("expected_precision")) is not None:
+        parts.append(f"by their probabilities about {min(int(100 * right), 99)} of 100 pairs are right")
+    if (doubts := numbers.get("pairs_in_doubt")) is not None:
+        parts.append(f"{_counted(doubts, 'pair')} {'needs' if doubts == 1 else 'need'} your look")
+    return "; ".join(parts)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name if number == 1 else name + 's'}"
+
+
+def group_numbers(summary: Summary) -> dict[str, float | None]:
     """Returns the numbers of a summary that are about groups."""
     return {
         "groups": summary.groups,
@@ -110,6 +143,8 @@ def group_numbers(summary: Summary) -> dict[str, float]:
         "files_in_groups": summary.files_in_groups,
         "groups_across_accessions": summary.groups_across_accessions,
         "threshold": summary.threshold,
+        "expected_precision": summary.expected_precision,
+        "pairs_in_doubt": summary.doubts,
     }
 
 

@@ -11,7 +11,7 @@ import xlsxwriter
 
 from cbir.display import visible, visible_prose
 from cbir.files import writing
-from cbir.groups.rows import Summary
+from cbir.groups.rows import Summary, group_numbers, in_words
 from cbir.reports.thumbnails import Thumbnail
 
 _COLUMNS = [  # title, column of the rows, width in characters
@@ -116,6 +116,7 @@ def _write_about(book: Any, summary: Summary, *, shown: int, pictures: int) -> N
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 1, 60)
     facts: list[tuple[str, str | float]] = [
+        ("In short", in_words(group_numbers(summary))),
         ("Files in the archive", summary.files),
         ("Files rejected", summary.rejected),
         ("Images (exact copies once)", summary.images),
@@ -123,6 +124,7 @@ def _write_about(book: Any, summary: Summary, *, shown: int, pictures: int) -> N
         ("Images in groups", summary.images_in_groups),
         ("Files in groups", summary.files_in_groups),
         ("Groups across accessions", summary.groups_across_accessions),
+        ("Pairs in doubt (doubts.html)", summary.doubts),
         ("Probability threshold", round(summary.threshold, 4)),
         ("How it was chosen", summary.rule),
         ("What is promised", summary.promise),

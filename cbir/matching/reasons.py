@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cbir.matching.table import SAME_SCENE
+from cbir.matching.table import SAME_FILE, SAME_PHOTOGRAPH, SAME_SCENE
 
 _FEW = 8  # characters of a group's id; the report finds a group by them
+_SURE = ((0.99, "almost surely"), (0.9, "very probably"), (0.7, "probably"), (0.0, "perhaps"))
+_UNLIKELY = 0.2  # probability below which nothing speaks for a pair
 
 
 def explain_pair(
@@ -69,21 +71,38 @@ _UNSEEN = (
 )
 
 
+def verdict(pair: Any) -> str:
+    """Says in a few words what two images are to each other, and how sure that is."""
+    if pair["relation"] == SAME_FILE:
+        return "Pages of one file"
+    if pair["relation"] == SAME_SCENE:
+        return "Another shot of the scene, it seems"
+    if pair["relation"] == SAME_PHOTOGRAPH:
+        how_sure = next(words for least, words in _SURE if pair["probability"] >= least)
+        return f"The same photograph{', mirrored' if pair['mirrored'] else ''}, {how_sure}"
+    doubtful = pair["probability"] >= _UNLIKELY
+    return "Perhaps not the same photograph" if doubtful else "No sign that it is the same photograph"
+
+
 def _evidence(pair: Any) -> list[str]:
     likely = (
         f"Looked at: probability {pair['probability']:.3f} that both show the same photograph ({pair['relation']}); "
         f"cosine of the embeddings {pair['similarity']:.3f}."
     )
+    return [likely, geometry_in_words(pair)]
+
+
+def geometry_in_words(pair: Any) -> str:
+    """Says what the local features of two images agree on; a pair is a row of the table of matches."""
     if not pair["inliers"]:
-        return [likely, "No local features agree on one geometry."]
+        return "No local features agree on one geometry."
     how = "if one is mirrored" if pair["mirrored"] else "as they are"
     tone = "" if pd.isna(pair["tone"]) else f" and the grey values there correlate at {pair['tone']:.2f}"
-    return [
-        likely,
+    return (
         f"{pair['inliers']} local features agree on one geometry, {how}: it covers {pair['overlap_query']:.0%} of the "
         f"first picture and {pair['overlap_neighbour']:.0%} of the second{tone}. Chance would let about "
-        f"10^{pair['log_nfa']:.0f} pairs of this archive agree as well.",
-    ]
+        f"10^{pair['log_nfa']:.0f} pairs of this archive agree as well."
+    )
 
 
 def _together(

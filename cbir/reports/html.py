@@ -1,8 +1,9 @@
-"""Writes HTML pages that open from disk: no server, no network, everything that they show is inside."""
+"""Writes HTML pages that open from disk: no server, no network, pictures inside or in files beside them."""
 
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_html(path: Path, template: str, *, styles: Sequence[str], script: str | None = None, **values: Any) -> None:
-    """Writes a page; texts among ``values`` are escaped, and control characters in them shown.
+    """Writes the page that :func:`render` makes."""
+    page = render(template, styles=styles, script=script, **values)
+    with writing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def render(template: str, *, styles: Sequence[str], script: str | None = None, **values: Any) -> str:
+    """Returns a page; texts among ``values`` are escaped, and control characters in them shown.
 
     The filter ``prose`` writes a caption: its lines and the marks of its direction of writing stay.
 
@@ -26,8 +34,16 @@ def write_html(path: Path, template: str, *, styles: Sequence[str], script: str 
     Args:
         template, styles, script: names of files in cbir/reports/templates.
     """
-    texts = {"style": "".join(_read(name) for name in styles), "script": _read(script) if script else ""}
+    texts = {"style": "".join(map(_read, styles)), "script": _read(script) if script else ""}
     digests = {f"{name}_digest": _digest(text) for name, text in texts.items()}
+    as_they_are = {name: Markup(text) for name, text in texts.items()}  # files of this package
+    page: str = _environment().get_template(template).render(**as_they_are, **digests, **values)
+    return page
+
+
+@cache
+def _environment() -> Environment:
+    """Returns the templates, each parsed once: a report has a page a group."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -38,10 +54,7 @@ def write_html(path: Path, template: str, *, styles: Sequence[str], script: str 
         keep_trailing_newline=True,
     )
     environment.filters["prose"] = lambda text: escape(visible_prose(text))
-    as_they_are = {name: Markup(text) for name, text in texts.items()}  # files of this package
-    page = environment.get_template(template).render(**as_they_are, **digests, **values)
-    with writing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+    return environment
 
 
 def _shown(value: Any) -> Any:
@@ -53,6 +66,7 @@ def picture(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
+@cache
 def _read(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 

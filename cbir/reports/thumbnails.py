@@ -1,12 +1,12 @@
-"""Makes small pictures for reports: reduced images, shrunk once more and compressed."""
+"""Makes small pictures for reports, reduced images that are shrunk once more, and writes them beside a page."""
 
 import io
-import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import cv2
 import numpy as np
@@ -20,10 +20,10 @@ from cbir.store import Store
 
 VERSION = 1  # raise it with any change of the code that decides a thumbnail
 
+Given, Made = TypeVar("Given"), TypeVar("Made")
 ThumbnailSide = Annotated[int, Ge(32)]  # px
 
-PAGE_BYTES = 32_000_000  # of all pictures on a page; base64 makes 43 MB of them, which a browser opens in 2 s
-_BYTES_PER_SQUARE = 0.14  # of a WebP, by its longest side squared; measured on old photographs (0.10 at 512 px)
+PAGE_SIDE = 512  # px, longest side of a picture for a page, which shows it enlarged too; 26 kB of an old photograph
 _WEBP_QUALITY = 65
 _JPEG_QUALITY = 80
 _AHEAD = 64  # pictures that are made while the others wait
@@ -35,7 +35,7 @@ class Thumbnail:
     """A picture in the two forms that reports hold.
 
     Attributes:
-        page: WebP, for a web page, where it can be enlarged.
+        page: WebP, for a file beside a web page, which shows it enlarged too.
         sheet: JPEG, for a spreadsheet.
         width, height: of ``sheet``, px.
     """
@@ -46,12 +46,23 @@ class Thumbnail:
     height: int
 
 
-def page_side(count: int, *, least: int, most: int) -> int:
-    """Returns the longest side, in px, at which ``count`` pictures stay within ``PAGE_BYTES``, but at least
-    ``least``.
+def address(image_id: str) -> str:
+    """Returns the name of an image's file in the folder of :func:`write_thumbnails`."""
+    return f"{image_id}.webp"
+
+
+def write_thumbnails(folder: Path, thumbnails: Mapping[str, Thumbnail]) -> None:
+    """Writes pictures for pages into a folder that is there; those that lie in it, from earlier pages, stay.
+
+    Args:
+        thumbnails: by image_id, the content of the image and so of its file.
     """
-    fitting = math.sqrt(PAGE_BYTES / max(count, 1) / _BYTES_PER_SQUARE)
-    return max(least, min(most, int(fitting) // 32 * 32))
+    for image_id, picture in thumbnails.items():
+        file = folder / address(image_id)
+        if not file.exists():
+            half = file.with_suffix(".tmp")
+            half.write_bytes(picture.page)
+            half.replace(file)
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
@@ -68,7 +79,7 @@ def thumbnail(image: np.ndarray, *, page_side: int, sheet_side: int) -> Thumbnai
     """Returns the thumbnail of a uint8 image (H, W) or (H, W, 3) RGB."""
     on_page, on_sheet = shrink(image, page_side), shrink(image, sheet_side)
     return Thumbnail(
-        page=_encode(on_page, "WEBP", quality=_WEBP_QUALITY, method=2),
+        page=as_webp(on_page),
         sheet=_encode(on_sheet, "JPEG", quality=_JPEG_QUALITY),
         width=on_sheet.shape[1],
         height=on_sheet.shape[0],
@@ -79,8 +90,8 @@ def read_thumbnails(
     images: ReducedImages,
     wanted: Iterable[tuple[str, str, int]],
     *,
-    page_side: int,
     sheet_side: int,
+    page_side: int = PAGE_SIDE,
     store: Store | None = None,
     progress: Progress = silent,
 ) -> dict[str, Thumbnail]:
@@ -102,7 +113,7 @@ def read_thumbnails(
     stored = store.get_many(list(keys.values())) if store else {}
     kept = {image_id: _unpack(stored[key]) for image_id, key in keys.items() if key in stored}
     todo = [image for image in asked if image[0] not in kept]
-    made = progress(_in_threads(make, todo), total=len(todo), desc="thumbnails", unit="image")
+    made = progress(in_threads(make, todo), total=len(todo), desc="thumbnails", unit="image")
     new = {image_id: picture for (image_id, _, _), picture in zip(todo, made, strict=True)}
     if store and new:
         store.put_many((keys[image_id], _pack(picture)) for image_id, picture in new.items())
@@ -124,13 +135,19 @@ def _unpack(value: bytes) -> Thumbnail:
     return Thumbnail(value[_HEADER.size : start], value[start:], width, height)
 
 
-def _in_threads(
-    make: Callable[[tuple[str, str, int]], Thumbnail], todo: Sequence[tuple[str, str, int]]
-) -> Iterator[Thumbnail]:
-    """Decoders and encoders let other threads run; a few images at a time, so that progress is seen."""
+def in_threads(make: Callable[[Given], Made], todo: Sequence[Given]) -> Iterator[Made]:
+    """Yields what is made of each, in order; decoders and encoders let other threads run.
+
+    A few images at a time are under way, so that progress is seen and memory is bounded.
+    """
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(todo), _AHEAD):
             yield from pool.map(make, todo[start : start + _AHEAD])
+
+
+def as_webp(image: np.ndarray) -> bytes:
+    """Compresses a uint8 image (H, W), (H, W, 3) or, with transparency, (H, W, 4) for a web page."""
+    return _encode(image, "WEBP", quality=_WEBP_QUALITY, method=2)
 
 
 def _encode(image: np.ndarray, form: str, **options: int) -> bytes:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+BESIDE_PAGES = ("groups", "thumbnails", "overlays")  # folders of a small file a group or picture, which DVC keeps
 FAILED = "failed."  # and the stage: the tag that holds what went wrong
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish", "csh", "tcsh"}
 
@@ -102,8 +103,8 @@ def _log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
 
 
 def _log_reports(client: "MlflowClient", run_id: str, stage: str, reports: Path) -> None:
-    """Logs the files that the stage wrote into the folder of reports."""
-    for path in outputs(stage):
+    """Logs the files that the stage wrote into the folder of reports, but for the thousands that a page shows."""
+    for path in [path for path in outputs(stage) if path.name not in BESIDE_PAGES]:
         if path.is_relative_to(reports) and path.is_dir():
             client.log_artifacts(run_id, str(path), path.relative_to(reports.parent).as_posix())
         elif path.is_relative_to(reports) and path.exists():

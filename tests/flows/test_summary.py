@@ -26,10 +26,10 @@ def paths(tmp_path: Path) -> Paths:
 def test_it_counts_images_copies_rejected_files_and_groups(paths: Paths) -> None:
     counts = {"files": 4, "images": 4, "usable": 3, "exact_copies": 1, "rejected": 1, "corrupt": 1}
     (paths.reports / "clean.json").write_text(json.dumps(counts))
-    (paths.reports / "group.json").write_text(json.dumps({"groups": 2, "images_in_groups": 3}))
+    (paths.reports / "group.json").write_text(json.dumps({"groups": 2, "images_in_groups": 3, "pairs_in_doubt": 1}))
     text = summary([RAN, KEPT], paths)
     assert "3 images, 1 of them exact copies; 1 rejected" in text
-    assert "2 near-duplicate groups of 3 images" in text
+    assert "2 groups of 3 images; 1 pair needs your look" in text
     assert "clean 12 s; 1 up to date" in text
 
 

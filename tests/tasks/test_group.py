@@ -118,6 +118,8 @@ def test_the_stage_writes_its_counts_as_metrics(paths: Paths) -> None:
         "files_in_groups": 5,
         "groups_across_accessions": 1,
         "threshold": 0.98,
+        "expected_precision": 0.995031,
+        "pairs_in_doubt": 0,
     }
 
 

@@ -15,6 +15,7 @@
 
   for (const group of data.groups) {
     const files = group.images.flatMap((image) => image.files);
+    for (const file of files) file[2] = data.accessions[file[2]];
     group.files = files.length;
     group.accessions = [...new Set(files.map((file) => file[2]))];
     group.lowest = Math.min(...group.images.map((image) => image.similarity));
@@ -63,7 +64,9 @@
     return made;
   }
 
-  const source = (image) => `data:image/webp;base64,${image.picture}`;
+  const source = (image) => `thumbnails/${image.id}.webp`;
+  const evidence = (group, image) => `groups/${group.id}.html#${image.id}`;
+  const digits = (probability) => (probability > 0.999 ? "> 0.999" : probability.toFixed(3)); // never as if it were certain
   const original = (image) => `${data.archive}/${image.files[0][0].split("/").map(encodeURIComponent).join("/")}`;
   // Control characters and those for the direction of writing are shown, not obeyed (cbir/display.py).
   const visible = (text) => text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufffe\uffff]|\p{Cs}/gu, "\ufffd");
@@ -100,10 +103,11 @@
 
   function drawImage(group, image) {
     const [first, ...others] = image.files;
-    const scale = Math.min(1, data.side / Math.max(image.width, image.height));
+    const [width, height] = image.size;
+    const scale = Math.min(1, data.side / Math.max(width, height));
     const picture = element("img", {
-      src: source(image), alt: image.caption || nameOf(first), decoding: "async",
-      width: Math.max(1, Math.round(image.width * scale)), height: Math.max(1, Math.round(image.height * scale)),
+      src: source(image), alt: image.caption || nameOf(first), decoding: "async", loading: "lazy",
+      width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)),
     });
     const button = element("button", { type: "button", className: "picture", title: "Enlarge" }, picture);
     button.addEventListener("click", () => view(group, image));
@@ -111,9 +115,9 @@
     const marks = element("div", { className: "marks" });
     if (group.images.length > 1) {
       const near = image.similarity < data.near;
-      marks.append(element("span", {
-        className: near ? "score near" : "score", textContent: image.similarity.toFixed(3),
-        title: `Mean probability that it shows the same photograph as the others${near ? "; near the threshold" : ""}`,
+      marks.append(element("a", {
+        className: near ? "score near" : "score", textContent: digits(image.similarity), href: evidence(group, image),
+        title: `Mean probability that it shows the same photograph as the others${near ? "; near the threshold" : ""}: see the evidence`,
       }));
     }
     marks.append(element("span", { textContent: visible(first[2]), title: "Accession", dir: "auto" }));
@@ -125,7 +129,7 @@
       button,
       pathLine(first),
       marks,
-      element("div", { className: "facts-of", textContent: `${number(image.width)} × ${number(image.height)} px` }),
+      element("div", { className: "facts-of", textContent: `${number(width)} × ${number(height)} px` }),
       image.caption ? element("div", { className: "caption", textContent: image.caption, dir: "auto" }) : null,
       image.translation && image.translation !== image.caption
         ? element("div", { className: "caption translation", textContent: image.translation, dir: "auto" }) : null,
@@ -142,7 +146,7 @@
     const parts = group.images.length > 1 ? [count(group.images.length, "image")] : ["one image"];
     if (group.files > group.images.length) parts.push(count(group.files, "file"));
     if (group.accessions.length > 1) parts.push(count(group.accessions.length, "accession"));
-    parts.push(group.images.length > 1 ? `probability from ${group.lowest.toFixed(3)}` : "exact copies");
+    parts.push(group.images.length > 1 ? `probability from ${digits(group.lowest)}` : "exact copies");
     if (group.known.size > 1) parts.push(`joins ${group.known.size} known groups`);
     return parts.join(" · ");
   }
@@ -151,6 +155,7 @@
     const title = element("h2", { id: `title-${group.id}` },
       element("a", { href: `#${group.id}`, textContent: `Group ${number(group.number)}`, title: "Link to this group" }));
     const head = element("header", {}, title, element("p", { textContent: describe(group) }),
+      group.images.length > 1 ? element("a", { href: `groups/${group.id}.html`, textContent: "Evidence" }) : null,
       element("code", { textContent: group.id, title: "Group ID" }));
     const images = element("ul", { className: "images" }, ...group.images.slice(0, FIRST).map((image) => drawImage(group, image)));
     const card = element("article", { className: "group", id: group.id }, head, images);
@@ -229,24 +234,25 @@
     const both = byId("viewer-beside").checked && best !== image;
     byId("viewer-place").textContent = `Group ${number(group.number)} · picture ${place + 1} of ${group.images.length}`;
     for (const id of ["viewer-previous", "viewer-next"]) byId(id).disabled = group.images.length === 1;
-    byId("viewer-pictures").replaceChildren(...(both ? [image, best] : [image]).map(enlarge));
+    byId("viewer-pictures").replaceChildren(...(both ? [image, best] : [image]).map((shown) => enlarge(group, shown)));
   }
 
   // What the page holds is shown at once; the file itself takes its place where it lies beside the page and can be shown.
-  function enlarge(image) {
+  function enlarge(group, image) {
     const picture = element("img", { src: source(image), alt: image.caption || nameOf(image.files[0]) });
     if (image.original) {
       const file = new Image();
       file.addEventListener("load", () => (picture.src = file.src));
       file.src = original(image);
     }
-    const facts = [image.best ? "best copy" : null, `${number(image.width)} × ${number(image.height)} px`, visible(image.files[0][2])];
+    const facts = [image.best ? "best copy" : null, image.size.map(number).join(" × ") + " px", visible(image.files[0][2])];
     return element("figure", {}, element("div", { className: "stage" }, picture),
       element("figcaption", {},
         element("strong", { textContent: visible(image.files[0][0]) + pageOf(image.files[0]), dir: "auto" }),
         element("div", { textContent: facts.filter(Boolean).join(" · ") }),
         image.caption ? element("div", { textContent: image.caption, dir: "auto" }) : null,
-        element("a", { href: original(image), textContent: "Open the original file", target: "_blank", rel: "noopener" })));
+        element("a", { href: original(image), textContent: "Open the original file", target: "_blank", rel: "noopener" }),
+        group.images.length > 1 && !image.best ? element("a", { href: evidence(group, image), textContent: "Laid on the best copy" }) : null));
   }
 
   byId("viewer-previous").addEventListener("click", () => step(-1));

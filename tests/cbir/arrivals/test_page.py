@@ -2,15 +2,16 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cbir.arrivals.changes import Arrivals, baseline_of, find_arrivals
 from cbir.arrivals.page import (
     MOST_BESIDE,
     MOST_SHOWN,
+    THUMBNAILS,
     Occasion,
     as_markdown_summary,
     as_summary,
@@ -20,13 +21,11 @@ from cbir.arrivals.page import (
     write_arrivals_page,
 )
 from cbir.arrivals.survey import Skipped
-from cbir.reports.thumbnails import thumbnail
 from tests.support.arrivals import arrivals, groups, manifest, matches
 
 OCCASION = Occasion(
     "20261125T051000Z", 0.9, left=(Skipped("=notes.txt", "no image"),), waiting=(Skipped("h.jpg", "new"),)
 )
-PICTURE = thumbnail(np.zeros((20, 30), np.uint8), page_side=20, sheet_side=20)
 
 
 @pytest.fixture
@@ -38,8 +37,7 @@ def arrived() -> Arrivals:
 
 
 def page(arrived: Arrivals, path: Path) -> str:
-    pictures = dict.fromkeys(shown_images(arrived), PICTURE)
-    write_arrivals_page(path, arrived, OCCASION, thumbnails=pictures, captions={"a/1": "<b>a bridge</b>"})
+    write_arrivals_page(path, arrived, OCCASION, captions={"a/1": "<b>a bridge</b>"})
     return path.read_text(encoding="utf-8")
 
 
@@ -60,7 +58,7 @@ def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(
 
 def test_sections_without_anything_are_left_out(tmp_path: Path) -> None:
     nothing = arrivals(manifest("a/1", "a/2", "a/3", "b/4"), groups(), matches())
-    write_arrivals_page(tmp_path / "page.html", nothing, Occasion("x", 0.9), thumbnails={}, captions={})
+    write_arrivals_page(tmp_path / "page.html", nothing, Occasion("x", 0.9), captions={})
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if "<h2>" in line] == ["<section><h2>Without relatives</h2>"]
 
@@ -73,7 +71,8 @@ def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_
         baseline_of(manifest(*old), before), manifest(*old, "b/new"), now, near, threshold=0.9, margin=0.03
     )
     assert shown_images(arrived) == ["b/new", *old[:MOST_BESIDE]]
-    assert page(arrived, tmp_path / "page.html").count("<img") == 1 + MOST_BESIDE
+    pictures = re.findall('<img src="(.*?)"', page(arrived, tmp_path / "page.html"))
+    assert pictures == [f"{THUMBNAILS}/{image}.webp" for image in shown_images(arrived)]
 
 
 def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -> None:

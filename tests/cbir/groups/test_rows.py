@@ -1,10 +1,12 @@
 """Tests of cbir.groups.rows."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pytest
 
-from cbir.groups.rows import COLUMNS, summarise, write_groups_csv
+from cbir.groups.rows import COLUMNS, in_words, summarise, write_groups_csv
 from tests.support.findings import grouped, rows_of
 from tests.support.manifests import image_id_of, manifest
 
@@ -41,7 +43,7 @@ def test_what_is_known_stands_beside_each_file() -> None:
 def test_the_summary_counts_files_and_images_apart() -> None:
     table = manifest("a/1", "b/2", "b/3", copies={"b/1": "a/1"}, rejected={"b/x": "cut off"})
     rows = rows_of(grouped(g=("a/1", "b/2")), table)
-    summary = summarise(table, rows, threshold=0.9, rule="by hand", promise="None.")
+    summary = summarise(table, rows, threshold=0.9, rule="by hand", promise="None.", expected_precision=0.97, doubts=3)
     assert (summary.files, summary.rejected, summary.images) == (5, 1, 3)
     assert (summary.groups, summary.images_in_groups, summary.files_in_groups) == (1, 2, 3)
     assert summary.groups_across_accessions == 1
@@ -80,3 +82,24 @@ def test_control_and_directional_characters_are_shown_in_names_of_the_csv_and_ca
 def test_without_groups_the_csv_is_its_header(tmp_path: Path) -> None:
     write_groups_csv(tmp_path / "groups.csv", rows_of(grouped(), manifest("a/1")))
     assert (tmp_path / "groups.csv").read_text(encoding="utf-8-sig") == ",".join(COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (
+            {"groups": 54, "images_in_groups": 1302, "expected_precision": 0.9799, "pairs_in_doubt": 4},
+            "54 groups of 1,302 images; by their probabilities about 97 of 100 pairs are right; 4 pairs need your look",
+        ),
+        (
+            {"groups": 1, "images_in_groups": 2, "expected_precision": 1.0, "pairs_in_doubt": 1},
+            "1 group of 2 images; by their probabilities about 99 of 100 pairs are right; 1 pair needs your look",
+        ),
+        (
+            {"groups": 0, "images_in_groups": 0, "expected_precision": None, "pairs_in_doubt": 0},
+            "0 groups of 0 images; 0 pairs need your look",
+        ),
+    ],
+)
+def test_the_numbers_are_said_in_words_and_no_share_is_rounded_up(numbers: dict[str, Any], sentence: str) -> None:
+    assert in_words(numbers) == sentence

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 
-from cbir.matching.reasons import explain_pair
+from cbir.matching.reasons import explain_pair, verdict
 from cbir.matching.table import both_directions
 
 NAMES = pd.Series({name: f"old/{name}.jpg" for name in "abcdef"})
@@ -94,3 +95,22 @@ def test_the_pair_that_keeps_two_sides_apart_is_named() -> None:
     )
     decided = explain_pair("a", "c", table, groups("ab", "cd"), NAMES, threshold=0.5, apart=[("d", "a")])
     assert decided[-1] == "No group may hold old/a.jpg and old/d.jpg, one of each side: people decided."
+
+
+@pytest.mark.parametrize(
+    ("relation", "probability", "mirrored", "words"),
+    [
+        ("same photograph", 0.995, False, "The same photograph, almost surely"),
+        ("same photograph", 0.93, True, "The same photograph, mirrored, very probably"),
+        ("same photograph", 0.75, False, "The same photograph, probably"),
+        ("same photograph", 0.55, False, "The same photograph, perhaps"),
+        ("same scene", 0.1, False, "Another shot of the scene, it seems"),
+        ("same file", 0.999, False, "Pages of one file"),
+        ("unrelated", 0.4, False, "Perhaps not the same photograph"),
+        ("unrelated", 0.01, True, "No sign that it is the same photograph"),
+    ],
+)
+def test_a_verdict_says_what_two_images_are_to_each_other_and_how_sure_that_is(
+    relation: str, probability: float, mirrored: bool, words: str
+) -> None:
+    assert verdict({"relation": relation, "probability": probability, "mirrored": mirrored}) == words

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cbir.images.reading import UnreadableImage
 from cbir.images.reduced import ReducedImages
-from cbir.reports.thumbnails import PAGE_BYTES, page_side, read_thumbnails, shrink, thumbnail
+from cbir.reports.thumbnails import Thumbnail, read_thumbnails, shrink, thumbnail, write_thumbnails
 from cbir.store import Store
 
 
@@ -41,18 +41,16 @@ def test_both_forms_show_the_picture(shape: tuple[int, ...]) -> None:
     assert (made.width, made.height) == (30, 20)
 
 
-def test_pictures_get_smaller_as_there_are_more_but_not_too_small() -> None:
-    sides = [page_side(count, least=160, most=512) for count in (0, 100, 2_000, 6_000, 10_000, 1_000_000)]
-    assert sides[:2] == [512, 512]
-    assert sides == sorted(sides, reverse=True)
-    assert sides[-1] == 160
+def test_pictures_of_pages_are_files_by_image_id_and_those_of_earlier_pages_stay(tmp_path: Path) -> None:
+    write_thumbnails(tmp_path, {"a": Thumbnail(b"first", b"", 1, 1)})
+    write_thumbnails(tmp_path, {"a": Thumbnail(b"again", b"", 1, 1), "b": Thumbnail(b"other", b"", 1, 1)})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a.webp": b"first", "b.webp": b"other"}
 
 
-def test_pictures_of_a_page_of_6000_stay_within_its_size() -> None:
-    side = page_side(6_000, least=160, most=512)
-    slope = np.linspace(40, 210, side)[None, :] * np.ones((side * 3 // 4, 1))
-    grainy = (slope + np.random.default_rng(0).normal(0, 5, slope.shape)).clip(0, 255).astype(np.uint8)
-    assert len(thumbnail(grainy, page_side=side, sheet_side=32).page) * 6_000 < PAGE_BYTES
+def test_a_picture_that_a_kill_left_half_written_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / "a.tmp").write_bytes(b"fi")
+    write_thumbnails(tmp_path, {"a": Thumbnail(b"first", b"", 1, 1)})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"a.webp": b"first"}
 
 
 def test_thumbnails_come_by_image_id_from_the_store(tmp_path: Path) -> None:
