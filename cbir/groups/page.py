@@ -42,7 +42,7 @@ def write_page(
 ) -> None:
     """Writes the page of the groups in ``rows``; thumbnails and the pages of the groups are beside it.
 
-    Of very many images the page holds the beginnings of the captions; the page of a group has them whole.
+    With very many images the page holds the beginnings of the captions; the page of a group has them whole.
 
     Args:
         rows: of ``cbir.groups.rows.report_rows``, those of the groups that the page shows.

@@ -81,7 +81,7 @@ def verdict(pair: Any) -> str:
         how_sure = next(words for least, words in _SURE if pair["probability"] >= least)
         return f"The same photograph{', mirrored' if pair['mirrored'] else ''}, {how_sure}"
     doubtful = pair["probability"] >= _UNLIKELY
-    return "Perhaps not the same photograph" if doubtful else "No sign that it is the same photograph"
+    return "Perhaps not the same photograph" if doubtful else "This pair alone does not show the same photograph"
 
 
 def _evidence(pair: Any) -> list[str]:

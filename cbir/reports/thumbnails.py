@@ -145,9 +145,9 @@ def in_threads(make: Callable[[Given], Made], todo: Sequence[Given]) -> Iterator
             yield from pool.map(make, todo[start : start + _AHEAD])
 
 
-def as_webp(image: np.ndarray) -> bytes:
-    """Compresses a uint8 image (H, W), (H, W, 3) or, with transparency, (H, W, 4) for a web page."""
-    return _encode(image, "WEBP", quality=_WEBP_QUALITY, method=2)
+def as_webp(image: np.ndarray, *, effort: int = 2) -> bytes:
+    """Compresses a uint8 image (H, W), (H, W, 3) or, with transparency, (H, W, 4) for a web page; ``effort`` is 0..6."""
+    return _encode(image, "WEBP", quality=_WEBP_QUALITY, method=effort)
 
 
 def _encode(image: np.ndarray, form: str, **options: int) -> bytes:

@@ -107,7 +107,7 @@ def test_the_pair_that_keeps_two_sides_apart_is_named() -> None:
         ("same scene", 0.1, False, "Another shot of the scene, it seems"),
         ("same file", 0.999, False, "Pages of one file"),
         ("unrelated", 0.4, False, "Perhaps not the same photograph"),
-        ("unrelated", 0.01, True, "No sign that it is the same photograph"),
+        ("unrelated", 0.01, True, "This pair alone does not show the same photograph"),
     ],
 )
 def test_a_verdict_says_what_two_images_are_to_each_other_and_how_sure_that_is(
