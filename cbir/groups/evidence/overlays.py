@@ -22,7 +22,7 @@ VERSION = 1  # raise it with any change of the code that decides an overlay
 _BLOCK = 64  # pairs that are read, made and written together
 _HEADER = struct.Struct("<4I")  # width and height of both
 _OPAQUE = 255
-_EFFORT = 0  # of compression: with 2, transparency takes 10 ms a picture more, and the file has 10 kB in place of 16
+_EFFORT = 0  # of compression; 2 takes 10 ms a picture more, for 10 kB in place of 16
 
 Images = Mapping[str, Mapping[str, Any]]
 Size = tuple[int, int]  # width and height, px
