@@ -68,7 +68,7 @@ def group(
 
     rows = report_rows(groups, manifest, known, decided=decided_column(links))
     accessions = unique_images(manifest).set_index("image_id")["accession"]
-    doubts = find_doubts(groups, matches, accessions, threshold=value, together=links.together, apart=links.apart)
+    doubts = find_doubts(groups, matches, accessions, threshold=value, links=links)
     summary = summarise(
         manifest,
         rows,

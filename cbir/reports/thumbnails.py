@@ -146,7 +146,11 @@ def in_threads(make: Callable[[Given], Made], todo: Sequence[Given]) -> Iterator
 
 
 def as_webp(image: np.ndarray, *, effort: int = 2) -> bytes:
-    """Compresses a uint8 image (H, W), (H, W, 3) or, with transparency, (H, W, 4) for a web page; ``effort`` is 0..6."""
+    """Compresses a uint8 image (H, W), (H, W, 3) or, with transparency, (H, W, 4) for a web page.
+
+    Args:
+        effort: 0 to 6; more takes longer, for smaller files.
+    """
     return _encode(image, "WEBP", quality=_WEBP_QUALITY, method=effort)
 
 

@@ -72,7 +72,8 @@ def write_group_pages(
     """Writes a page a group into a folder that is there, named by the group_id.
 
     Args:
-        groups: group, group_id, image_id, representative, in the order in which images are shown.
+        groups: group, group_id, image_id, representative, decided (in words, or null), in the order in which images
+            are shown.
         pairs: as ``cbir.groups.evidence.pairs.member_pairs`` gives them, of these groups.
         images: as :func:`describe_images` gives them.
         laid: as ``cbir.groups.evidence.overlays.write_overlays`` gives it.
@@ -80,7 +81,7 @@ def write_group_pages(
     beside = Beside("../thumbnails", "../overlays")
     rows = pairs.sort_values("group_id", kind="stable").to_dict("records")
     of_member = {key: list(own) for key, own in groupby(rows, itemgetter("group_id", "query_id"))}
-    records = groups.to_dict("records")
+    records = groups.astype(object).where(groups.notna(), None).to_dict("records")
     for (number, group_id), members in groupby(records, itemgetter("group", "group_id")):
         shown = [_member(row, of_member.get((group_id, row["image_id"]), []), images, laid, beside, threshold)
                  for row in members]  # fmt: skip
@@ -102,7 +103,7 @@ def _member(
         for pair in pairs
     ]
     image = images[row["image_id"]]
-    return {**_side(image, beside), "best": bool(row["representative"]), "pairs": views}
+    return {**_side(image, beside), "best": bool(row["representative"]), "decided": row["decided"], "pairs": views}
 
 
 def _indirect(*, direct: bool) -> str:

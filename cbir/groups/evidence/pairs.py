@@ -1,13 +1,15 @@
 """Chooses the pairs that show why images are together, and those that a person should look at first."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cbir.groups.decisions.links import Links
+from cbir.groups.grouping import FREE
 from cbir.matching.table import SAME_FILE
 
 _DOUBT = np.log(4)  # odds up to four times those of the threshold, or down to a quarter, are doubtful
@@ -51,20 +53,21 @@ def expected_precision(groups: pd.DataFrame, matches: pd.DataFrame) -> float | N
 
 
 def find_doubts(
-    groups: pd.DataFrame, matches: pd.DataFrame, accessions: pd.Series, *, threshold: float
+    groups: pd.DataFrame, matches: pd.DataFrame, accessions: pd.Series, *, threshold: float, links: Links = FREE
 ) -> pd.DataFrame:
     """Returns the pairs that a person should look at, the most informative first.
 
     A pair is doubtful where its odds are near those of the threshold, and where it is likely, though its images are in
     different groups. Between two sets of images that likely pairs hold together it asks once, by the likeliest pair:
-    the answer settles the others. First come pairs across accessions. Then a pair counts by how near it is to the
-    threshold and by how many pairs of images it would put together or take apart.
+    the answer settles the others. It asks nothing that people have decided. First come pairs across accessions. Then a
+    pair counts by how near it is to the threshold and by how many pairs of images it would put together or take apart.
 
     Args:
         groups: group_id, image_id.
         matches: as ``cbir.matching.table.read_matches`` gives it.
         accessions: by image_id.
         threshold: probability from which images are put together.
+        links: decisions that bind.
 
     Returns:
         The columns of ``matches`` in one direction, with together (whether the images are in one group), across
@@ -80,7 +83,10 @@ def find_doubts(
     pairs = pairs.assign(
         together=pairs["group_id"].notna() & (pairs["group_id"] == pairs["other_group"]), across=came[0] != came[1]
     )
-    pairs = _one_a_question(pairs, _cores(pairs[pairs["together"] & (pairs["away"] > _DOUBT)]), group_of)
+    likely = pairs.loc[pairs["together"] & (pairs["away"] > _DOUBT), ["query_id", "neighbour_id"]]
+    core_of = _cores([*likely.itertuples(index=False, name=None), *(decision.pair for decision in links.together)])
+    settled = {_question(*decision.pair, core_of) for decision in links.apart}
+    pairs = _one_a_question(pairs, core_of, group_of, settled)
     doubt = pairs["away"].abs().where(pairs["together"] | (pairs["away"] < 0), 0.0)
     pairs = pairs.assign(score=np.log2(1.0 + pairs["part"] * pairs["other_part"]) / (1 + doubt))
     order = ["across", "score", "query_id", "neighbour_id"]
@@ -98,9 +104,9 @@ def _log_odds(probability: pd.Series) -> pd.Series:
     return np.log(held / (1 - held))
 
 
-def _cores(links: pd.DataFrame) -> dict[str, str]:
-    """Returns for each image in likely links of a group the least image_id that links lead to."""
-    ids, ends = np.unique(links[["query_id", "neighbour_id"]].to_numpy(object).ravel(), return_inverse=True)
+def _cores(links: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Returns for each image in links the least image_id that links lead to."""
+    ids, ends = np.unique(np.array(links, object).ravel(), return_inverse=True)
     first, second = ends.reshape(-1, 2).T
     graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(len(ids), len(ids)))
     labels = connected_components(graph, directed=False)[1]
@@ -108,7 +114,14 @@ def _cores(links: pd.DataFrame) -> dict[str, str]:
     return {image: least[label] for image, label in zip(ids, labels.tolist(), strict=True)}
 
 
-def _one_a_question(pairs: pd.DataFrame, core_of: dict[str, str], group_of: dict[str, str]) -> pd.DataFrame:
+def _question(first: str, second: str, core_of: Mapping[str, str]) -> str:
+    """Returns what is asked by a pair: the two cores."""
+    return " ".join(sorted(core_of.get(image, image) for image in (first, second)))
+
+
+def _one_a_question(
+    pairs: pd.DataFrame, core_of: Mapping[str, str], group_of: Mapping[str, str], settled: Collection[str]
+) -> pd.DataFrame:
     """Keeps the likeliest doubtful pair between two cores, and counts the images on its sides.
 
     The sides are the cores in one group, and the whole groups where these are different.
@@ -120,8 +133,9 @@ def _one_a_question(pairs: pd.DataFrame, core_of: dict[str, str], group_of: dict
          for core, group, together in zip(side, pairs[name], pairs["together"], strict=True)]
         for side, name in ((first, "group_id"), (second, "other_group"))
     ]  # fmt: skip
-    question = pd.Series([" ".join(sorted(sides)) for sides in zip(first, second, strict=True)], pairs.index, dtype=str)
+    ends = zip(pairs["query_id"], pairs["neighbour_id"], strict=True)
+    question = pd.Series([_question(*pair, core_of) for pair in ends], pairs.index, dtype=str)
     pairs = pairs.assign(part=sizes[0], other_part=sizes[1], question=question)
-    asked = (first != second) & ((pairs["away"].abs() <= _DOUBT) | ~pairs["together"])
+    asked = (first != second) & ((pairs["away"].abs() <= _DOUBT) | ~pairs["together"]) & ~question.isin(settled)
     likeliest = pairs[asked].sort_values(["probability", "query_id", "neighbour_id"], ascending=[False, True, True])
     return likeliest.drop_duplicates("question").drop(columns="question")

@@ -59,7 +59,8 @@ def write(
         for a, b, affine in matches[["query_id", "neighbour_id", "map"]].itertuples(index=False)
         if affine is not None
     }
-    numbered = published.assign(group=published["group_id"].factorize()[0] + 1)
+    numbered = published.assign(group=published["group_id"].factorize()[0] + 1, decided=None)
+    numbered.loc[1:1, "decided"] = "same as <b>x</b> (Anna)"
     shown = member_pairs(published, matches, threshold=0.5)
     (folder / "groups").mkdir(parents=True)
     write_group_pages(folder / "groups", numbered, shown, images, laid, threshold=0.5)
@@ -92,6 +93,7 @@ def test_a_page_of_a_group_shows_each_member_beside_the_best_copy_and_laid_on_it
     assert page.values("polygon", "points")[::2] == ["0,0 40,0 40,30", "1,2 3,4 5,6"] * 2
     assert "c/copy" in text
     assert "a caption" in text
+    assert "Decided: same as &lt;b&gt;x&lt;/b&gt; (Anna)" in text
 
 
 def test_a_member_whose_pair_with_the_best_copy_was_not_looked_at_says_so(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cbir.groups.decisions.journal import Decision, Relation
+from cbir.groups.decisions.links import Links, link
 from cbir.groups.evidence.pairs import expected_precision, find_doubts, member_pairs
+from cbir.groups.grouping import FREE
 from cbir.matching.table import both_directions
 
 FACTS = {"similarity": 0.5, "mirrored": False, "inliers": 30, "map": None, "tone": 0.9, "log_nfa": -20.0}
@@ -29,9 +32,16 @@ def shown(pairs: pd.DataFrame) -> list[str]:
     return list(pairs["query_id"] + pairs["neighbour_id"])
 
 
-def doubts(published: pd.DataFrame, table: pd.DataFrame, *, threshold: float = 0.5, **accessions: str) -> pd.DataFrame:
+def doubts(
+    published: pd.DataFrame, table: pd.DataFrame, *, threshold: float = 0.5, links: Links = FREE, **accessions: str
+) -> pd.DataFrame:
     """The pairs in doubt; an image came in the accession x unless another is named."""
-    return find_doubts(published, table, pd.Series(dict.fromkeys("abcdefgh", "x") | accessions), threshold=threshold)
+    came = pd.Series(dict.fromkeys("abcdefgh", "x") | accessions)
+    return find_doubts(published, table, came, threshold=threshold, links=links)
+
+
+def decided(pair: str, relation: Relation) -> Decision:
+    return Decision(time="2026-11-28T10:00:00+00:00", person="Anna", relation=relation, first=pair[0], second=pair[1])
 
 
 def asked(pairs: pd.DataFrame) -> list[str]:
@@ -112,6 +122,16 @@ def test_between_two_parts_of_a_group_it_asks_once_by_the_likeliest_pair() -> No
 
 def test_pages_of_one_file_are_no_question() -> None:
     assert not len(doubts(groups(), matches(("a", "b", 0.5), relation="same file")))
+
+
+def test_a_pair_that_people_decided_is_no_question_and_settles_those_between_the_same_images() -> None:
+    table = matches(("a", "b", 0.99), ("c", "d", 0.99), ("a", "c", 0.4), ("b", "d", 0.3), ("e", "f", 0.45))
+    published = groups("ab", "cd")
+    assert asked(doubts(published, table)) == ["ac", "ef"]
+    apart = link([decided("bd", "different"), decided("ef", "same scene")])
+    assert not len(doubts(published, table, links=apart))
+    together = link([decided("db", "same photograph"), decided("ef", "same photograph")])
+    assert not len(doubts(groups("abcd", "ef"), table, links=together))
 
 
 def test_pairs_across_accessions_come_first() -> None:
