@@ -20,7 +20,8 @@ from cbir.store import Store
 
 VERSION = 1  # raise it with any change of the code that decides a thumbnail
 
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 ThumbnailSide = Annotated[int, Ge(32)]  # px
 
 PAGE_SIDE = 512  # px, longest side of a picture for a page, which shows it enlarged too; 26 kB of an old photograph

@@ -128,7 +128,9 @@ def lay(pixels: NDArray[np.uint8], other: NDArray[np.uint8], affine: NDArray[np.
     frame = max(1, round(width * scale)), max(1, round(height * scale))
     onto = scale * affine
     shrink = min(1.0, float(np.sqrt(abs(np.linalg.det(onto[:, :2])))))
-    small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
+    small = pixels
+    if shrink < 1:
+        small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.uint8)
     enlarged = np.diag([pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0], 1])
     warped = cv2.warpAffine(_with_alpha(small), onto @ enlarged, frame)
     return _HEADER.pack(pixels.shape[1], pixels.shape[0], width, height) + as_webp(warped, effort=_EFFORT)
