@@ -80,8 +80,19 @@ def _obedient(
     if len(np.unique(alike)) == count:
         return clusters
     free = keep_apart(barred, np.arange(len(labels)))
-    before = find_clusters(pairs, probabilities, threshold=threshold, apart=free)
+    near = _near_decided(pairs, probabilities >= threshold, alike)
+    before = find_clusters(pairs[near], probabilities[near], threshold=threshold, apart=free)
     return rejoin(clusters, before, pairs[probabilities >= threshold], alike, apart)
+
+
+def _near_decided(pairs: np.ndarray, likely: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns whether a pair (m,) has an image that likely pairs link, over others too, with one that is together with
+    another: what is known of all other images stays as it is.
+    """
+    linked = component_labels(pairs[likely], len(labels))
+    together = np.bincount(labels)[labels] > 1
+    touched = np.isin(linked, linked[together])
+    return np.asarray(touched[pairs].any(axis=1))
 
 
 def known_pairs(matches: pd.DataFrame, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,21 @@ def test_after_a_run_everything_is_there_nothing_is_stale_and_a_second_run_makes
     assert tracked_runs(workspace) == before
 
 
+def test_a_decision_makes_the_groups_anew_and_nothing_else_and_is_obeyed(workspace: Workspace) -> None:
+    groups = pq.read_table(workspace.folder / "data/groups.parquet").to_pandas()
+    group_id = groups["group_id"].value_counts().index[0]
+    first, second = groups.loc[groups["group_id"] == group_id, "image_id"].iloc[:2]
+    manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pandas().drop_duplicates("image_id")
+    file_of = manifest.set_index("image_id")["path"]
+    workspace.command("cbir", "decide", file_of[first], file_of[second], "different", "--person", "Anne")
+    shown = workspace.run().stderr
+    assert [name for name in STAGES if f"{name}: unchanged" not in shown] == ["group"]
+    group_of = pq.read_table(workspace.folder / "data/groups.parquet").to_pandas().set_index("image_id")["group_id"]
+    assert group_of.get(first) != group_of.get(second)
+    assert is_clean(workspace)
+    assert "are different (Anne, " in workspace.command("cbir", "why", file_of[first], file_of[second]).stdout
+
+
 def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
     manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
     path = next(row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,9 +191,8 @@ def scenes_inside(archive: Archive, groups: pd.DataFrame) -> list[tuple[str, str
     return [pair for pair in inside if pair[1] not in relatives(together, pair[0])]
 
 
-@settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 1_000_000))
-def test_of_1000_decisions_none_is_broken_over_reruns_and_landings(seed: int) -> None:
+def live(seed: int) -> None:
+    """An archive in which 1,000 decisions come, between reruns and landings; none may be broken."""
     archive = Archive(np.random.default_rng(seed))
     archive.land(60)
     for _ in range(10):
@@ -207,3 +207,16 @@ def test_of_1000_decisions_none_is_broken_over_reruns_and_landings(seed: int) ->
         archive.land(12)
     assert len(archive.said) > 1000
     assert len(link(archive.said).contradictions) > 10
+
+
+@settings(max_examples=2, deadline=None)
+@given(seed=st.integers(0, 1_000_000))
+def test_of_1000_decisions_none_is_broken_over_reruns_and_landings(seed: int) -> None:
+    live(seed)
+
+
+@pytest.mark.heavy
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1_000_000))
+def test_of_30_times_1000_decisions_none_is_broken(seed: int) -> None:
+    live(seed)
