@@ -5,6 +5,7 @@ its own master.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import cv2
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 SIDE = 32  # px of the pictures that are compared
 _SMALLER = 0.6  # of the other page's sides at most; the levels of a pyramid have half
 _LIKE = 0.97  # correlation of the tones; among 214,185 pairs of different photographs the highest was 0.94
-_ROUNDING = 1.5  # px by which the sides of a preview may miss the proportions of the page
+_ROUNDING = 0.04  # of its longer side, and a pixel and a half, by which a preview may miss the page's proportions
+
+
+Size = tuple[int, int]  # width and height, px
 
 
 class Described(Protocol):
@@ -40,7 +44,10 @@ def without_previews(pages: Sequence[P], small: Callable[[P], NDArray[np.uint8] 
         pages: of one file, in order.
         small: reads a page, (H, W) or (H, W, 3), at ``SIDE`` px or more; None where it cannot be read.
     """
-    masters = [page for page in pages if page.status == "ok"]
+    masters: dict[Size, list[P]] = {}  # by their size: the pages of a long file have few
+    for page in pages:
+        if page.status == "ok":
+            masters.setdefault(_size(page), []).append(page)
     tones: dict[int, NDArray[np.float32] | None] = {}
 
     def look(page: P) -> NDArray[np.float32] | None:
@@ -50,20 +57,24 @@ def without_previews(pages: Sequence[P], small: Callable[[P], NDArray[np.uint8] 
         return tones[page.page]
 
     def is_preview(page: P) -> bool:
-        larger = (master for master in masters if _could_be_of(page, master))
+        if page.status not in ("ok", "too_small"):
+            return False
+        larger = chain.from_iterable(masters[size] for size in masters if _could_be_of(_size(page), size))
         return any(_are_alike(look(page), look(master)) for master in larger)
 
     return [page for page in pages if not is_preview(page)]
 
 
-def _could_be_of(page: Described, master: Described) -> bool:
+def _size(page: Described) -> Size:
+    return page.width or 0, page.height or 0
+
+
+def _could_be_of(sides: Size, full: Size) -> bool:
     """Tells whether a page is much smaller than another one and of the same proportions."""
-    if page.status not in ("ok", "too_small"):
-        return False
-    sides, full = ((of.width or 0, of.height or 0) for of in (page, master))
     scale = max(sides) / max(full)
+    slack = 1.5 + _ROUNDING * max(sides)
     return scale <= _SMALLER and all(
-        abs(whole * scale - side) <= _ROUNDING for side, whole in zip(sides, full, strict=True)
+        abs(whole * scale - side) <= slack for side, whole in zip(sides, full, strict=True)
     )
 
 

@@ -20,6 +20,7 @@ _SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _MOST = 254, 258
 _TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
 _YCBCR, _JPEG = 6, 7  # numbers of a photometric interpretation and of a compression
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
+_RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # behind the header: of Canon and Phase One
 _FILTER_ARRAYS = {32803, 34892}  # photometric interpretations of a camera's sensor: CFA and LinearRaw
 _TRANSPARENCIES = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is data of whatever kind
 _SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # of the types of whole numbers: struct's letters
@@ -129,8 +130,7 @@ def below(descriptor: int, pages: Iterable[Directory]) -> Iterator[Directory]:
 
 def is_raw(descriptor: int, pages: Sequence[Directory]) -> bool:
     """Tells whether a TIFF is a camera's raw file, whose pages are previews of a picture that is not developed."""
-    canon = os.pread(descriptor, 4, 8) == b"CR\2\0"
-    return canon or any(page.raw for page in chain(pages, below(descriptor, pages)))
+    return os.pread(descriptor, 4, 8) in _RAW_MARKS or any(page.raw for page in chain(pages, below(descriptor, pages)))
 
 
 def is_odd_ycbcr(page: Directory) -> bool:

@@ -1,5 +1,6 @@
 """cbir.archive.previews: a page that is a small look-alike of another page of its file is no image of its own."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from cbir.archive.inspection import Inspector, Page, Rules, Task
+from cbir.archive.previews import without_previews
 from cbir.images.ids import image_ids
 from cbir.images.reduced import ReducedImages
 from cbir.sample.scenes import make_scene
@@ -51,6 +53,11 @@ def test_a_thumbnail_that_no_tag_marks_is_no_image(tmp_path: Path, side: int, ho
 def test_a_thumbnail_that_is_too_small_for_an_image_is_no_rejected_image_either(tmp_path: Path) -> None:
     scan = picture(1)
     assert numbers(inspected(tmp_path, scan, shrunk(scan, 24))) == [0]
+
+
+def test_the_sides_of_a_thumbnail_may_be_whole_multiples_of_eight(tmp_path: Path) -> None:
+    scan = picture(1).crop((0, 0, 512, 337))
+    assert numbers(inspected(tmp_path, scan, scan.resize((160, 104)), scan.resize((80, 56)))) == [0]
 
 
 def test_a_thumbnail_may_come_first_and_the_page_keeps_its_number_and_id(tmp_path: Path) -> None:
@@ -109,6 +116,13 @@ def test_a_thumbnail_of_a_page_that_cannot_be_used_stays(tmp_path: Path) -> None
     blank = Image.new("RGB", (512, 384), "white")
     pages = inspected(tmp_path, blank, shrunk(picture(1), 160), shrunk(blank, 128))
     assert [(page.page, page.status) for page in pages] == [(0, "blank"), (1, "ok"), (2, "blank")]
+
+
+def test_a_file_of_many_pages_of_a_size_costs_no_comparison() -> None:
+    pages = [Page("a", number, 400, 300) for number in range(20_000)]
+    started = time.process_time()
+    assert len(without_previews(pages, lambda _: pytest.fail("a page was read again"))) == len(pages)
+    assert time.process_time() - started < 2
 
 
 def test_a_file_of_one_page_is_looked_at_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from cbir.images.jp2 import Colours, colours_of
@@ -65,6 +66,28 @@ def test_a_profile_of_16_bit_grey_is_applied(tmp_path: Path) -> None:
     path = jp2(tmp_path / "a.jp2", linear(GREY).astype(np.uint16) * 257, by_profile(linear_profile(b"GRAY")))
     assert abs(read_image(path).mean() - GREY.mean()) < 1
     assert describe(path).mode == "grey16"
+
+
+def test_four_channels_with_a_profile_for_inks_are_cmyk(tmp_path: Path) -> None:
+    """Pillow takes them for red, green, blue and transparency; libvips reads the TIFF of the same inks."""
+    inks = np.asarray(Image.fromarray(SCENE).convert("CMYK"))
+    profile = pyvips.Image.profile_load("cmyk")
+    path = jp2(tmp_path / "a.jp2", inks, by_profile(profile))
+    Image.frombytes("CMYK", (400, 300), inks.tobytes()).save(tmp_path / "a.tif", icc_profile=profile)
+    assert near(read_image(path), read_image(tmp_path / "a.tif"), within=2.5)
+    assert describe(path).mode == "cmyk8"
+
+
+@pytest.mark.parametrize("picture", [SCENE, GREY])
+def test_a_profile_is_applied_beside_transparency(tmp_path: Path, picture: np.ndarray) -> None:
+    colours = picture.shape[2] if picture.ndim == 3 else 1
+    alpha = np.where(np.arange(400) < 200, 0, 255).astype(np.uint8) * np.ones((300, 1), np.uint8)
+    kinds = [*((number, 0, number + 1) for number in range(colours)), (colours, 1, 0)]
+    cdef = box(b"cdef", struct.pack(">H", len(kinds)) + b"".join(struct.pack(">3H", *kind) for kind in kinds))
+    profile = by_profile(linear_profile(b"RGB " if colours == 3 else b"GRAY"))
+    pixels = read_image(jp2(tmp_path / "a.jp2", np.dstack([linear(picture), alpha]), profile, cdef))
+    assert pixels[:, :190].min() > 250
+    assert abs(pixels[:, 210:].mean() - picture[:, 210:].mean()) < 1.5
 
 
 @pytest.mark.parametrize("profile", [b"no profile", linear_profile(b"GRAY"), linear_profile(b"RGB ")[:200]])

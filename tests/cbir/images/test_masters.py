@@ -273,8 +273,9 @@ def test_a_cameras_raw_file_is_refused_as_one_and_its_preview_is_no_picture(
         image.pages  # noqa: B018
 
 
-def test_canons_raw_file_is_refused_by_its_mark(tmp_path: Path) -> None:
-    data = tiff(b"CR\2\0".ljust(8, b"\0") + GREY.tobytes(), **SIZE)
+@pytest.mark.parametrize("mark", [b"CR\2\0", b"IIIITwaR"])
+def test_a_raw_file_of_canon_or_phase_one_is_refused_by_its_mark(tmp_path: Path, mark: bytes) -> None:
+    data = tiff(mark.ljust(8, b"\0") + GREY.tobytes(), **SIZE)
     with pytest.raises(UnreadableImage, match="a camera's raw file"):
         read_image(written(tmp_path / "a.tif", data))
 
