@@ -9,7 +9,7 @@ from cbir.errors import UserError
 from cbir.groups.decisions.journal import Decision, Relation, append_decision, now, read_decisions
 from cbir.groups.decisions.links import link
 from cbir.groups.decisions.words import contradiction_in_words
-from flows.explaining import image_of
+from flows.explaining import image_of, names_of
 from tasks.harness.settings import Paths
 
 _RELATIONS: Mapping[str, Relation] = {
@@ -34,7 +34,7 @@ def decide_pair(first: str, second: str, saying: str, paths: Paths, *, note: str
     images = image_of(first, manifest, paths.raw), image_of(second, manifest, paths.raw)
     if images[0] == images[1]:
         raise UserError(f"{first} and {second} hold the same bytes: they are one image, and there is nothing to decide")
-    names = manifest.drop_duplicates("image_id").set_index("image_id")["path"]
+    names = names_of(manifest)
     decision = Decision(
         time=now(),
         person=person or getpass.getuser(),

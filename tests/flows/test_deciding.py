@@ -49,6 +49,18 @@ def test_a_decision_is_kept_with_its_images_its_files_who_and_why(paths: Paths) 
     assert (second.first, second.second, second.relation, second.person) == ("3" * 32, "1" * 32, "same scene", "zoe")
 
 
+def test_a_page_of_a_file_is_named_behind_it(paths: Paths) -> None:
+    table = pd.read_parquet(paths.manifest)
+    second = table[table["path"] == "old/é.tif"].assign(page=1, image_id="4" * 32)
+    pd.concat([table, second]).to_parquet(paths.manifest)
+    decide("old/é.tif, page 2", "data/raw/old/é.tif, page 1", "different")
+    (only,) = read_decisions(paths.decisions)
+    assert (only.first, only.first_file) == ("4" * 32, "old/é.tif, page 2")
+    assert (only.second, only.second_file) == ("2" * 32, "old/é.tif")
+    with pytest.raises(UserError, match=r"^old/é\.tif, page 3: no such file in data/raw"):
+        decide("old/é.tif, page 3", "old/é.tif", "same")
+
+
 def test_a_contradiction_is_told_when_it_is_made(paths: Paths) -> None:
     decide("old/a.jpg", "old/é.tif", "same", "--person", "Anne")
     decide("old/é.tif", "new/c.jpg", "same", "--person", "Ben")
