@@ -20,7 +20,7 @@ _QUOTES = str.maketrans("’‘‛ʼ`´“”„«»", "''''''" + '"' * 5)
 _UNDECOMPOSED = str.maketrans(
     {"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i"}
 )
-_QUOTATION_MARKS = " \"'`´’‘‚‛“”„«»‹›<>"
+_QUOTATION_MARKS = " \"'`´’‘‚‛“”„«»‹›<>[]"
 _BULLETS = "•·▪◦●○■□ \t"
 _SUFFIX = rf"\.(?:{'|'.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))})(?![\w.])"
 _REMARK = re.compile(rf"(?P<name>.*?{_SUFFIX})(?!.*{_SUFFIX})", re.IGNORECASE | re.DOTALL)

@@ -19,6 +19,7 @@ from cbir.labels.tables.rows import Row
 
 COLUMN_OF_NAMES = 3  # D, where the ground truth of the LIPADE laboratory has them
 
+_ERROR = re.compile("#[A-Z]")  # a formula's value that is none, such as #N/A: a name is missing
 _LONGEST = 200  # characters of a heading
 _HEADING = re.compile(
     r"\W*(?:group|groupe|gruppe|grupo|gruppo|groep|cluster|component|composante|set|match|duplicate|doublon|pair|paire|paar"
@@ -32,7 +33,7 @@ _HEADING = re.compile(
 def only_column(rows: Sequence[Row], is_file: IsFile) -> int | None:
     """Finds the one column of names whose groups are parted within it; None where there is none, or several.
 
-    Remarks in other columns may name a quarter as many files.
+    Remarks in other columns may name a quarter as many files, or an eighth where they stand in most rows.
     """
     columns = columns_of_names(rows)
     if len(columns) == 1:
@@ -45,8 +46,10 @@ def only_column(rows: Sequence[Row], is_file: IsFile) -> int | None:
     if not any(files.values()):
         return None
     column = max(files, key=lambda column: (files[column], -column))
-    others = sum(files.values()) - files[column]
-    return column if 4 * others <= files[column] and _is_parted(rows, column, is_file) else None
+    others = [other for other in columns if other != column and files[other]]
+    full = 2 * sum(len(columns[other]) for other in others) > len(columns[column])
+    remarks = sum(files[other] for other in others) * (8 if full else 4) <= files[column]
+    return column if remarks and _is_parted(rows, column, is_file) else None
 
 
 def read_column(rows: Sequence[Row], is_file: IsFile) -> Reading:
@@ -87,7 +90,8 @@ def dividers(rows: Sequence[Row], column: int, is_file: IsFile) -> tuple[Mention
             return True
         if cell is cells[0] and is_heading_of_names(cell.name) and cell.name[-1].isalpha():
             return True
-        return joined and not has_suffix(cell.name) and (listed or again[cell.name] > 2)
+        no_name = not has_suffix(cell.name) and not _ERROR.match(cell.name)
+        return joined and no_name and (listed or again[cell.name] > 2)
 
     return tuple(cell for cell in cells if divides(cell) and not is_file(cell.name))
 

@@ -14,8 +14,8 @@ _OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written
 _LONGEST_WORD = 1_000  # characters that are looked at
 
 _SIGNS = "€„†‡‰‹›•™¡¢£¤¥¦§¨©ª¬®¯±²³µ¶¸¹º¼½¾¿×÷"
-_AROUND_WORDS = re.compile(r"[\s;,|\"]+")
-_CAPITAL_INSIDE = re.compile(r"[a-zß-ÿ][ŠŒŽŸ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]")  # RŽfugiŽs
+_WORD = re.compile(r"[^\s;,|\"]+")
+_CAPITAL_INSIDE = re.compile(r"[a-zß-ÿ][ŠŒŽŸ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]|[a-zß-ÿ]Æ[a-zß-ÿ]")  # RŽfugiŽs
 _JUMBLES = (
     _CAPITAL_INSIDE,
     *(
@@ -88,5 +88,5 @@ def _require_western(data: bytes) -> None:
 
 def _jumble(text: str) -> str:
     """Finds the first word that no language written in Windows-1252 has; empty where all may be words."""
-    words = dict.fromkeys(word[:_LONGEST_WORD] for word in _AROUND_WORDS.split(text) if not word.isascii())
+    words = dict.fromkeys(word[0][:_LONGEST_WORD] for word in _WORD.finditer(text) if not word[0].isascii())
     return next((word for word in words if any(jumble.search(word) for jumble in _JUMBLES)), "")

@@ -189,8 +189,9 @@ def _split(lines: Iterable[str], delimiter: str, *, quoting: int) -> Iterator[tu
 
 def _cell(text: str) -> str:
     """Takes the spaces off a cell, and the formula by which a text file keeps the zeros of a number (``="0007"``)."""
-    as_text = _AS_TEXT.fullmatch(text.strip())
-    return as_text[1].strip() if as_text else text.strip()
+    text = text.strip()
+    as_text = _AS_TEXT.fullmatch(text) if text.startswith('="') else None
+    return as_text[1].strip() if as_text else text
 
 
 def _find_delimiter(text: str) -> str:

@@ -207,7 +207,7 @@ def test_a_text_longer_than_any_name_is_none_and_takes_no_time(name: str) -> Non
         '"été 1.jpg"', "« été 1 »", "“été 1.jpg”", "'été 1'", "<été 1.jpg>",
         "été 1.jpg (cropped)", "ete 1.JPG - 400x300 - 98 %", "été 1.jpg : the best", '"box/été 1.jpg" - 50 KiB',
         "été 1.jpg ?",
-        "été 1 ??", "été 1*", "• été 1", "· été 1.jpg",
+        "été 1 ??", "été 1*", "• été 1", "· été 1.jpg", "['été 1.jpg'",
         "https://iiif.example.org/iiif/3/%C3%A9t%C3%A9%201.jpg/full/max/0/default.jpg",
         "http://iiif.example.org/%C3%A9t%C3%A9%201/0,0,10,10/!200,200/90/gray.png",
         "https://iiif.example.org/a%2Fbox%2F%C3%A9t%C3%A9%201.jpg/info.json",

@@ -128,6 +128,24 @@ def test_remarks_beside_names_are_no_names_though_they_mean_files() -> None:
     assert groups(rows) == PAIRS
 
 
+def test_errors_of_formulas_are_names_that_are_missing_and_part_nothing() -> None:
+    bare = [name.removesuffix(".jpg") for pair in PAIRS for name in pair]
+    cells = [*bare[:2], "#N/A", *bare[2:4], "#N/A", "#N/A", "---", *bare[4:6]]
+    assert groups(in_column(cells)) == [cells[:7], bare[4:6]]
+    assert groups(in_column([*PAIRS[0], "#REF!", *PAIRS[1]])) == [[*PAIRS[0], "#REF!", *PAIRS[1]]]
+
+
+def test_a_second_column_that_the_archive_hardly_knows_yet_is_one_of_names() -> None:
+    rows = [
+        Row(place + 1, (name, f"later_{place}" if place else "photo_001b") if place % 3 else ())
+        for place, name in enumerate(sorted(FILES))
+    ]
+    assert read_layout(rows[:8], layout="auto", is_file=is_file).layout == "column"
+    rows[2] = Row(3, (rows[2].cell(0), "photo_003b"))
+    rows[4] = Row(5, (rows[4].cell(0), "photo_004b"))
+    assert read_layout(rows, layout="auto", is_file=is_file).layout == "row"
+
+
 def test_numbers_beside_names_with_extensions_are_no_names() -> None:
     cells = [cell for pair in ([f"{2 * n - 1}.jpg", f"{2 * n}.jpg"] for n in range(1, 9)) for cell in (*pair, "")]
     rows = [Row(n, (cell, str(n % 3), "0,98") if cell else ()) for n, cell in enumerate(cells, start=1)]

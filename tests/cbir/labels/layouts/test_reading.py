@@ -38,6 +38,7 @@ def is_file(name: str) -> bool:
         ("a et b", ["a", "b"]),
         ("a;b, a", ["a", "b", "a"]),
         ("a\tb", ["a", "b"]),
+        ("['a.jpg', 'b.jpg']", ["['a.jpg'", "'b.jpg']"]),
         ("a - b", ["a", "b"]),
     ],
 )
