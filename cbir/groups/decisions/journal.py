@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import Literal, get_args
 
 import filelock
 
@@ -168,21 +168,23 @@ def append_decision(path: Path, decision: Decision) -> None:
     row = io.StringIO()
     csv.writer(row, lineterminator="\n").writerow(astuple(safe))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b", buffering=0) as file:
         _add(file, row.getvalue().encode("utf-8"))
     _keep_name(path.parent)
 
 
-def _add(file: BinaryIO, row: bytes) -> None:
+def _add(file: io.FileIO, row: bytes) -> None:
+    """Writes past every buffer, which would write again what a full disk has refused."""
     file.seek(0)
-    content = file.read()
+    content = file.readall()
     whole = _finished(content)
     before = b"" if not whole.strip() else b"" if whole.endswith(b"\n") else b"\n"
     header = b"" if whole.strip() else f"{_HEADER}\n".encode()
     try:
         file.truncate(len(whole))
-        file.write(before + header + row)
-        file.flush()
+        rest = before + header + row
+        while rest:
+            rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
     except OSError:
         file.truncate(len(whole))

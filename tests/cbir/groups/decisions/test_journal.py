@@ -132,15 +132,38 @@ def test_what_is_no_decision_is_not_appended(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_where_the_disk_is_full_the_file_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NO_ROOM = """
+import resource, sys
+from pathlib import Path
+from cbir.groups.decisions.journal import append_decision
+from tests.support.decisions import decision
+
+path = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20,) * 2)  # bytes; the row takes more
+try:
+    append_decision(path, decision("1" * 32, "=", "2" * 32))
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_where_there_is_no_room_for_a_row_the_file_stays_as_it_was(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER, ROW)
+    before = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", NO_ROOM, str(path)], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("File too large\n", "")
+    assert path.read_bytes() == before
+
+
+def test_a_row_that_does_not_reach_the_disk_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, HEADER, ROW)
     before = path.read_bytes()
 
-    def full(number: int) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(number: int) -> None:
+        raise OSError(5, "Input/output error")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(os, "fsync", full)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output error"):
+        patch.setattr(os, "fsync", broken)
         append_decision(path, SAID)
     assert path.read_bytes() == before
 
