@@ -158,7 +158,8 @@ class ImageFile:
                 return mended_pixels(_all_of(self._file), error, side, options)
             if self.format == "TIFF" and self._is_not_built_in(words_of(error)[0]):
                 if jpeg := self._old_jpeg(page):
-                    return mended_pixels(jpeg, error, side, {})
+                    self._not_read = ""
+                    return mended_pixels(jpeg, pyvips.Error("", "its JPEG data ends early"), side, {})
                 return to_array(self._open_other_tiff(page).load(), side)
             if self.format != "TIFF" or error.detail.strip():
                 raise
@@ -235,7 +236,10 @@ class ImageFile:
 
     def _open_other_tiff(self, page: int) -> PillowImage:
         directory = self._directories[page]
-        return open_tiff(PageView(self._file.fileno(), directory), opaque=not directory.transparent)
+        opened = open_tiff(PageView(self._file.fileno(), directory), opaque=not directory.transparent)
+        if "compression" not in self._not_read.lower():
+            self._not_read = ""  # Pillow reads the kind: what fails from here on is this file
+        return opened
 
     def _open_vips(self, page: int, *, fail_on: str = "error", **options: Any) -> pyvips.Image:
         # "truncated" lets the missing rows of an uncompressed TIFF pass as black; "error" does not.

@@ -148,3 +148,13 @@ def test_a_jpeg_that_is_cut_within_its_last_rows_is_corrupt(
 ) -> None:
     with pytest.raises(UnreadableImage, match="damaged or cut off"):
         read_image(written(tmp_path / "a.jpg", jpeg(NOISE, **options)[:-lost]))
+
+
+@pytest.mark.parametrize("side", [None, 200, 100, 40])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_data_that_ends_in_the_last_rows_is_missed_at_every_size(
+    tmp_path: Path, options: dict[str, object], side: int | None
+) -> None:
+    path = written(tmp_path / "a.jpg", jpeg(NOISE, **options)[:-2000] + b"\xff\xd9")
+    with pytest.raises(UnreadableImage, match="premature end of data segment"):
+        read_image(path, longest_side=side)

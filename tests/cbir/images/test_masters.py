@@ -163,6 +163,22 @@ def test_old_style_jpeg_in_tiff_is_read(tmp_path: Path, picture: np.ndarray) -> 
     assert read_image(path, longest_side=100).shape[:2] == (75, 100)
 
 
+def test_an_unusual_tiff_that_is_cut_off_is_corrupt_not_unsupported(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, SCENE.shape, dtype=np.uint8)
+    stream = jpeg(noise)
+    old = stream[: len(stream) // 2] + stream[len(stream) // 2 + 3000 :]
+    more = {512: (3, [1]), 513: (4, [8]), 514: (4, [len(old)])}
+    written(tmp_path / "old.tif", tiff(old, **SIZE, samples=3, photometric=6, compression=6, more=more))
+    lab = tiff(b"", **SIZE, samples=3, photometric=8, more={273: (4, [300]), 279: (4, [noise.size])})
+    written(tmp_path / "lab.tif", lab.ljust(300, b"\0") + noise.tobytes()[: noise.size // 2])
+    twelve = tiff(b"", **SIZE, bits=12, more={273: (4, [300]), 279: (4, [noise.size // 2])})
+    written(tmp_path / "twelve.tif", twelve.ljust(300, b"\0") + noise.tobytes()[: noise.size // 4])
+    for name in ("old.tif", "lab.tif", "twelve.tif"):
+        with pytest.raises(UnreadableImage, match="damaged or cut off") as caught:
+            read_image(tmp_path / name)
+        assert caught.value.status == "corrupt", name
+
+
 @pytest.mark.parametrize("compression", ["zstd", "lzma"])
 @pytest.mark.parametrize("picture", [SCENE, GREY])
 def test_zstd_and_lzma_are_read_with_their_profile_and_orientation(
