@@ -97,7 +97,9 @@ def dividers(rows: Sequence[Row], column: int, is_file: IsFile) -> tuple[Mention
 
 
 def _is_parted(rows: Sequence[Row], column: int, is_file: IsFile) -> bool:
-    return _has_blanks(rows, column, [True] * len(rows)) or bool(dividers(rows, column, is_file))
+    between = {divider.row for divider in dividers(rows, column, is_file)}
+    names = [row.number for row in rows if row.cell(column) and row.number not in between]
+    return _has_blanks(rows, column, [True] * len(rows)) or any(names[0] < row < names[-1] for row in between if names)
 
 
 def is_heading_of_group(text: str) -> bool:

@@ -15,10 +15,14 @@ IsFile = Callable[[str], bool]
 _SUFFIX = rf"\.(?:{'|'.join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))})"
 _HAS_SUFFIX = re.compile(rf"{_SUFFIX}\b", re.IGNORECASE)
 _BEHIND_SUFFIX = re.compile(
-    rf"(?<=\w)({_SUFFIX}[\"'»”]?)(?:\s*[,&+]\s*|\s+(?:et|and|und|y|e|/|=)\s+|\s+)(?=\S)", re.IGNORECASE
+    rf"(?<=\w)({_SUFFIX}[\"'»”]?)(?:\s*[,&+]\s*|\s+(?:et|and|und|y|e|/|~|=+|<?[-–—]+>?)\s+|\s+)(?=\S)", re.IGNORECASE
 )
 _ALWAYS = re.compile(r"[\n\t;|]")
 _PERHAPS = re.compile(r",| [/&+=–-] | (?:et|and|und) ")
+_LABELLED = re.compile(
+    r"\W*(?:group|groupe|gruppe|grupo|gruppo|cluster|set|paire?|doublons?|duplicates?|s[eé]rie)\W*\d+\s*[:=]\s*|\d+\s*[:)]\s+",
+    re.IGNORECASE,
+)
 _NUMBERS = re.compile(r"[\d.,%\s]*")
 _NAME_WORDS = (
     r"(?:image|img|photo|picture|file|fichier|datei)s?(?: ?(?:file ?name|file|path|name|uri|url))?|"
@@ -101,10 +105,13 @@ def _are_numbers(cells: Sequence[Mention]) -> bool:
 def names_in(cell: str, is_file: IsFile) -> list[str]:
     """Takes a cell apart that holds several names: by lines, ``;`` or ``|``, or what stands behind extensions.
 
-    Other signs and words (``a et b``) divide names without extensions only if each part is a file.
+    Other signs and words (``a et b``) divide names without extensions only if each part is a file. The label of a group
+    before them (``Groupe 1: a.jpg``) is passed over.
     """
     if not cell:
         return []
+    if (label := _LABELLED.match(cell)) and has_suffix(cell) and not is_file(cell):
+        cell = cell[label.end() :]
     parts = [part.strip() for part in _BEHIND_SUFFIX.sub(r"\1\n", cell).split("\n")]
     for several in (parts, [part.strip() for part in _PERHAPS.split(cell)]):
         if len(several) > 1 and all(part and is_file(part) for part in several):

@@ -52,6 +52,15 @@ class Sheet:
     rows: Iterator[tuple[int, Cells]]
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """Holds what cells are read by: the file's name, the number format of each style, and whether formulas wait."""
+
+    path: Path
+    forms: Sequence[str]
+    to_be_computed: bool
+
+
 def read_workbook(path: Path) -> Iterator[Sheet]:
     """Yields the sheets of a workbook in its order.
 
@@ -154,7 +163,7 @@ def _sheets(path: Path) -> Iterator[Sheet]:
 
 def _full_rows(reader: _Reader, sheet: str, path: Path) -> Iterator[tuple[int, Cells]]:
     book = reader.wb
-    forms = _number_formats(book)
+    cells = _Reading(path, _number_formats(book), _is_to_be_computed(reader))
     with reader.archive.open(sheet) as source:
         parser = WorkSheetParser(
             source,
@@ -167,7 +176,7 @@ def _full_rows(reader: _Reader, sheet: str, path: Path) -> Iterator[tuple[int, C
         before = 0
         for element in _ends(_WithoutBlanks(source), of=_ROW, until=_DATA):
             number = int(float(element.get("r", parser.row_counter + 1)))
-            texts = _texts(parser, number, element, forms, path)
+            texts = _texts(parser, number, element, cells)
             _require_within(path, number, max(texts, default=0))
             if texts and number > before:  # as openpyxl, which takes the first of rows in a wrong order
                 yield number, tuple(texts.get(column, "") for column in range(1, max(texts) + 1))
@@ -186,29 +195,37 @@ def _number_formats(book: Any) -> list[str]:
     ]
 
 
-def _texts(
-    parser: WorkSheetParser, number: int, row: ElementTree.Element, forms: Sequence[str], path: Path
-) -> dict[int, str]:
+def _is_to_be_computed(reader: _Reader) -> bool:
+    """Tells whether all formulas are to be computed when the workbook is opened, so that no zero is a result yet."""
+    return b'fullCalcOnLoad="1"' in reader.archive.read(reader.parser.workbook_part_name)
+
+
+def _texts(parser: WorkSheetParser, number: int, row: ElementTree.Element, reading: _Reading) -> dict[int, str]:
     """Reads the full cells of a row by their columns, from 1."""
     parser.row_counter, parser.col_counter = number, 0
     texts: dict[int, str] = {}
     for cell in row:
         if len(cell) or not cell.get("r"):
             parsed = parser.parse_cell(cell)
-            if _lacks_value(cell):
+            if _lacks_value(cell, reading):
+                place = f"{get_column_letter(parsed['column'])}{number}"
                 raise UserError(
-                    f"{path} has a formula without a value in cell {get_column_letter(parsed['column'])}{number}; open "
-                    "the file in a spreadsheet program and save it, or put the values in place of the formulas"
+                    f"{reading.path} has a formula without a value in cell {place}; open the file in a spreadsheet "
+                    "program and save it, or put the values in place of the formulas"
                 )
             style = parsed["style_id"]
-            if text := as_shown(parsed["value"], forms[style] if style < len(forms) else "General"):
+            form = reading.forms[style] if style < len(reading.forms) else "General"
+            if text := as_shown(parsed["value"], form):
                 texts[parsed["column"]] = text
     return texts
 
 
-def _lacks_value(cell: ElementTree.Element) -> bool:
+def _lacks_value(cell: ElementTree.Element, reading: _Reading) -> bool:
     """Tells whether a cell has a formula whose result no program has kept; an empty text is a result."""
-    return cell.find(_FORMULA) is not None and not cell.findtext(_VALUE) and cell.get("t") != "str"
+    if cell.find(_FORMULA) is None or cell.get("t") == "str":
+        return False
+    value = cell.findtext(_VALUE)
+    return not value or (reading.to_be_computed and value == "0")
 
 
 def _require_within(path: Path, row: int, column: int) -> None:

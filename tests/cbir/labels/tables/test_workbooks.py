@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
@@ -155,6 +156,16 @@ def test_a_formula_reads_as_its_value_and_an_empty_text_is_one(tmp_path: Path) -
 def test_what_openpyxl_writes_of_a_formula_has_no_value(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="in cell B1"):
         read_table(write_workbook(tmp_path / "t.xlsx", ["a.jpg", '=A1&"x"']))
+
+
+def test_a_zero_that_waits_for_its_formula_to_be_computed_is_no_value(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as book:
+        book.add_worksheet().write_formula("D3", '=A1&".jpg"')
+    with pytest.raises(UserError, match="in cell D3"):
+        read_table(tmp_path / "t.xlsx")
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as book:
+        book.add_worksheet().write_formula("D3", '=A1&".jpg"', value="a.jpg")
+    assert rows_of(tmp_path / "t.xlsx") == [(3, ("", "", "", "a.jpg"))]
 
 
 def test_names_made_by_a_number_format_read_as_they_are_shown(tmp_path: Path) -> None:
