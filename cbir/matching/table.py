@@ -49,6 +49,11 @@ def both_directions(pairs: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(rank=rows.groupby("query_id").cumcount() + 1)[MATCHES.names]
 
 
+def judged(matches: pd.DataFrame) -> pd.DataFrame:
+    """Leaves out the pages of one file, which are neither right nor wrong."""
+    return matches[matches["relation"] != SAME_FILE]
+
+
 def inverse(affine: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inverts a map of the plane: the rows of a 2x3 matrix, one after the other (6,)."""
     whole = np.vstack([np.reshape(affine, (2, 3)).astype(np.float64), (0, 0, 1)])

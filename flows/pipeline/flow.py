@@ -119,9 +119,9 @@ def pipeline(
         recording = Recording(root, (key or str(flow_run.id)) if recorded else "")
         run = Run(root, plan, force, hold, prefix, recording)
         tasks: dict[str, PrefectFuture[Any]] = {}
-        for name, needed in plan.needs.items():
+        for name, awaited in plan.before().items():
             named = stage.with_options(name=name, task_run_name=name)
-            before = [tasks[other] for other in needed]
+            before = [tasks[other] for other in awaited]
             tasks[name] = named.submit(name, run, wait_for=before, return_state=False)
         return _finish(tasks, run)
 

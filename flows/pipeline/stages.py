@@ -74,11 +74,21 @@ class Outcome:
 class Plan:
     """The stages of a run in an order in which they can run, each with those that it needs.
 
-    ``unchanged`` has those that are up to date and not forced, like all that come before them.
+    ``unchanged`` has those that are up to date and not forced, like all that come before them. ``figures`` has those
+    that draw plots and that no other needs.
     """
 
     needs: dict[str, list[str]]
     unchanged: dict[str, Outcome]
+    figures: frozenset[str] = frozenset()
+
+    def before(self) -> dict[str, list[str]]:
+        """Returns the stages in the order in which they start, each with those that it waits for.
+
+        Figures wait for all that is none, for a result is worth more than a picture of it.
+        """
+        others = [name for name in self.needs if name not in self.figures]
+        return {name: self.needs[name] for name in others} | dict.fromkeys(sorted(self.figures), others)
 
 
 def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
@@ -111,7 +121,9 @@ def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) 
         for stage in order:
             if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
                 unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
-        return Plan(needs, unchanged)
+        needed = {name for names in needs.values() for name in names}
+        figures = {stage.name for stage in order if any(out.plot for out in stage.outs)} - needed
+        return Plan(needs, unchanged, frozenset(figures))
 
 
 def _record(source: Stage) -> None:

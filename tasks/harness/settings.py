@@ -20,7 +20,11 @@ Section = typing.TypeVar("Section")
 
 PARAMS = Path("params.yaml")
 GRAPH = Path("dvc.yaml")
-RENAMED = {"train.accessions": "groundtruth.accessions", "evaluate.threshold": "evaluate.threshold_rule"}  # since 0.1
+RENAMED = {  # since 0.1
+    "train.accessions": "groundtruth.accessions",
+    "evaluate.threshold": "evaluate.threshold_rule",
+    "evaluate.projection_images": "plots.projection_images",
+}
 HERE = Path()  # the workspace that is the working directory
 OUTPUTS = ("outs", "metrics", "plots")  # the kinds that dvc.yaml knows
 

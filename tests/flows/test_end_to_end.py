@@ -9,7 +9,7 @@ from tests.support.archive import copy, is_clean, tracked_runs
 from tests.support.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(600)
-STAGES = ("clean", "groundtruth", "train", "embed", "index", "match", "evaluate", "group", "robustness")
+STAGES = ("clean", "groundtruth", "train", "embed", "index", "match", "evaluate", "group", "robustness", "plots")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cbir.archive.manifest import SCHEMA
-from cbir.embedding.files import write_embeddings
 from cbir.files import write_parquet
-from cbir.images.reduced import ReducedImages
-from cbir.matching.table import MATCHES, write_matches
+from cbir.matching.table import write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate
-from tasks.harness.settings import Paths, grouped
-from tests.support.retrievals import Archive, archive, scattered
+from tasks.harness.settings import grouped
+from tests.support.evaluations import matched, workspace
+from tests.support.retrievals import archive, scattered
 
 OPTIONS: dict[str, Any] = {
-    "longest_side": 64,
     "queries": "test",
     "gallery": "all",
     "relevance": "auto",
@@ -30,41 +26,9 @@ OPTIONS: dict[str, Any] = {
     "target_precision": 0.95,
     "default_threshold": 0.9,
     "bootstrap": 50,
-    "projection_images": 0,
     "seed": 0,
 }
 HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
-CURVES = {"loss.csv", "precision_recall.csv", "probabilities.csv", "similarities.csv"}
-
-
-def workspace(made: Archive, *, history: bool = True) -> Paths:
-    """All that the stage reads, in the working directory; the image at position 0 is neither stored nor on disk."""
-    files = {field.name: Path("work") / field.name for field in fields(Paths)}
-    paths = Paths(**files | {"reports": Path("reports"), "raw": Path("data/raw")})
-    batch = [(list(made.ids), made.vectors)]
-    write_embeddings(paths.embeddings, batch, dimension=made.vectors.shape[1], encoder_digest="d", precision="float32")
-    made.neighbours.to_parquet(paths.neighbours)
-    write_matches(paths.matches, matched(made))
-    made.groundtruth.assign(caption=None).to_parquet(paths.groundtruth)
-    rows = [{"image_id": image_id, "path": f"old/été {n}.jpg"} for n, image_id in enumerate(made.ids)]
-    known = {"page": 0, "accession": "old", "bytes": 1, "width": 9, "height": 9, "status": "ok"}
-    pd.DataFrame(rows).assign(**known).reindex(columns=SCHEMA.names).to_parquet(paths.manifest)
-    paths.encoder.mkdir()
-    losses = [(1, "train", 3.0), (1, "val", 3.1), (2, "train", 2.0), (2, "val", 2.2)] if history else []
-    table = pd.DataFrame(losses, columns=["epoch", "split", "loss"]).astype({"loss": float})
-    table.to_parquet(paths.encoder / "history.parquet")
-    write_parquet(paths.encoder / "predictions.parquet", PREDICTIONS.empty_table())
-    images = ReducedImages(paths.store, paths.raw, longest_side=64)
-    for position, image_id in enumerate(made.ids[1:], 1):
-        images.put(image_id, np.full((48, 64), position % 256, np.uint8))
-    return paths
-
-
-def matched(made: Archive) -> pd.DataFrame:
-    """The neighbours as matches, whose probabilities come from the similarity."""
-    rows = made.neighbours.assign(relation="unrelated", mirrored=False, inliers=0, map=None, tone=0.0, log_nfa=0.0)
-    rows = rows.assign(probability=((rows["similarity"] + 1) / 2).clip(0, 1) ** 4)
-    return rows.assign(overlap_query=0.0, overlap_neighbour=0.0)[MATCHES.names]
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +40,7 @@ def written(folder: str) -> set[str]:
     return {path.name for path in Path("reports", folder).iterdir()}
 
 
-def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None:
+def test_the_stage_writes_metrics_threshold_and_queries() -> None:
     evaluate(workspace(HARD), **grouped(evaluate, OPTIONS))
     metrics = json.loads(Path("reports/metrics.json").read_text())
     threshold = json.loads(Path("reports/threshold.json").read_text())
@@ -85,10 +49,7 @@ def test_the_stage_writes_metrics_threshold_queries_curves_and_figures() -> None
     assert metrics["map@10"] == pytest.approx(queries["map@10"].mean(), abs=1e-6)
     assert metrics["threshold"] == pytest.approx(threshold["threshold"], abs=1e-6)
     assert queries["query_id"].is_monotonic_increasing
-    assert written("curves") == CURVES
-    figures = {f"{name}.png" for name in ("loss", "precision_recall", "probabilities", "similarities", "reliability")}
-    assert written("plots") == figures | {f"contact_{name}.png" for name in ("best", "worst", "missed")}
-    assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet", "curves", "plots"}
+    assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet"}
 
 
 def test_what_a_classifier_predicted_for_test_images_is_measured(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,8 +85,6 @@ def test_without_ground_truth_and_training_the_stage_writes_counts_and_the_defau
     assert metrics["counts"]["images"] == 12
     assert json.loads(Path("reports/threshold.json").read_text())["rule"] == "default"
     assert pd.read_parquet("reports/per_query.parquet").empty
-    assert written("curves") == CURVES
-    assert written("plots") == {"similarities.png", "contact_nearest.png"}
     assert "no query" in caplog.text
     assert "threshold 0.900 is evaluate.default_threshold" in caplog.text
 
@@ -133,15 +92,6 @@ def test_without_ground_truth_and_training_the_stage_writes_counts_and_the_defau
 def test_an_archive_of_one_image_is_no_error() -> None:
     evaluate(workspace(archive(np.eye(1), groups=[None], splits=[None]), history=False), **grouped(evaluate, OPTIONS))
     assert json.loads(Path("reports/metrics.json").read_text())["counts"]["images"] == 1
-
-
-def test_an_image_that_is_gone_from_store_and_archive_costs_one_picture_and_a_warning(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    made = archive(np.eye(4) + 0.1, groups=["a", "a", "b", "b"], splits=["test"] * 4)
-    evaluate(workspace(made), **grouped(evaluate, OPTIONS))
-    assert "a contact sheet lacks old/été 0.jpg" in caplog.text
-    assert "contact_best.png" in written("plots")
 
 
 def test_the_log_tells_the_metrics_with_their_intervals(caplog: pytest.LogCaptureFixture) -> None:

@@ -119,6 +119,15 @@ def test_a_plan_has_the_stages_in_an_order_in_which_they_can_run_and_those_that_
     assert plan_stages((), _log, targets=["second"]).needs == {"first": [], "second": ["first"]}
 
 
+def test_a_stage_that_draws_plots_waits_for_all_others(here: Workspace) -> None:
+    graph = Path("dvc.yaml")
+    graph.write_text(graph.read_text().replace("outs: [out/fourth.txt]", "plots: [out/fourth.txt]"))
+    before = plan_stages((), _log).before()
+    assert list(before) == ["first", "second", "third", "fourth"]
+    assert before["fourth"] == ["first", "second", "third"]
+    assert before["third"] == ["second"]
+
+
 def test_what_follows_a_forced_or_changed_stage_is_not_up_to_date(here: Workspace) -> None:
     assert plan_stages(("second",), _log).unchanged.keys() == {"first", "fourth"}
     set_params(["third.factor=9"])

@@ -19,6 +19,7 @@ from tasks.group import group
 from tasks.harness.settings import check, load_section, read_yaml, schema
 from tasks.index import index
 from tasks.match import match
+from tasks.plots import plots
 from tasks.robustness import robustness
 from tasks.sift import sift
 from tasks.tracking.connection import Tracking
@@ -27,7 +28,7 @@ from tasks.train import train
 ROOT = Path(__file__).parents[3]
 STAGES = {
     stage.__name__: stage
-    for stage in (clean, groundtruth, train, embed, index, match, evaluate, group, robustness, sift)
+    for stage in (clean, groundtruth, train, embed, index, match, evaluate, group, plots, robustness, sift)
 }
 SECTIONS: dict[str, Any] = {
     "shards": Shards,
@@ -113,7 +114,7 @@ def test_a_value_out_of_its_range_is_refused_with_the_rule(
 
 
 @pytest.mark.parametrize(
-    "section", ["clean", "groundtruth", "train", "embed", "index", "match", "evaluate", "group", "robustness"]
+    "section", ["clean", "groundtruth", "train", "embed", "index", "match", "evaluate", "group", "plots", "robustness"]
 )
 def test_the_values_that_are_shipped_are_within_their_ranges(shipped: dict[str, Any], section: str) -> None:
     check(section, shipped[section], schema(STAGES[section]))

@@ -53,7 +53,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         patch.setattr(os, "environ", os.environ.copy())
         patch.setenv("DEEPL_API_KEY", "0f3a-secret-7c:fx")
         patch.chdir(folder)
-        stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate")
+        stages = ("clean", "groundtruth", "train", "embed", "index", "evaluate", "plots")
         ids = {tracking.record(tracking.Ran(stage, 1.5), first) for stage in stages}
         others = {tracking.record(tracking.Ran(stage, 0.5), second) for stage in ("group", "robustness")}
         yield Recorded(folder, ids.pop(), others.pop())
@@ -63,7 +63,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 def test_all_stages_of_a_pipeline_run_are_in_one_mlflow_run_and_those_of_another_in_another(recorded: Recorded) -> None:
     tags = recorded.client.get_run(recorded.first).data.tags
-    assert tags["stages"] == "clean, groundtruth, train, embed, index, evaluate"
+    assert tags["stages"] == "clean, groundtruth, train, embed, index, evaluate, plots"
     assert recorded.client.get_run(recorded.second).data.tags["stages"] == "group, robustness"
 
 

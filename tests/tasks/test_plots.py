@@ -1,0 +1,74 @@
+"""Tests of tasks.plots."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.harness.settings import grouped
+from tasks.plots import plots
+from tests.support.evaluations import workspace
+from tests.support.retrievals import archive, scattered
+
+OPTIONS: dict[str, Any] = {
+    "longest_side": 64,
+    "queries": "test",
+    "gallery": "all",
+    "relevance": "auto",
+    "threshold_rule": "f1",
+    "target_precision": 0.95,
+    "default_threshold": 0.9,
+    "bootstrap": 50,
+    "projection_images": 0,
+    "seed": 0,
+}
+HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
+CURVES = {"loss.csv", "precision_recall.csv", "probabilities.csv", "similarities.csv"}
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def written(folder: str) -> set[str]:
+    return {path.name for path in Path("reports", folder).iterdir()}
+
+
+def test_the_stage_draws_curves_and_figures() -> None:
+    plots(workspace(HARD), **grouped(plots, OPTIONS))
+    assert written("curves") == CURVES
+    figures = {f"{name}.png" for name in ("loss", "precision_recall", "probabilities", "similarities", "reliability")}
+    assert written("plots") == figures | {f"contact_{name}.png" for name in ("best", "worst", "missed")}
+    assert written(".") == {"curves", "plots"}
+
+
+def test_the_same_inputs_give_the_same_bytes() -> None:
+    paths = workspace(HARD)
+    seen = []
+    for _ in range(2):
+        plots(paths, **grouped(plots, OPTIONS))
+        seen.append({path: path.read_bytes() for path in sorted(Path("reports").rglob("*")) if path.is_file()})
+    assert seen[0] == seen[1]
+
+
+def test_without_ground_truth_and_training_the_nearest_neighbours_are_shown() -> None:
+    made = archive(np.random.default_rng(0).normal(size=(12, 4)), groups=[None] * 12, splits=[None] * 12)
+    plots(workspace(made, history=False), **grouped(plots, OPTIONS))
+    assert written("curves") == CURVES
+    assert written("plots") == {"similarities.png", "contact_nearest.png"}
+
+
+def test_an_archive_of_one_image_is_no_error() -> None:
+    plots(workspace(archive(np.eye(1), groups=[None], splits=[None]), history=False), **grouped(plots, OPTIONS))
+    assert written("curves") == CURVES
+
+
+def test_an_image_that_is_gone_from_store_and_archive_costs_one_picture_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = archive(np.eye(4) + 0.1, groups=["a", "a", "b", "b"], splits=["test"] * 4)
+    plots(workspace(made), **grouped(plots, OPTIONS))
+    assert "a contact sheet lacks old/été 0.jpg" in caplog.text
+    assert "contact_best.png" in written("plots")
