@@ -69,7 +69,8 @@ def _vips_mode(image: pyvips.Image, fields: set[str]) -> str:
         )
     if colours is None or image.bands > _CHANNELS[colours] + 1:
         raise RefusalError(
-            f"it has {image.bands} channels ({image.interpretation}), not grey, RGB or CMYK", "unsupported"
+            f"it has {image.bands} channels ({image.interpretation}), not grey, RGB or CMYK; save it as one of them",
+            "unsupported",
         )
     bits = image.get("bits-per-sample") if "bits-per-sample" in fields else _BITS[image.format]
     return colours + ("a" if image.hasalpha() else "") + str(bits)

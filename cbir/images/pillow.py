@@ -69,7 +69,8 @@ class PillowImage:
         if _are_inks(self.image, self.profile):
             return "cmyk8"
         if self.image.mode not in _MODES:
-            raise RefusalError(f"its colours ({self.image.mode}) are not grey, RGB or CMYK", "unsupported")
+            reason = f"its colours ({self.image.mode}) are not grey, RGB or CMYK; save it as one of them"
+            raise RefusalError(reason, "unsupported")
         mode = _MODES[self.image.mode]
         return mode.replace("a8", "8") if self.opaque else mode
 

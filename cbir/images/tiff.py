@@ -75,7 +75,8 @@ class Directory:
         stream: byte at which a JPEG of the old style begins (JPEGInterchangeFormat); 0 where there is none.
         most: the largest value of a sample that the file states (MaxSampleValue); 0 where it states none.
         transparent: whether a channel beyond the colours is stated to be transparency, and not infrared or the like.
-        raw: whether it holds the values of a camera's sensor, or is of a file that does (DNG).
+        raw: whether it holds the values of a camera's sensor, or is the preview of a file that does (DNG); a developed
+            picture may have kept DNG's tags.
         children: offsets of the directories that hang on it (SubIFDs).
         changes: bytes by their place that decoders are to read in place of those that keep them from the page.
     """
@@ -193,11 +194,12 @@ def _directory(descriptor: int, layout: Layout, offset: int) -> Directory | None
         return None
     values = {tag: _values(descriptor, layout, entries.get(tag)) for tag in _READ}
     link = first + len(data)
+    derived = bool(_first(values[_SUBFILE_TYPE]) & _DERIVED)
     return Directory(
         offset,
         link,
         _number(descriptor, layout, link),
-        derived=bool(_first(values[_SUBFILE_TYPE]) & _DERIVED),
+        derived=derived,
         end=max(
             (start + size for start, size in zip(values[_TILE_OFFSETS], values[_TILE_SIZES], strict=False)), default=0
         ),
@@ -207,7 +209,7 @@ def _directory(descriptor: int, layout: Layout, offset: int) -> Directory | None
         stream=_first(values[_STREAM]) if _first(values[_COMPRESSION]) == OLD_JPEG else 0,
         most=max(values[_MOST], default=0),
         transparent=not _TRANSPARENCIES.isdisjoint(values[_EXTRAS]),
-        raw=_first(values[_PHOTOMETRIC]) in _FILTER_ARRAYS or _DNG_VERSION in entries,
+        raw=_first(values[_PHOTOMETRIC]) in _FILTER_ARRAYS or (derived and _DNG_VERSION in entries),
         children=tuple(values[_CHILDREN][:_MOST_CHILDREN]),
         changes=_upright(layout, first, list(entries), _first(values[_ORIENTATION], 1)),
     )

@@ -83,3 +83,9 @@ def test_an_entry_that_claims_more_values_than_the_file_has_bytes_is_not_read(tm
     point(path, entry + 4, 0xFFFFFFFF)
     with path.open("rb") as file:
         assert [directory.end for directory in directories(file.fileno())] == [0]
+
+
+def test_a_developed_picture_that_has_kept_the_tags_of_dng_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, extratags=[(50706, 1, 4, bytes([1, 4, 0, 0]), True)])
+    assert near(read_image(path), GREY, within=0.1)
