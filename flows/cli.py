@@ -99,8 +99,8 @@ def _workspace(*, sound: bool = False) -> Paths:
     from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
     from flows.workspace.surroundings import require_own_code, require_surroundings
 
-    paths = require_workspace()
     require_own_code(Path())
+    paths = require_workspace()
     if sound:
         require_surroundings(paths)
     return paths

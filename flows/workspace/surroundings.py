@@ -1,17 +1,20 @@
 """Checks what a run needs around it, before it starts: each fault of the machine is one sentence with the way out."""
 
 import os
+import socket
 import ssl
 from pathlib import Path
 
 import httpx
 
 from cbir.errors import UserError, shared_memory_trouble
-from tasks.harness.settings import Paths
+from tasks.harness.settings import GRAPH, Paths
 from tasks.tracking.facts import without_credentials
 
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables that libraries read
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+LOOPBACK = "127.0.0.1"
+LOOPBACK_TIMEOUT = 30  # seconds
 CODE = ("cbir", "tasks", "flows")  # the packages of a clone
 
 
@@ -19,6 +22,7 @@ def require_surroundings(paths: Paths) -> None:
     """Raises UserError for the first thing around the workspace with which no run would come to its end."""
     require_certificates()
     require_proxies()
+    require_loopback()
     require_within_reach(paths.raw)
     if trouble := shared_memory_trouble():
         raise UserError(trouble)
@@ -30,7 +34,7 @@ def require_own_code(workspace: Path, *, home: Path = Path(__file__).parents[2])
     Args:
         home: the folder that the command's own code lies in.
     """
-    if workspace.resolve() == home:
+    if workspace.resolve() == home or not (workspace / GRAPH).exists():
         return
     for package in CODE:
         if (workspace / package).is_dir() and (other := _first_difference(workspace / package, home / package)):
@@ -68,6 +72,18 @@ def require_proxies() -> None:
         named = (f"{name} is {without_credentials(os.environ[name])}" for name in PROXIES if os.environ.get(name))
         raise UserError(
             f"{', '.join(named)}, which is no proxy that can be used ({error}); correct or unset it"
+        ) from error
+
+
+def require_loopback() -> None:
+    """Raises UserError where no program reaches another one of this machine: a server would be waited for in vain."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=LOOPBACK_TIMEOUT).close()
+    except OSError as error:
+        raise UserError(
+            f"{LOOPBACK}, this machine, cannot be reached ({error.strerror or error}), where Prefect's server is; "
+            "bring up the loopback interface (ip link set lo up)"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """flows.workspace.surroundings: what is wrong around a workspace is one sentence, with what to do."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -9,14 +10,20 @@ import pytest
 
 from cbir.errors import UserError
 from flows.workspace import surroundings
-from flows.workspace.surroundings import require_certificates, require_own_code, require_proxies, require_within_reach
+from flows.workspace.surroundings import (
+    require_certificates,
+    require_loopback,
+    require_own_code,
+    require_proxies,
+    require_within_reach,
+)
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A folder with code, and another one with the same code."""
-    for name in ("cbir/a.py", "tasks/b.py", "flows/deep/c.py"):
-        (tmp_path / "one" / name).parent.mkdir(parents=True)
+    """A workspace, and another one with the same code."""
+    for name in ("dvc.yaml", "cbir/a.py", "tasks/b.py", "flows/deep/c.py"):
+        (tmp_path / "one" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "one" / name).write_text(f"# {name}")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     return tmp_path / "two"
@@ -77,6 +84,17 @@ def test_a_proxy_that_no_client_can_use_is_told_by_its_variable_without_its_pass
         ) as refused:
             require_proxies()
         assert "secret" not in str(refused.value)
+
+
+def test_a_machine_without_its_loopback_interface_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_loopback()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    with pytest.raises(UserError, match=r"^127\.0\.0\.1, this machine, cannot be reached \(Network is unreachable\)"):
+        require_loopback()
 
 
 @pytest.fixture
