@@ -4,24 +4,23 @@ real reprints from books. Shows the val half; whoever tunes looks at no other.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.figures import Figure
 from benchmarks.photographs import PHOTOS, SHARED, photographs, read_grey
 from benchmarks.reprint_kinds import PRINTED, SEVERITIES, UNSEEN, Pixels, printed
+from benchmarks.searches import MEASURES, Embedded, Rank, Search, measures
+from benchmarks.verified import Verifier
 from cbir.encoders.encoder import Encoder, build_encoder, whiten
-from cbir.evaluation.metrics import average_precision, micro_ap, pair_curve, recall_at_precision
 from cbir.reprints.press import Press
 from cbir.training.shipped.loading import load_shipped
 
 QUERIES = 60  # photographs of a split whose reprints are looked for, drawn by their hash; one reprint a severity
 OF_A_KIND = 24  # of those, for each kind of damage
-MEASURES = ("map@10", "micro_ap", "recall at 90 % precision")
 SHIPPED_ROW = "shipped encoder"
 REAL = "real reprints"
 IMAGENET: dict[str, Any] = {  # the network that the shipped weights started from
@@ -32,41 +31,6 @@ IMAGENET: dict[str, Any] = {  # the network that the shipped weights started fro
     "std": [0.5],
     "greyscale": True,
 }
-
-
-@dataclass(frozen=True)
-class Search:
-    """Queries, a gallery, and what is to be found.
-
-    Attributes:
-        queries, gallery: images.
-        right: (queries, gallery) bool.
-        itself: (queries, gallery) bool, true where both are the same file, which is no find.
-    """
-
-    queries: Sequence[Pixels]
-    gallery: Sequence[Pixels]
-    right: NDArray[np.bool_]
-    itself: NDArray[np.bool_]
-
-
-Rank = Callable[[Search], NDArray[np.float64]]  # the similarities (queries, gallery), the higher the more alike
-
-
-def measures(similarity: NDArray[np.float64], search: Search) -> dict[str, float]:
-    """Returns map@10 over the queries, and micro_ap and recall at 90 % precision over all pairs."""
-    similarity = np.where(search.itself, -np.inf, similarity)
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    hits = np.take_along_axis(search.right, order, axis=1)
-    falling = np.argsort(-similarity[~search.itself], kind="stable")
-    pairs, true = similarity[~search.itself][falling], search.right[~search.itself][falling]
-    curve = pair_curve(pairs, true, float(search.right.sum()))
-    values = (
-        average_precision(hits, search.right.sum(axis=1), 10).mean(),
-        micro_ap(curve),
-        recall_at_precision(curve, 0.9),
-    )
-    return dict(zip(MEASURES, map(float, values), strict=True))
 
 
 def simulated(split: str) -> dict[str, Search]:
@@ -107,18 +71,6 @@ def real() -> Search:
     return Search([gallery[place] for place in asked], gallery, right, itself)
 
 
-def by_vectors(encoder: Encoder) -> Rank:
-    """Ranks by the cosine of an encoder's embeddings; an image that several searches share is embedded once."""
-    known: dict[int, NDArray[np.float32]] = {}  # by the identity of an image, which the searches hold
-
-    def embed(images: Sequence[Pixels]) -> NDArray[np.float32]:
-        new = [image for image in images if id(image) not in known]
-        known.update(zip(map(id, new), encoder.embed(new), strict=True))
-        return np.stack([known[id(image)] for image in images])
-
-    return lambda search: np.asarray(embed(search.queries) @ embed(search.gallery).T, np.float64)
-
-
 def frozen(images: Sequence[Pixels]) -> Encoder:
     """Builds the network of ImageNet that the shipped weights started from, centred on these images."""
     encoder = build_encoder(**IMAGENET)
@@ -130,19 +82,26 @@ def _phash() -> Encoder:
     return build_encoder(backbone="imagehash/phash", pooling="native", image_size=32)
 
 
-CONTENDERS: dict[str, Callable[[Sequence[Pixels]], Rank]] = {  # each is made for a gallery
-    "perceptual hash": lambda gallery: by_vectors(_phash()),
-    "frozen start, centred": lambda gallery: by_vectors(frozen(gallery)),
-    SHIPPED_ROW: lambda gallery: by_vectors(load_shipped({})),
-}
+def contenders(gallery: Sequence[Pixels]) -> dict[str, Rank]:
+    """Returns what is compared, each made for a gallery."""
+    shipped = Embedded(load_shipped({}))
+    verifier = Verifier(shipped)
+    return {
+        "perceptual hash": Embedded(_phash()).cosines,
+        "frozen start, centred": Embedded(frozen(gallery)).cosines,
+        SHIPPED_ROW: shipped.cosines,
+        "its 10 nearest, by geometry": partial(verifier.by_geometry, votes=False),
+        "and those that features vote for, by geometry": partial(verifier.by_geometry, votes=True),
+        "the same, by probability": partial(verifier.by_probability, votes=True),
+    }
 
 
-def run(split: str = "val", names: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Figure]:
+def run(split: str = "val", names: Sequence[str] = ()) -> Iterator[Figure]:
     """Yields the figures of each contender by severity and kind, then those of real reprints."""
     searches = {**simulated(split), REAL: real()}
-    gallery = next(iter(searches.values())).gallery
-    for name in names:
-        rank = CONTENDERS[name](gallery)
+    for name, rank in contenders(next(iter(searches.values())).gallery).items():
+        if names and name not in names:
+            continue
         for kind, search in searches.items():
             detail = f"{split}, {len(search.queries)} queries, {len(search.gallery)} images"
             values = measures(rank(search), search)
