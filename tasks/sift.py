@@ -27,7 +27,7 @@ def sift(paths: Paths, *, longest_side: int, k: int, protocol: Protocol, images:
     archive = unique_images(manifest)[["image_id", "path", "page"]].sort_values("image_id", ignore_index=True)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     seed = protocol.seed
-    neighbours = _neighbours(archive, source, _query_ids(groundtruth, protocol.queries), k=k, seed=seed)
+    neighbours = _neighbours(archive, source, _query_ids(groundtruth, protocol.queries), k=k)
     evaluation = protocol.evaluate(archive["image_id"].to_numpy(dtype=object), None, neighbours, groundtruth)
     write_evaluation(paths.reports, evaluation, None)
     originals = take(manifest, chosen) if chosen else choose(archive, count=images, seed=seed)
@@ -41,14 +41,14 @@ def _query_ids(groundtruth: pd.DataFrame, queries: str) -> list[str]:
     return groundtruth.loc[known, "image_id"].tolist()
 
 
-def _neighbours(archive: pd.DataFrame, source: ReducedImages, queries: list[str], *, k: int, seed: int) -> pd.DataFrame:
+def _neighbours(archive: pd.DataFrame, source: ReducedImages, queries: list[str], *, k: int) -> pd.DataFrame:
     files = archive.set_index("image_id")
 
     def read(image_id: str) -> NDArray[np.uint8]:
         path, page = files.loc[image_id, ["path", "page"]]
         return source.read(image_id, path, int(page))
 
-    gallery = build_gallery(archive["image_id"].tolist(), read, seed=seed, progress=tqdm)
+    gallery = build_gallery(archive["image_id"].tolist(), read, progress=tqdm)
     log.info("%d images described", len(archive))
     return local_neighbours(queries, read, gallery, k=k, progress=tqdm)
 

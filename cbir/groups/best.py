@@ -25,7 +25,7 @@ def best_copies(table: pd.DataFrame, matches: pd.DataFrame) -> NDArray[np.bool_]
 
     Args:
         table: image_id, cluster, width, height; by cluster, and in a cluster by accession, path and page.
-        matches: query_id, neighbour_id, inliers, overlap_query, overlap_neighbour, tone; both directions of a pair.
+        matches: query_id, neighbour_id, overlap_query, overlap_neighbour, tone; both directions of a pair.
     """
     pixels = table["width"].astype("float64") * table["height"].astype("float64")
     scores = _scores(table.assign(pixels=pixels).set_index("image_id"), matches)
@@ -38,7 +38,7 @@ def best_copies(table: pd.DataFrame, matches: pd.DataFrame) -> NDArray[np.bool_]
 def _scores(images: pd.DataFrame, matches: pd.DataFrame) -> pd.Series:
     """Returns the logarithm of the score, rounded, by image_id."""
     cluster, pixels = images["cluster"], images["pixels"]
-    mapped = matches[matches["inliers"] > 0]
+    mapped = matches[matches["overlap_query"] > 0]
     own, other = mapped["query_id"].map(cluster), mapped["neighbour_id"].map(cluster)
     pairs = mapped[own == other]
     shared = pairs["query_id"].map(pixels).astype("float64") * pairs["overlap_query"]

@@ -13,6 +13,7 @@ from scipy.special import expit
 from cbir.images.reduced import ReducedImages
 from cbir.matching.candidates import implied, propose
 from cbir.matching.description import describe
+from cbir.matching.evidence import mapped
 from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
 from cbir.matching.standing import Standing, stand
 from cbir.matching.table import SAME_FILE, both_directions
@@ -31,7 +32,6 @@ class Matching:
     neighbours: Annotated[int, Ge(0), "it is a number of candidates"]
     votes: Annotated[int, Ge(0), "it is a number of candidates, 0 for none"]
     implied: Annotated[int, Ge(0), "it is a number of pairs, 0 for none"]
-    seed: int
 
 
 def match_archive(
@@ -49,7 +49,7 @@ def match_archive(
     Features are computed once an image, and the evidence once a pair: a new image costs its own.
 
     Args:
-        images: image_id, path and page, sorted by image_id, as the embeddings are.
+        images: image_id, path, page and accession, sorted by image_id, as the embeddings are.
         neighbours: query_id, rank, neighbour_id, similarity.
         source: of the pixels.
         store: folder of the stores.
@@ -58,10 +58,10 @@ def match_archive(
     pairs = propose(
         described,
         neighbours,
-        embeddings.ids,
+        images,
         near=settings.neighbours,
         votes=settings.votes,
-        seed=settings.seed,
+        store=store,
         progress=progress,
     )
 
@@ -85,8 +85,7 @@ def _judged(
     probability = expit(model.odds(values)) * same_moment
     false_alarms = log_false_alarms(evidence, images=len(images))
     ids, paths = (images[name].to_numpy(dtype=object) for name in ("image_id", "path"))
-    one_file = paths[pairs[:, 0]] == paths[pairs[:, 1]]
-    mapped = evidence["inliers"] > 0
+    one_file, seen = paths[pairs[:, 0]] == paths[pairs[:, 1]], mapped(evidence)
     return pd.DataFrame(
         {
             "query_id": ids[pairs[:, 0]],
@@ -98,8 +97,8 @@ def _judged(
             "inliers": evidence["inliers"].astype(np.int32),
             "overlap_query": evidence["overlap_query"],
             "overlap_neighbour": evidence["overlap_neighbour"],
-            "map": [affine if there_is else None for affine, there_is in zip(evidence["map"], mapped, strict=True)],
-            "tone": np.where(mapped, evidence["tone"], np.nan).astype(np.float32),
+            "map": [affine if there_is else None for affine, there_is in zip(evidence["map"], seen, strict=True)],
+            "tone": np.where(seen, evidence["tone"], np.nan).astype(np.float32),
             "log_nfa": false_alarms.astype(np.float32),
         }
     )

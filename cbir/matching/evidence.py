@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cbir.matching.alignment import Alignment, align
+from cbir.matching.local.descreening import descreened
 from cbir.matching.local.features import Features
 from cbir.matching.local.geometry import Geometry, find_geometry
-from cbir.matching.overlap import overlaps, spread, tones
+from cbir.matching.overlap import common, overlaps, spread, tones
 
-VERSION = 1  # raise it with any change of the code that decides the evidence
+VERSION = 2  # raise it with any change of the code that decides the evidence
 EVIDENCE = np.dtype(
     [
         ("mirrored", np.float32),
@@ -25,16 +27,19 @@ EVIDENCE = np.dtype(
         ("overlap_neighbour", np.float32),
         ("tone", np.float32),
         ("forms", np.float32),
+        ("aligned", np.float32),
         ("map", np.float32, (6,)),
     ]
 )
 """The evidence of a pair.
 
-mirrored: 1 where one is the other's mirror image. inliers: features that agree; 0: there is no map, and the rest says
-nothing. share: of the correspondences, those that agree. log_nfa: log10 of the maps as good that chance gives one
-pair. spread: the narrower way that the agreeing features reach, in parts of the longest side, the smaller of both.
-overlap_query, overlap_neighbour: the part that the other one covers. tone, forms: correlations of grey values after
-warping, of all and of forms alone. map: (2, 3), from px of the query to px of the neighbour, one row after the other.
+mirrored: 1 where one is the other's mirror image. inliers: features that agree. aligned: 1 where too few agree and the
+map is one of tones; where there are no inliers either, there is no map, and the rest says nothing. share: of the
+correspondences, those that agree. log_nfa: log10 of the maps as good that chance gives one pair. spread: the narrower
+way that the agreeing features reach, in parts of the longest side, the smaller of both; or that the common part
+reaches, where the map is one of tones. overlap_query, overlap_neighbour: the part that the other one covers. tone,
+forms: correlations of grey values after warping, of all and of forms alone. map: (2, 3), from px of the query to px of
+the neighbour, one row after the other.
 """
 
 _CLEAR = -12.0  # log10; a pair that agrees so well is not its own mirror image too
@@ -50,6 +55,11 @@ class Picture:
     pixels: Pixels
 
 
+def mapped(evidence: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Returns where there is a map, of evidence of any shape."""
+    return np.asarray((evidence["inliers"] > 0) | (evidence["aligned"] > 0))
+
+
 def gather(query: Picture, other: Picture) -> NDArray[np.void]:
     """Returns the evidence of two images, () EVIDENCE; both ways up to a mirror are tried."""
     straight = find_geometry(query.features, other.features)
@@ -57,21 +67,51 @@ def gather(query: Picture, other: Picture) -> NDArray[np.void]:
     if straight is None or straight.log_nfa > _CLEAR:
         turned = find_geometry(query.features.mirrored, other.features)
     best = min((g for g in (straight, turned) if g is not None), key=lambda g: g.log_nfa, default=None)
+    if best is None or best.log_nfa > _CLEAR:
+        sides = query.features, query.features.mirrored
+        aligned = [(align(side, other.features), bool(at)) for at, side in enumerate(sides)]
+        by_tones = min(((a, m) for a, m in aligned if a is not None), key=lambda each: each[0].log_nfa, default=None)
+        if by_tones is not None and (best is None or by_tones[0].log_nfa < best.log_nfa):
+            return _aligned(query, other, *by_tones)
     if best is None:
         return np.zeros((), EVIDENCE)
     return _measured(query, other, best, mirrored=best is turned)
 
 
 def _measured(query: Picture, other: Picture, geometry: Geometry, *, mirrored: bool) -> NDArray[np.void]:
+    points = geometry.inliers.points
+    sizes = query.features.size, other.features.size
+    evidence = _mapped(query, other, geometry.affine, points[1], mirrored=mirrored)
+    evidence["inliers"], evidence["share"] = len(geometry.inliers), geometry.share
+    evidence["spread"] = min(spread(side, size) for side, size in zip(points, sizes, strict=True))
+    evidence["log_nfa"] = geometry.log_nfa
+    return evidence
+
+
+def _aligned(query: Picture, other: Picture, alignment: Alignment, mirrored: bool) -> NDArray[np.void]:
+    shown = common(alignment.affine, query.features.size, other.features.size)
+    evidence = _mapped(query, other, alignment.affine, shown, mirrored=mirrored)
+    evidence["aligned"], evidence["log_nfa"] = 1, alignment.log_nfa
+    evidence["spread"] = spread(shown, other.features.size)
+    return evidence
+
+
+def _mapped(
+    query: Picture, other: Picture, affine: NDArray[np.float64], shown: NDArray[np.float32], *, mirrored: bool
+) -> NDArray[np.void]:
+    """Returns the evidence that a map gives, whatever it came from.
+
+    Args:
+        affine: (2, 3), from the query as it is, or as it is in the mirror.
+        shown: (n, 2) px of the other, around which tones are compared.
+    """
     sizes = query.features.size, other.features.size
     flip = np.array([(-1, 0, sizes[0][0] - 1), (0, 1, 0), (0, 0, 1)]) if mirrored else np.eye(3)
-    affine = geometry.affine @ flip
-    points = geometry.inliers.points
-    spreads = [spread(side, size) for side, size in zip(points, sizes, strict=True)]
+    whole = affine @ flip
     evidence = np.zeros((), EVIDENCE)
-    evidence["mirrored"], evidence["inliers"] = mirrored, len(geometry.inliers)
-    evidence["share"], evidence["log_nfa"], evidence["spread"] = geometry.share, geometry.log_nfa, min(spreads)
-    evidence["overlap_query"], evidence["overlap_neighbour"] = overlaps(affine, *sizes)
-    evidence["tone"], evidence["forms"] = tones(query.pixels(), other.pixels(), affine, points[1])
-    evidence["map"] = affine.ravel()
+    evidence["mirrored"] = mirrored
+    evidence["overlap_query"], evidence["overlap_neighbour"] = overlaps(whole, *sizes)
+    first, second = (descreened(picture.pixels(), picture.features.pitch) for picture in (query, other))
+    evidence["tone"], evidence["forms"] = tones(first, second, whole, shown)
+    evidence["map"] = whole.ravel()
     return evidence

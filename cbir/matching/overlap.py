@@ -26,6 +26,14 @@ def moved(points: Floats, affine: NDArray[np.float64]) -> Floats:
     return (points @ affine[:, :2].T + affine[:, 2]).astype(np.float32)
 
 
+def common(affine: NDArray[np.float64], query: tuple[int, int], other: tuple[int, int]) -> NDArray[np.float32]:
+    """Returns the corners of what both images show, (n, 2) px of the other; the arguments are those of
+    :func:`overlaps`.
+    """
+    shown = cv2.intersectConvexConvex(moved(corners(query), affine), corners(other))[1]
+    return np.zeros((0, 2), np.float32) if shown is None else np.asarray(shown, np.float32).reshape(-1, 2)
+
+
 def overlaps(affine: NDArray[np.float64], query: tuple[int, int], other: tuple[int, int]) -> tuple[float, float]:
     """Returns the part of each image that the other one covers, 0..1.
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from cbir.matching.evidence import mapped
 from cbir.matching.table import SAME_PHOTOGRAPH, SAME_SCENE, UNRELATED
 
 _MOST_INLIERS, _MOST_SIGNIFICANCE, _WIDEST = 200.0, 300.0, 0.3  # more says nothing more
-_CERTAIN = 4.0  # log10 of pairs to one; from here on chance is no explanation
+_CERTAIN = 4.0  # log10 of pairs to one; from here on chance is no explanation, and as far below nothing else is
 _LIKELY = 0.5
 
 
@@ -50,7 +51,8 @@ class Model:
     def same_moment(self, evidence: NDArray[np.void]) -> NDArray[np.float64]:
         """Returns the probability that two pictures which lie on one another were taken at one moment, (m,).
 
-        It is 1 where there is no map, or the part is too small or flat to tell.
+        It is 1 where the part is too small or flat to tell, and where tones alone lay the pictures on one another: that
+        they agree is all there is.
         """
         comparable = (evidence["inliers"] > 0) & np.isfinite(evidence["forms"])
         forms = np.where(comparable, evidence["forms"], 1)
@@ -86,8 +88,10 @@ def features(
         nearness: (m,), see :func:`cbir.matching.standing.Standing`.
         ranks: (m, 2), of either image in the other's list of neighbours.
     """
-    significance = np.where(evidence["inliers"] > 0, -log_false_alarms(evidence, images=images), 0)
-    counts = np.clip(significance / _CERTAIN, 0, 1)  # what chance explains in an archive of this size counts as nothing
+    seen = mapped(evidence)
+    significance = np.where(seen, -log_false_alarms(evidence, images=images), 0)
+    # What chance explains in an archive of this size counts the less, the better chance explains it.
+    counts = np.where(seen, np.clip(significance / _CERTAIN + 1, 0, 2) / 2, 0)
     values = {
         "inliers": np.log1p(np.minimum(evidence["inliers"], _MOST_INLIERS)),
         "share": evidence["share"],
@@ -110,7 +114,7 @@ def log_false_alarms(evidence: NDArray[np.void], *, images: int) -> NDArray[np.f
     Without a map every pair of the archive agrees as well.
     """
     tests = np.log10(max(images * (images - 1) / 2, 1))
-    return np.where(evidence["inliers"] > 0, evidence["log_nfa"], 0) + tests
+    return np.where(mapped(evidence), evidence["log_nfa"], 0) + tests
 
 
 def relations(

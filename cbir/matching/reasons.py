@@ -93,13 +93,14 @@ def _evidence(pair: Any) -> list[str]:
 
 
 def geometry_in_words(pair: Any) -> str:
-    """Says what the local features of two images agree on; a pair is a row of the table of matches."""
-    if not pair["inliers"]:
+    """Says what the local features of two images agree on, or their tones; a pair is a row of the table of matches."""
+    if pair["map"] is None:
         return "No local features agree on one geometry."
     how = "if one is mirrored" if pair["mirrored"] else "as they are"
     tone = "" if pd.isna(pair["tone"]) else f" and the grey values there correlate at {pair['tone']:.2f}"
+    by = f"{pair['inliers']} local features agree" if pair["inliers"] else "Tones alone, not single features, agree"
     return (
-        f"{pair['inliers']} local features agree on one geometry, {how}: it covers {pair['overlap_query']:.0%} of the "
+        f"{by} on one geometry, {how}: it covers {pair['overlap_query']:.0%} of the "
         f"first picture and {pair['overlap_neighbour']:.0%} of the second{tone}. Chance would let about "
         f"10^{pair['log_nfa']:.0f} pairs of this archive agree as well."
     )

@@ -38,7 +38,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     files.assign(page=0, accession="old").reindex(columns=SCHEMA.names).to_parquet(paths.manifest)
     pair = {"query_id": "1" * 32, "neighbour_id": "2" * 32, "similarity": 0.4, "probability": 0.75}
     pair |= {"relation": "same photograph", "mirrored": True, "inliers": 40, "overlap_query": 1.0}
-    pair |= {"overlap_neighbour": 0.5, "map": None, "tone": 0.9, "log_nfa": -30.0}
+    pair |= {"overlap_neighbour": 0.5, "map": [-1.0, 0, 99, 0, 1, 0], "tone": 0.9, "log_nfa": -30.0}
     write_matches(paths.matches, both_directions(pd.DataFrame([pair])))
     groups = pd.DataFrame({"image_id": ["1" * 32, "2" * 32], "group_id": "1" * 32, "representative": [True, False]})
     write_groups(paths.groups, groups.assign(similarity=0.75, evidence="match"))

@@ -12,6 +12,7 @@ LOADED_BY_NAME = {  # every module of the folder
 TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what it includes from all of them
 READ = {
     "cbir/reports/html.py": TEMPLATES,
+    "cbir/matching/local/voting.py": "cbir/matching/local/words.npy",
     "cbir/matching/probability.py": "cbir/matching/probability.json",
     "cbir/training/shipped/loading.py": "cbir/training/shipped/weights",
 }

@@ -30,3 +30,16 @@ def cropped(pixels: np.ndarray, part: float = 0.7) -> np.ndarray:
 def mirrored(pixels: np.ndarray) -> np.ndarray:
     """The mirror image."""
     return np.ascontiguousarray(pixels[:, ::-1])
+
+
+def grey_of(pixels: np.ndarray) -> np.ndarray:
+    """The greys of a picture that may have colours."""
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
+
+
+def screened(pixels: np.ndarray, pitch: float = 8.0) -> np.ndarray:
+    """A print of the picture in lines, so many px from line to line, black on white."""
+    grey = grey_of(pixels) / 255
+    y, x = np.indices(grey.shape)
+    wave = 0.5 + 0.45 * np.cos(2 * np.pi * (y * np.cos(0.2) + x * np.sin(0.2)) / pitch)
+    return np.where(grey > wave, 255, 0).astype(np.uint8)

@@ -11,7 +11,7 @@ from cbir.index.neighbours import NEIGHBOURS
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.features import Features, Read, extract
 from cbir.matching.local.geometry import find_geometry
-from cbir.matching.local.voting import LocalIndex, build_index
+from cbir.matching.local.voting import LocalIndex
 from cbir.progress import Progress, silent
 
 _HALF = 20  # features that agree and give a similarity of one half
@@ -37,18 +37,17 @@ class Gallery:
     index: LocalIndex
 
 
-def build_gallery(
-    ids: Sequence[str], read: Read, *, features: int = 500, seed: int = 0, progress: Progress = silent
-) -> Gallery:
+def build_gallery(ids: Sequence[str], read: Read, *, features: int = 500, progress: Progress = silent) -> Gallery:
     """Extracts and indexes a gallery; it takes about 400 B a feature: 200 MB for 1,000 images of 500.
 
     Args:
         features: of each image, at most.
-        seed: of the index's clustering.
     """
     work = on_each_core(lambda image_id: extract(read(image_id), most=features), ids)
     extracted = list(progress(work, total=len(ids), desc="SIFT", unit="image"))
-    return Gallery(list(ids), extracted, build_index(extracted, most=features, seed=seed))
+    index = LocalIndex()
+    index.add(extracted)
+    return Gallery(list(ids), extracted, index)
 
 
 def local_neighbours(

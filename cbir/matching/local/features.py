@@ -6,19 +6,22 @@ Three Things Everyone Should Know to Improve Object Retrieval, CVPR 2012 (RootSI
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cbir.matching.local.descreening import descreened, screen_pitch
+
 Read = Callable[[str], NDArray[np.uint8]]  # the pixels of an image by its id, (H, W) grey or (H, W, 3) RGB
 
-VERSION = f"1, OpenCV {cv2.__version__}"  # raise it with any change of the code that decides the features
+VERSION = f"2, OpenCV {cv2.__version__}"  # raise it with any change of the code that decides the features
 SIDE = 256  # px; at 512 the dots of a newspaper's screen are features, fewer reprints are found, and it takes longer
 _DIMENSIONS = 128
-_HEADER = struct.Struct("<III")  # features, width and height of the image
+COARSE = 96  # px, longer side of the picture that goes with the features
+_HEADER = struct.Struct("<IIIIIf")  # features, width and height of the image, height and width of the coarse one, pitch
 _BACK = (-np.arange(8)) % 8  # the eight directions of a gradient, seen in a mirror
 
 
@@ -30,11 +33,15 @@ class Features:
         size: width and height of the image, px.
         places: (n, 4) float32: x and y in px of the image, scale in px, angle in degrees.
         descriptors: (n, 128) uint8.
+        coarse: (h, w) uint8, the whole image, its longer side ``COARSE`` px.
+        pitch: px from dot to dot of the image's screen, which was taken out; 0 where it has none.
     """
 
     size: tuple[int, int]
     places: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
+    coarse: NDArray[np.uint8]
+    pitch: float
 
     @property
     def points(self) -> NDArray[np.float32]:
@@ -48,7 +55,7 @@ class Features:
 
     def first(self, most: int) -> "Features":
         """Returns the ``most`` features with the highest contrast."""
-        return Features(self.size, self.places[:most], self.descriptors[:most])
+        return replace(self, places=self.places[:most], descriptors=self.descriptors[:most])
 
     @cached_property
     def mirrored(self) -> "Features":
@@ -56,27 +63,34 @@ class Features:
         x, y, scale, angle = self.places.T
         places = np.stack([self.size[0] - 1 - x, y, scale, (180 - angle) % 360], axis=1)
         cells = self.descriptors.reshape(-1, 4, 4, 8)[:, ::-1][..., _BACK]
-        return Features(self.size, places, np.ascontiguousarray(cells).reshape(-1, _DIMENSIONS))
+        descriptors = np.ascontiguousarray(cells).reshape(-1, _DIMENSIONS)
+        coarse = np.ascontiguousarray(self.coarse[:, ::-1])
+        return replace(self, places=places, descriptors=descriptors, coarse=coarse)
 
 
 def extract(pixels: NDArray[np.uint8], *, most: int = 500) -> Features:
     """Extracts SIFT features of an image, the ``most`` with the highest contrast; a blank image has none."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    height, width = grey.shape
-    shrink = min(1.0, SIDE / max(height, width))
-    small = cv2.resize(
-        grey, [max(1, round(width * shrink)), max(1, round(height * shrink))], interpolation=cv2.INTER_AREA
-    )
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8) if pixels.ndim == 3 else pixels
+    pitch, (height, width) = screen_pitch(grey), grey.shape
+    grey = descreened(grey, pitch)
+    small, coarse = _reduced(grey, SIDE), _reduced(grey, COARSE)
     keypoints, descriptors = cv2.SIFT.create(nfeatures=most, enable_precise_upscale=True).detectAndCompute(small, None)
     if descriptors is None:
-        return Features((width, height), np.zeros((0, 4), np.float32), np.zeros((0, _DIMENSIONS), np.uint8))
+        nothing = np.zeros((0, 4), np.float32), np.zeros((0, _DIMENSIONS), np.uint8)
+        return Features((width, height), *nothing, coarse, pitch)
     order = sorted(
         range(len(keypoints)), key=lambda at: (-keypoints[at].response, keypoints[at].pt, keypoints[at].angle)
     )
     # Of keypoints with the same contrast SIFT keeps all, and gives some more than it was asked for.
-    return Features(
-        (width, height), _places(keypoints, shrink)[order[:most]], descriptors[order[:most]].astype(np.uint8)
-    )
+    places = _places(keypoints, min(1.0, SIDE / max(height, width)))
+    return Features((width, height), places[order[:most]], descriptors[order[:most]].astype(np.uint8), coarse, pitch)
+
+
+def _reduced(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    height, width = grey.shape
+    shrink = min(1.0, side / max(height, width))
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _places(keypoints: Sequence[cv2.KeyPoint], shrink: float) -> NDArray[np.float32]:
@@ -95,13 +109,15 @@ def root_sift(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def pack(features: Features) -> bytes:
     """Packs features for the store."""
-    header = _HEADER.pack(len(features.places), *features.size)
-    return header + features.places.tobytes() + features.descriptors.tobytes()
+    header = _HEADER.pack(len(features.places), *features.size, *features.coarse.shape, features.pitch)
+    return header + features.places.tobytes() + features.descriptors.tobytes() + features.coarse.tobytes()
 
 
 def unpack(value: bytes) -> Features:
     """Reads what :func:`pack` made."""
-    count, width, height = _HEADER.unpack_from(value)
+    count, width, height, *coarse, pitch = _HEADER.unpack_from(value)
     places = np.frombuffer(value, np.float32, 4 * count, _HEADER.size).reshape(count, 4)
-    descriptors = np.frombuffer(value, np.uint8, offset=_HEADER.size + places.nbytes).reshape(count, _DIMENSIONS)
-    return Features((width, height), places, descriptors)
+    start = _HEADER.size + places.nbytes
+    descriptors = np.frombuffer(value, np.uint8, _DIMENSIONS * count, start).reshape(count, _DIMENSIONS)
+    picture = np.frombuffer(value, np.uint8, offset=start + descriptors.nbytes).reshape(coarse)
+    return Features((width, height), places, descriptors, picture, pitch)

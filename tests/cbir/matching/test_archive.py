@@ -24,11 +24,11 @@ PICTURES = {
     "06-cropped": cropped(picture(6)),
 }
 IDS = np.array(sorted(PICTURES), object)
-SETTINGS = Matching(features=400, neighbours=1, votes=3, implied=5, seed=0)
+SETTINGS = Matching(features=400, neighbours=1, votes=3, implied=5)
 
 
 def images(ids: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"image_id": ids, "path": [f"{name}.png" for name in ids], "page": 0})
+    return pd.DataFrame({"image_id": ids, "path": [f"{name}.png" for name in ids], "page": 0, "accession": "a"})
 
 
 def matched(store: Path, ids: np.ndarray = IDS, *, settings: Matching = SETTINGS, **changes: Any) -> pd.DataFrame:

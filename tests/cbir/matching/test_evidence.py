@@ -1,10 +1,11 @@
 """Tests of cbir.matching.evidence, on drawn scenes."""
 
+import cv2
 import numpy as np
 
 from cbir.matching.evidence import Picture, gather
 from cbir.matching.local.features import extract
-from tests.support.pictures import cropped, mirrored, picture
+from tests.support.pictures import cropped, mirrored, picture, screened
 
 
 def seen(pixels: np.ndarray) -> Picture:
@@ -37,3 +38,14 @@ def test_unrelated_pictures_have_no_map_or_one_that_chance_explains() -> None:
 def test_the_same_pictures_give_the_same_evidence() -> None:
     pictures = seen(cropped(picture(11))), seen(picture(11))
     assert gather(*pictures).tobytes() == gather(*pictures).tobytes()
+
+
+def test_a_print_whose_features_are_gone_is_laid_on_its_picture_by_its_tones() -> None:
+    blurred = cv2.GaussianBlur(screened(mirrored(picture(11)), 20.0), (0, 0), 8)
+    evidence = gather(seen(blurred), seen(picture(11)))
+    assert evidence["aligned"] == 1
+    assert evidence["inliers"] == 0
+    assert evidence["mirrored"] == 1
+    assert evidence["log_nfa"] < -6
+    assert evidence["forms"] > 0.6
+    assert min(evidence["overlap_query"], evidence["overlap_neighbour"]) > 0.9

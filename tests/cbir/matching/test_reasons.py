@@ -12,7 +12,13 @@ NAMES = pd.Series({name: f"old/{name}.jpg" for name in "abcdef"})
 
 
 def matches(*pairs: tuple[str, str, float], **evidence: Any) -> pd.DataFrame:
-    facts = {"similarity": 0.5, "relation": "same photograph", "mirrored": False, "inliers": 30, "map": None}
+    facts = {
+        "similarity": 0.5,
+        "relation": "same photograph",
+        "mirrored": False,
+        "inliers": 30,
+        "map": [1.0, 0, 0, 0, 1, 0],
+    }
     facts |= {"overlap_query": 0.8, "overlap_neighbour": 0.6, "tone": 0.9, "log_nfa": -20.0} | evidence
     rows = [{"query_id": a, "neighbour_id": b, "probability": likely} | facts for a, b, likely in pairs]
     return both_directions(pd.DataFrame(rows))
@@ -38,8 +44,13 @@ def test_a_likely_pair_is_told_with_its_evidence_and_its_group() -> None:
     )
 
 
+def test_a_pair_whose_tones_alone_agree_is_told() -> None:
+    sentences = reasons("a", "b", matches(("a", "b", 0.97), inliers=0), groups("ab"))
+    assert "Tones alone, not single features, agree on one geometry, as they are" in sentences
+
+
 def test_two_images_that_are_together_through_a_third_are_told_by_the_likeliest_one() -> None:
-    table = matches(("a", "c", 0.8), ("b", "c", 0.7), ("a", "d", 0.99), ("b", "d", 0.6), ("a", "b", 0.1), inliers=0)
+    table = matches(("a", "c", 0.8), ("b", "c", 0.7), ("a", "d", 0.99), ("b", "d", 0.6), ("a", "b", 0.1), map=None)
     sentences = reasons("a", "b", table, groups("abcd"))
     assert "No local features agree" in sentences
     assert "through others, most of all old/c.jpg: probability 0.800 with the first, 0.700 with the second" in sentences

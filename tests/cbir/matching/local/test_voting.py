@@ -1,15 +1,19 @@
 """Tests of cbir.matching.local.voting, on drawn scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cbir.matching.local.features import extract
-from cbir.matching.local.voting import _relative, _similarities, build_index
+from cbir.matching.local.hough import relative, similarities
+from cbir.matching.local.voting import LocalIndex
 from tests.support.pictures import cropped, mirrored, picture, turned
 
 NUMBERS = (0, 3, 6, 8, 11, 14)
 FEATURES = [extract(picture(number)) for number in NUMBERS]
-INDEX = build_index(FEATURES, most=300, seed=0)
+INDEX = LocalIndex()
+INDEX.add(image.first(300) for image in FEATURES)
 
 
 @pytest.mark.parametrize("at", range(len(NUMBERS)))
@@ -41,9 +45,9 @@ def test_matches_of_one_similarity_fall_into_one_place() -> None:
     expected[:, :2] = (places[:, :2] - middle) @ turn.T + middle
     expected[:, 2] *= 1.4
     expected[:, 3] = (expected[:, 3] - 30) % 360
-    similarity = _similarities(
-        _relative(type(query)(query.size, places, query.descriptors[:5])),
-        _relative(type(other)(other.size, expected, other.descriptors[:5])),
+    similarity = similarities(
+        relative(replace(query, places=places)),
+        relative(replace(other, places=expected)),
     )
     np.testing.assert_allclose(similarity, np.broadcast_to(similarity[0], similarity.shape), atol=1e-3)
     np.testing.assert_allclose(similarity[0], (330 / 45, np.log2(1.4), 0, 0), atol=1e-3)
@@ -51,6 +55,7 @@ def test_matches_of_one_similarity_fall_into_one_place() -> None:
 
 def test_an_index_of_blank_images_proposes_nothing() -> None:
     blank = extract(np.zeros((64, 64), np.uint8))
-    empty = build_index([blank, blank], most=300, seed=0)
+    empty = LocalIndex()
+    empty.add([blank, blank])
     assert empty.candidates(FEATURES[0], most=3) == []
     assert INDEX.candidates(blank, most=3) == []
