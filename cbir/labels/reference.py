@@ -142,7 +142,7 @@ def _doubt(path: Path, groups: Groups, layout: TableLayout) -> str:
     return (
         f"{path} puts {groups.giant} of the {groups.named} images that it names into one group, read as layout "
         f"{layout}; part its groups by blank rows, or give each file a row with the name of its group under the "
-        f"headings group and file, or set groundtruth.layout to {layout} if they do show one photograph"
+        f"headings group and file, or --set groundtruth.layout={layout} if they do show one photograph"
     )
 
 

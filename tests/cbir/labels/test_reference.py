@@ -87,7 +87,7 @@ def test_a_ground_truth_that_makes_one_group_of_most_names_is_not_believed_but_a
     assert [len(group) for group in known.groups] == [16]
     with pytest.raises(UserError, match=r"gt\.xlsx puts 16 of the 16 images that it names into one group") as caught:
         require_believable(known)
-    assert "set groundtruth.layout to column if they do show one photograph" in str(caught.value)
+    assert "or --set groundtruth.layout=column if they do show one photograph" in str(caught.value)
     require_believable(read_rows(tmp_path, rows, "column"))
 
 
