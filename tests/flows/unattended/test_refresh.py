@@ -52,8 +52,12 @@ def test_what_landed_is_brought_in_reported_and_committed_and_nothing_is_trained
     assert page.stem not in trained
     assert registered(workspace)[0] == "1"
 
+    (workspace.folder / "data/landing/IMG_1.HEIC").write_bytes(bytes(100))
+    for name, other in (("one", "two"), ("two", "one")):
+        (workspace.folder / "data/landing" / name).symlink_to(other)
     again = workspace.command("cbir", "refresh")
-    assert "nothing landed" in again.stdout
+    assert "nothing landed; left in the landing folder: 1 (HEIC, a format that is not read; convert" in again.stdout
+    assert "2 (a link that leads back to itself)" in again.stdout
     workspace.command("dvc", "repro")
     assert encoder(workspace) == before
     assert is_clean(workspace)
