@@ -74,7 +74,8 @@ def make_outputs(folder: Path) -> None:
         encoder_digest=encoder_digest(folder / "models/encoder"),
         precision="float32",
     )
-    (folder / "reports/plots").mkdir(parents=True)
+    for name in ("plots", "groups", "thumbnails", "overlays"):
+        (folder / "reports" / name).mkdir(parents=True)
     (folder / "reports/metrics.json").write_text(json.dumps(METRICS))
     (folder / "reports/robustness.json").write_text(json.dumps(ROBUSTNESS))
     for name, counts in COUNTS.items():
@@ -83,11 +84,14 @@ def make_outputs(folder: Path) -> None:
         "cleaning.csv",
         "groundtruth.csv",
         "groups.csv",
+        "groups/a.html",
         "groups.xlsx",
         "index.html",
+        "overlays/a-b.webp",
         "plots/contact_best.png",
         "robustness.csv",
         "robustness.html",
         "robustness.png",
+        "thumbnails/a.webp",
     ):
         (folder / "reports" / name).write_bytes(name.encode())

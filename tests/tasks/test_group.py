@@ -1,6 +1,7 @@
 """Tests of tasks.group."""
 
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -25,6 +26,7 @@ OPTIONS = {"longest_side": 64, "threshold": 0.0, "report_groups": 100, "thumbnai
 DEGREES = {"old/1.jpg": 0, "old/2.jpg": 5, "new/1.jpg": 8, "new/9.jpg": 90, "old/5.jpg": 180}
 IDS = {path: f"{place:032x}" for place, path in enumerate(DEGREES)}
 COPIES = {"new/10.jpg": "new/9.jpg"}
+LATER = {"cleaning.csv", "groundtruth.csv", "metrics.json", "robustness.html"}  # what other stages write
 OUTPUTS = (
     "data/groups.parquet",
     "reports/groups.csv",
@@ -32,6 +34,7 @@ OUTPUTS = (
     "reports/index.html",
     "reports/group.json",
     "reports/promise.json",
+    "reports/doubts.html",
 )
 
 
@@ -79,9 +82,9 @@ def _manifest() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).reindex(columns=SCHEMA.names)
 
 
-def _matches() -> pd.DataFrame:
+def _matches(affine: tuple[int, ...] | None = None) -> pd.DataFrame:
     """All pairs; the smaller the angle between two images, the more likely."""
-    facts = {"similarity": 0.5, "relation": "same photograph", "mirrored": False, "inliers": 9, "map": None}
+    facts = {"similarity": 0.5, "relation": "same photograph", "mirrored": False, "inliers": 9, "map": affine}
     facts |= {"overlap_query": 1.0, "overlap_neighbour": 1.0, "tone": 1.0, "log_nfa": -9.0}
     pairs = [
         {"query_id": IDS[a], "neighbour_id": IDS[b], "probability": max(np.cos(np.radians(DEGREES[a] - DEGREES[b])), 0)}
@@ -108,6 +111,19 @@ def test_the_stage_writes_groups_and_reports_at_the_learned_threshold(paths: Pat
     page = (paths.reports / "index.html").read_text(encoding="utf-8")
     assert "Learned: the best balance" in page
     assert '"archive":"../data/raw"' in page
+
+
+def test_the_pages_find_their_pictures_and_each_other_beside_them(paths: Paths) -> None:
+    write_matches(paths.matches, _matches(affine=(1, 0, 0, 0, 1, 0)))
+    group(paths, **OPTIONS)
+    near = [IDS[name] for name in ("new/1.jpg", "old/1.jpg", "old/2.jpg")]
+    listed = {name: {path.name for path in (paths.reports / name).iterdir()} for name in ("groups", "thumbnails")}
+    assert listed["thumbnails"] == {f"{image_id}.webp" for image_id in [*near, IDS["new/9.jpg"]]}
+    assert listed["groups"] == {f"{image_id}.html" for image_id in (near[0], IDS["new/9.jpg"])}
+    for page in [*(paths.reports / "groups").iterdir(), paths.reports / "doubts.html", paths.reports / "index.html"]:
+        for address in re.findall(r'(?:src|href)="(?!data:)([^"#]+)', page.read_text(encoding="utf-8")):
+            assert (page.parent / address).resolve().exists() or address in LATER, (page, address)
+    assert len(list((paths.reports / "overlays").iterdir())) == 2
 
 
 def test_the_stage_writes_its_counts_as_metrics(paths: Paths) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from cbir.display import visible
 from cbir.groups.evidence.overlays import Laid
 from cbir.groups.evidence.pages import MOST_DOUBTS, describe_images, in_digits, write_doubts, write_group_pages
 from cbir.groups.evidence.pairs import find_doubts, member_pairs
 from cbir.matching.table import both_directions
+from tests.support.browser import browser
 from tests.support.findings import EVIL, grouped, known
 from tests.support.manifests import image_id_of, manifest
 
@@ -191,3 +193,25 @@ def test_of_very_many_doubts_the_page_shows_the_first(tmp_path: Path) -> None:
 )
 def test_a_probability_is_never_written_as_certain(probability: float, digits: str) -> None:
     assert in_digits(probability) == digits
+
+
+@pytest.mark.heavy
+def test_in_a_browser_without_scripts_the_pictures_load_from_disk_and_lie_on_one_another(tmp_path: Path) -> None:
+    write(tmp_path, match("a/1", "a/2", 0.995), g=("a/1", "a/2"))
+    first, second = image_id_of("a/1"), image_id_of("a/2")
+    for file in (f"thumbnails/{first}.webp", f"thumbnails/{second}.webp", f"overlays/{second}-{first}.webp"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 30), "grey").save(tmp_path / file)
+    (tmp_path / "profile").mkdir()
+    with browser(tmp_path / "profile") as tab:
+        tab.open((tmp_path / f"groups/{first}.html").as_uri())
+        tab.run("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+        tab.wait_for(
+            "[...document.images].length == 5 && [...document.images].every(image => image.naturalWidth == 40)"
+        )
+        shown = "getComputedStyle(document.querySelector('.warped')).visibility"
+        assert tab.run("getComputedStyle(document.querySelector('.warped')).maskImage").startswith("repeating-linear")
+        assert tab.run(shown) == "visible"
+        tab.run("document.querySelector('input.under').checked = true")
+        assert tab.run(shown) == "hidden"
+        assert tab.run("document.scripts.length") == 0
