@@ -9,8 +9,6 @@ from cbir.errors import UserError
 from cbir.labels.names import plain
 from cbir.labels.tables.rows import Row, read_table
 
-_FEW = 4  # rows of which each may have a prompt of its own
-
 
 @dataclass(frozen=True)
 class Described:
@@ -51,7 +49,9 @@ class CaptionRows:
 
 
 def read_captions(source: Path) -> CaptionRows:
-    """Reads the rows of a file; it has prompts where they are repeated, and a caption may hold a ``;``.
+    """Reads the rows of a file, in which a caption may hold a ``;``.
+
+    It has prompts where all rows have three columns or more, or else where prompts are repeated.
 
     Raises:
         UserError: it cannot be read as captions, or it is unclear whether it has a column of prompts.
@@ -76,7 +76,7 @@ def _have_prompts(rows: Sequence[Row], source: Path) -> bool:
     narrow = [row for row in rows if _width(row) == 2]
     if all(len(row.cells) > 2 for row in rows) and _are_shared(rows):
         return True
-    if wide and not narrow and (len(wide) < _FEW or len(_prompts(wide)) < len(wide)):
+    if wide and not narrow:
         return True
     known = _prompts(narrow) <= _prompts(wide)
     if narrow and _are_shared(wide) and (known or len(wide) >= len(narrow)):

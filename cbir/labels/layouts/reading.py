@@ -17,6 +17,7 @@ _HAS_SUFFIX = re.compile(rf"{_SUFFIX}\b", re.IGNORECASE)
 _BEHIND_SUFFIX = re.compile(
     rf"(?<=\w)({_SUFFIX}[\"'»”]?)(?:\s*[,&+]\s*|\s+(?:et|and|und|y|e|/|~|=+|<?[-–—]+>?)\s+|\s+)(?=\S)", re.IGNORECASE
 )
+_BETWEEN_NAMES = re.compile(r"[\s;|,]")
 _ALWAYS = re.compile(r"[\n\t;|]")
 _PERHAPS = re.compile(r",| [/&+=–-] | (?:et|and|und) ")
 _LABELLED = re.compile(
@@ -108,8 +109,8 @@ def names_in(cell: str, is_file: IsFile) -> list[str]:
     Other signs and words (``a et b``) divide names without extensions only if each part is a file. The label of a group
     before them (``Groupe 1: a.jpg``) is passed over.
     """
-    if not cell:
-        return []
+    if not _BETWEEN_NAMES.search(cell):
+        return [cell] if cell else []
     if (label := _LABELLED.match(cell)) and has_suffix(cell) and not is_file(cell):
         cell = cell[label.end() :]
     parts = [part.strip() for part in _BEHIND_SUFFIX.sub(r"\1\n", cell).split("\n")]

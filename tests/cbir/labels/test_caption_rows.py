@@ -51,13 +51,19 @@ def test_prompts_are_known_by_their_being_repeated(tmp_path: Path, described: in
     assert [text for _, text in texts(rows) if text] == [CAPTION] * described
 
 
-@pytest.mark.parametrize("with_semicolon", [4, 6, 8])
+@pytest.mark.parametrize("with_semicolon", [4, 6, 7])
 def test_it_is_asked_where_as_many_captions_hold_a_semicolon_as_none(tmp_path: Path, with_semicolon: int) -> None:
     lines = [f"{n}.jpg;{n} {'; a' if n <= with_semicolon else ''}" for n in range(1, 9)]
     with pytest.raises(
         UserError, match=rf"has a second ; in {with_semicolon} of 8 rows, such as row 1.*quotation marks"
     ):
         read(tmp_path, *lines)
+
+
+def test_three_columns_in_all_rows_are_path_prompt_and_description(tmp_path: Path) -> None:
+    rows = read(tmp_path, *(f"{n}.jpg;prompt {n};a; b" for n in range(8)))
+    assert texts(rows) == [(f"{n}.jpg", "a;b") for n in range(8)]
+    assert rows.prompts == tuple(f"prompt {n}" for n in range(8))
 
 
 def test_quoted_captions_may_all_hold_a_semicolon(tmp_path: Path) -> None:
