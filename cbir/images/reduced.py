@@ -16,7 +16,8 @@ from cbir.store import Store
 # Raise it with a change of the code that alters the pixels of most images: all that is made of them is computed anew
 # then. Where few kinds of files were read wrong, `clean` notices, and `forget` drops what was made of them alone.
 VERSION = 1
-_IMAGES, _PAIRS = "images.sqlite", "pairs.sqlite"
+_IMAGES = "images.sqlite"
+_OF_SEVERAL = ("pairs.sqlite", "votes.sqlite")  # stores whose keys do not name the images
 _HEADER = struct.Struct("<III")  # height, width, channels
 
 LongestSide = Annotated[int, Ge(1)]  # px
@@ -79,14 +80,14 @@ class ReducedImages:
 def forget(store: Path, image_ids: Collection[str]) -> None:
     """Removes from every store what was made of images that are read otherwise now, their reduced images last.
 
-    The evidence of pairs goes as a whole, for its keys do not name the images.
+    The evidence of pairs and the votes go as a whole, for their keys do not name the images.
 
     Args:
         store: folder of the stores.
     """
     for path in sorted(store.glob("*.sqlite"), key=lambda path: path.name == _IMAGES):
         entries = Store(path)
-        if path.name == _PAIRS:
+        if path.name in _OF_SEVERAL:
             entries.clear()
         else:
             entries.forget(image_ids)
