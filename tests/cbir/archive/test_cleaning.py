@@ -234,14 +234,16 @@ def test_an_image_that_an_earlier_release_read_wrong_is_read_anew_with_all_that_
     ids = [image_ids(file)[0] for file in (right, wrong)]
     images.put(ids[0], read_image(right, longest_side=64))
     images.put(ids[1], read_image(wrong, longest_side=64) // 2)
-    vectors, pairs = (Store(tmp_path / "store" / f"{name}.sqlite") for name in ("embeddings", "pairs"))
+    vectors, pairs, votes = (Store(tmp_path / "store" / f"{name}.sqlite") for name in ("embeddings", "pairs", "votes"))
     vectors.put_many([(f"recipe/{image_id}", b"1") for image_id in ids])
     pairs.put_many([("digest", b"1")])
+    votes.put_many([("link/6/0", b"1")])
     rows = clean(tmp_path)
     assert [row.status for row in rows] == ["ok", "ok"]
     assert images.read(ids[1], "first/wrong.png", 0).tolist() == read_image(wrong, longest_side=64).tolist()
     assert vectors.missing([f"recipe/{image_id}" for image_id in ids]) == [f"recipe/{ids[1]}"]
     assert pairs.missing(["digest"]) == ["digest"]
+    assert votes.missing(["link/6/0"]) == ["link/6/0"]
 
 
 def test_a_run_that_is_killed_before_it_has_forgotten_looks_at_the_image_again(
