@@ -3,13 +3,14 @@ real reprints from books. Shows the val half; whoever tunes looks at no other.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.clustered import best_distance, precision_and_recall
 from benchmarks.figures import Figure
 from benchmarks.photographs import PHOTOS, SHARED, photographs, read_grey
 from benchmarks.reprint_kinds import PRINTED, SEVERITIES, UNSEEN, Pixels, printed
@@ -107,6 +108,21 @@ def run(split: str = "val", names: Sequence[str] = ()) -> Iterator[Figure]:
             values = measures(rank(search), search)
             for measure in MEASURES if kind in (*SEVERITIES, REAL) else MEASURES[:1]:
                 yield Figure(f"reprints, {kind}, {name}: {measure}", values[measure], "", detail=detail)
+    if not names:
+        yield from _clustered(split, searches)
+
+
+def _clustered(split: str, searches: Mapping[str, Search]) -> Iterator[Figure]:
+    """Yields what clusters of frozen vectors hold, at the distance that is best on val."""
+    tuned = searches if split == "val" else simulated("val")
+    chosen = {kind: tuned[kind] for kind in SEVERITIES}
+    embedded = Embedded(frozen(chosen["plain"].gallery))
+    distance = best_distance(embedded, chosen)
+    for kind in (*SEVERITIES, REAL):
+        values = precision_and_recall(embedded, searches[kind], distance)
+        for measure, value in zip(("precision", "recall"), values, strict=True):
+            name = f"reprints, {kind}, frozen start, DBSCAN: {measure}"
+            yield Figure(name, value, "", detail=f"{split}, pairs within clusters, cosine distance {distance}")
 
 
 def _printing(press: Press) -> Callable[[Pixels, str], Pixels]:
