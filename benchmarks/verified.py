@@ -19,6 +19,7 @@ from cbir.matching.standing import Standing, stand
 
 FEATURES, NEAR, VOTES, VOTING, LISTED = 500, 10, 6, 300, 30  # as params.yaml and the stage have them
 _NOT_SEEN: Final = -1000.0  # the score of a pair that was not looked at, below that of any other
+_TIE: Final = 1e-6  # of the cosine, which tells pairs of one probability apart, as in the table of matches
 
 Pairs = NDArray[np.int64]  # (m, 2): position of a query, position in the gallery
 
@@ -31,14 +32,14 @@ class Seen:
         pairs: (m, 2), of query and gallery.
         by_votes: (m,) whether local features proposed the pair; otherwise its embeddings did.
         evidence: (m,) EVIDENCE.
-        odds: (m,) log-odds that it shows the same photograph, with what the model says of its moment.
+        probability: (m,) that both show the same photograph.
     """
 
     pairs: Pairs
     near: NDArray[np.bool_]
     by_votes: NDArray[np.bool_]
     evidence: NDArray[np.void]
-    odds: NDArray[np.float64]
+    probability: NDArray[np.float64]
 
 
 class Verifier:
@@ -62,12 +63,14 @@ class Verifier:
     def by_probability(self, search: Search, *, votes: bool) -> NDArray[np.float64]:
         """Ranks by the probability that ships."""
         seen = self._look(search)
-        return self._scores(search, seen, seen.odds, votes=votes)
+        return self._scores(search, seen, seen.probability, votes=votes)
 
     def _scores(self, search: Search, seen: Seen, values: NDArray[np.float64], *, votes: bool) -> NDArray[np.float64]:
-        scores = self._embedded.cosines(search) + _NOT_SEEN
+        cosines = self._embedded.cosines(search)
+        scores = cosines + _NOT_SEEN
         kept = seen.near | (seen.by_votes & votes)
-        scores[tuple(seen.pairs[kept].T)] = values[kept]
+        at = tuple(seen.pairs[kept].T)
+        scores[at] = values[kept] + _TIE * cosines[at]
         return scores
 
     def _look(self, search: Search) -> Seen:
@@ -88,9 +91,8 @@ class Verifier:
         standing, images = self._stand(search, pairs)
         model = shipped_model()
         values = features(evidence, images=images, nearness=standing.nearness, ranks=standing.ranks)
-        odds = model.odds(values) + np.log(np.maximum(model.same_moment(evidence), 1e-12))
         at = tuple(pairs.T)
-        return Seen(pairs, near[at], voted[at], evidence, odds)
+        return Seen(pairs, near[at], voted[at], evidence, model.probability(values, evidence))
 
     def _describe(self, images: list[Pixels]) -> None:
         new = list({id(image): image for image in images if id(image) not in self._features}.values())

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from cbir.images.reduced import ReducedImages
 from cbir.matching.candidates import implied, propose
@@ -82,7 +81,7 @@ def _judged(
     model = shipped_model()
     values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)
     same_moment = model.same_moment(evidence)
-    probability = expit(model.odds(values)) * same_moment
+    probability = model.probability(values, evidence)
     false_alarms = log_false_alarms(evidence, images=len(images))
     ids, paths = (images[name].to_numpy(dtype=object) for name in ("image_id", "path"))
     one_file, seen = paths[pairs[:, 0]] == paths[pairs[:, 1]], mapped(evidence)

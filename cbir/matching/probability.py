@@ -21,6 +21,9 @@ from cbir.matching.table import SAME_PHOTOGRAPH, SAME_SCENE, UNRELATED
 _MOST_INLIERS, _MOST_SIGNIFICANCE, _WIDEST = 200.0, 300.0, 0.3  # more says nothing more
 _CERTAIN = 4.0  # log10 of pairs to one; from here on chance is no explanation, and as far below nothing else is
 _LIKELY = 0.5
+_WITHOUT_MAP = (
+    -0.5
+)  # log-odds, at most, of a pair that nothing lays on one another: embeddings alone find no photograph
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Model:
         """Returns log-odds that two images show the same subject, (m,)."""
         standard = (np.stack([values[name] for name in self.names], axis=1) - self.mean) / self.scale
         return standard @ self.weight + self.intercept
+
+    def probability(self, values: Mapping[str, NDArray[np.float64]], evidence: NDArray[np.void]) -> NDArray[np.float64]:
+        """Returns the probability that two images show the same photograph, (m,)."""
+        odds = self.odds(values)
+        return expit(np.where(mapped(evidence), odds, np.minimum(odds, _WITHOUT_MAP))) * self.same_moment(evidence)
 
     def same_moment(self, evidence: NDArray[np.void]) -> NDArray[np.float64]:
         """Returns the probability that two pictures which lie on one another were taken at one moment, (m,).

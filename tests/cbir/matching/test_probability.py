@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import expit
 
 from cbir.matching.evidence import EVIDENCE
 from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
@@ -28,12 +27,16 @@ def evidence(**values: float) -> np.ndarray:
 def probability(row: np.ndarray, *, images: int = 500, nearness: float = 0.3, rank: int = 5) -> float:
     model = shipped_model()
     values = features(row, images=images, nearness=np.array([nearness]), ranks=np.array([[rank, rank]]))
-    return float((expit(model.odds(values)) * model.same_moment(row))[0])
+    return float(model.probability(values, row)[0])
 
 
 def test_a_pair_with_strong_evidence_is_likely_and_one_without_is_not() -> None:
     assert probability(evidence(**STRONG)) > 0.95
     assert probability(evidence()) < 0.1
+
+
+def test_embeddings_alone_find_no_photograph() -> None:
+    assert probability(evidence(), nearness=1.0, rank=1) < 0.5 < probability(evidence(**STRONG), nearness=1.0, rank=1)
 
 
 def test_no_weight_of_the_shipped_model_is_negative() -> None:
