@@ -14,13 +14,13 @@ _DISTANCES = np.round(np.arange(0.02, 0.62, 0.02), 2)  # cosine distances that a
 def best_distance(embedded: Embedded, searches: Mapping[str, Search]) -> float:
     """Returns the distance with the best F1 over the pairs of all searches."""
     counts = [np.sum([_counts(embedded, each, distance) for each in searches.values()], 0) for distance in _DISTANCES]
-    return float(_DISTANCES[int(np.argmax([2 * hits / max(found + total, 1) for hits, found, total in counts]))])
+    return float(_DISTANCES[int(np.argmax([2 * hits / max(linked + total, 1) for hits, linked, total in counts]))])
 
 
 def precision_and_recall(embedded: Embedded, search: Search, distance: float) -> tuple[float, float]:
     """Returns those of the pairs of a query and an image of the gallery that are in one cluster."""
-    hits, found, total = _counts(embedded, search, distance)
-    return hits / max(found, 1), hits / total
+    hits, linked, total = _counts(embedded, search, distance)
+    return hits / max(linked, 1), hits / total
 
 
 def _counts(embedded: Embedded, search: Search, distance: float) -> tuple[int, int, int]:

@@ -21,7 +21,20 @@ def require_workspace() -> Paths:
     for name in ("dvc.yaml", "params.yaml", ".dvc"):
         if not Path(name).exists():
             raise UserError(f"{Path.cwd()} is not a cbir workspace (no {name} in it): run cbir in the folder of one")
-    return load_paths(read_yaml(PARAMS))
+    params = read_yaml(PARAMS)
+    _require_sections(params)
+    return load_paths(params)
+
+
+def _require_sections(params: Mapping[str, Any]) -> None:
+    """Raises UserError where params.yaml lacks a section that a stage reads, as after an upgrade of the code alone."""
+    stages = read_yaml(Path("dvc.yaml"))["stages"].values()
+    read = {str(name).partition(".")[0] for stage in stages for name in stage.get("params", ())}
+    if missing := sorted(read - params.keys()):
+        raise UserError(
+            f"params.yaml has no section {missing[0]}, which a stage of dvc.yaml reads; copy it from the params.yaml "
+            "that came with this version"
+        )
 
 
 def is_empty(archive: Path) -> bool:

@@ -1,11 +1,13 @@
 """Settings changed from the command line land in params.yaml, with its comments, or not at all."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cbir.errors import UserError
 from flows.workspace.settings import is_empty, require_workspace, set_params
+from tests.support.workspace import ROOT
 
 PARAMS = """\
 # the top
@@ -59,6 +61,20 @@ def test_a_wrong_assignment_changes_nothing(workspace: Path, assignment: str, se
 
 def test_a_folder_without_a_pipeline_is_no_workspace(workspace: Path) -> None:
     with pytest.raises(UserError, match=r"is not a cbir workspace \(no dvc.yaml in it\): run cbir in the folder"):
+        require_workspace()
+
+
+def test_a_params_file_without_a_section_that_a_stage_reads_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, name)
+    Path(".dvc").mkdir()
+    assert require_workspace().raw == Path("data/raw")
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("\nplots:", "\nfigures:"))
+    with pytest.raises(UserError, match=r"params\.yaml has no section plots, .* copy it from"):
         require_workspace()
 
 
