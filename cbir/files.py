@@ -109,20 +109,27 @@ def read_table(path: Path, *, name: str, stage: str, schema: pa.Schema | None = 
         schema: of the columns that are wanted; None: all as they are.
 
     Raises:
-        UserError: it is not there.
+        UserError: it is not there, or it is damaged.
     """
-    require_file(path, name=name, stage=stage)
-    return pq.read_table(path, schema=schema)
+    with _reading(path, name=name, stage=stage):
+        return pq.read_table(path, schema=schema)
 
 
-def require_file(path: Path, *, name: str, stage: str) -> None:
-    """Checks that a file is there which a stage writes; ``name`` says what it is.
+def read_json(path: Path, *, name: str, stage: str) -> dict[str, Any]:
+    """Reads a document that a stage writes; the arguments and errors are those of :func:`read_table`."""
+    with _reading(path, name=name, stage=stage):
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
 
-    Raises:
-        UserError: it is not, and which command makes it.
-    """
+
+@contextmanager
+def _reading(path: Path, *, name: str, stage: str) -> Iterator[None]:
     if not path.is_file():
         raise UserError(f"{path}, {name}, is not there; `cbir run` makes it (stage {stage})")
+    try:
+        yield
+    except ValueError as error:  # of JSON, of UTF-8, and of Arrow
+        raise UserError(f"{path}, {name}, is damaged; `cbir run` makes it anew (stage {stage})") from error
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:

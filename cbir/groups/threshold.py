@@ -1,13 +1,12 @@
 """Reads and explains reports/threshold.json: the probability from which two images count as near-duplicates."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from cbir.files import require_file
+from cbir.files import read_json
 
 Chosen = Annotated[float, Ge(0), Le(1), "it is a probability, and 0 takes the learned one"]
 
@@ -32,9 +31,7 @@ def learned_threshold(file: Path, chosen: float) -> Mapping[str, Any] | None:
     """Reads the learned threshold as ``threshold_in_use`` does, with all that is known of it; None for a chosen one."""
     if chosen:
         return None
-    require_file(file, name="the learned threshold", stage="evaluate")
-    learned: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return learned
+    return read_json(file, name="the learned threshold", stage="evaluate")
 
 
 def explain_threshold(learned: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbir.errors import UserError
-from cbir.files import write_parquet, writing, writing_folder
+from cbir.files import read_json, read_table, write_parquet, writing, writing_folder
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -78,3 +78,17 @@ def test_the_same_table_gives_the_same_bytes_and_metadata_is_added(tmp_path: Pat
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
     metadata = pq.read_schema(tmp_path / "1.parquet").metadata
     assert metadata == {b"kept": b"yes", b"encoder": b"abc"}
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 cut off", b"\xff\xfe"])
+def test_a_result_that_is_gone_or_damaged_is_told_with_the_stage_that_makes_it(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "result"
+    if content is not None:
+        path.write_bytes(content)
+    wrong = "is not there; `cbir run` makes it" if content is None else "is damaged; `cbir run` makes it anew"
+    for read in (read_table, read_json):
+        with pytest.raises(UserError) as refused:
+            read(path, name="the table", stage="group")
+        assert str(refused.value) == f"{path}, the table, {wrong} (stage group)"
