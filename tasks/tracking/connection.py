@@ -137,10 +137,13 @@ def follow_workspace(database: Path) -> None:
 
 
 def _is_left_behind(folder: Path, own: Path, database: str) -> bool:
-    """Returns whether a folder of artifacts is the one of the workspace that this database was copied or moved from."""
-    if os.path.realpath(folder) == str(own):
+    """Returns whether a folder of artifacts is the one of the workspace that this database was copied or moved from.
+
+    A database that was copied without its artifacts finds them where they are.
+    """
+    if os.path.realpath(folder) == str(own) or not own.exists():
         return False
-    return (folder.parent / database).exists() or (own.exists() and not folder.exists())
+    return (folder.parent / database).exists() or not folder.exists()
 
 
 def prepare_database(tracking: Tracking, paths: Paths) -> None:
