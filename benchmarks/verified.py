@@ -30,7 +30,7 @@ class Seen:
 
     Attributes:
         pairs: (m, 2), of query and gallery.
-        by_votes: (m,) whether local features proposed the pair; otherwise its embeddings did.
+        near, by_votes: (m,) whether embeddings proposed the pair, and whether local features did.
         evidence: (m,) EVIDENCE.
         probability: (m,) that both show the same photograph.
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 from cbir.matching.local.features import Features
 from cbir.matching.local.hough import in_bins, relative, similarities
@@ -140,7 +140,7 @@ def _log_nfa(correlation: float, cells: int) -> float:
     A correlation r of n independent cells is one of chance with the probability that a normal variable is above
     atanh(r) · √n (Fisher, Metron 1, 1921).
     """
-    chance = norm.logsf(np.arctanh(correlation) * np.sqrt(cells / _CELL)) / np.log(10)
+    chance = log_ndtr(-np.arctanh(correlation) * np.sqrt(cells / _CELL)) / np.log(10)
     return float(chance + np.log10(_WINDOWS))
 
 

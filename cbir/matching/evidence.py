@@ -5,6 +5,7 @@ Nothing here hangs on the other images of an archive, so that the evidence of a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ the neighbour, one row after the other.
 _CLEAR = -12.0  # log10; a pair that agrees so well is not its own mirror image too
 
 Pixels = Callable[[], NDArray[np.uint8]]
+A = TypeVar("A", Geometry, Alignment)
+B = TypeVar("B", Geometry, Alignment)
 
 
 @dataclass(frozen=True)
@@ -62,20 +65,27 @@ def mapped(evidence: NDArray[np.void]) -> NDArray[np.bool_]:
 
 def gather(query: Picture, other: Picture) -> NDArray[np.void]:
     """Returns the evidence of two images, () EVIDENCE; both ways up to a mirror are tried."""
-    straight = find_geometry(query.features, other.features)
-    turned = None
-    if straight is None or straight.log_nfa > _CLEAR:
-        turned = find_geometry(query.features.mirrored, other.features)
-    best = min((g for g in (straight, turned) if g is not None), key=lambda g: g.log_nfa, default=None)
-    if best is None or best.log_nfa > _CLEAR:
-        sides = query.features, query.features.mirrored
-        aligned = [(align(side, other.features), bool(at)) for at, side in enumerate(sides)]
-        by_tones = min(((a, m) for a, m in aligned if a is not None), key=lambda each: each[0].log_nfa, default=None)
-        if by_tones is not None and (best is None or by_tones[0].log_nfa < best.log_nfa):
-            return _aligned(query, other, *by_tones)
-    if best is None:
+    own, straight, turned = query.features, find_geometry(query.features, other.features), None
+    if not _is_clear(straight):
+        turned = find_geometry(own.mirrored, other.features)
+    geometry = _likelier(straight, turned)
+    if not _is_clear(geometry):
+        upright, flipped = align(own, other.features), align(own.mirrored, other.features)
+        alignment = _likelier(upright, flipped)
+        if alignment is not None and _likelier(geometry, alignment) is alignment:
+            return _aligned(query, other, alignment, mirrored=alignment is flipped)
+    if geometry is None:
         return np.zeros((), EVIDENCE)
-    return _measured(query, other, best, mirrored=best is turned)
+    return _measured(query, other, geometry, mirrored=geometry is turned)
+
+
+def _likelier(first: A | None, second: B | None) -> A | B | None:
+    """Returns the map that chance explains less, the first of two alike; None where there is neither."""
+    return min((each for each in (first, second) if each is not None), key=lambda each: each.log_nfa, default=None)
+
+
+def _is_clear(geometry: Geometry | None) -> bool:
+    return geometry is not None and geometry.log_nfa <= _CLEAR
 
 
 def _measured(query: Picture, other: Picture, geometry: Geometry, *, mirrored: bool) -> NDArray[np.void]:
@@ -88,7 +98,7 @@ def _measured(query: Picture, other: Picture, geometry: Geometry, *, mirrored: b
     return evidence
 
 
-def _aligned(query: Picture, other: Picture, alignment: Alignment, mirrored: bool) -> NDArray[np.void]:
+def _aligned(query: Picture, other: Picture, alignment: Alignment, *, mirrored: bool) -> NDArray[np.void]:
     shown = common(alignment.affine, query.features.size, other.features.size)
     evidence = _mapped(query, other, alignment.affine, shown, mirrored=mirrored)
     evidence["aligned"], evidence["log_nfa"] = 1, alignment.log_nfa

@@ -30,8 +30,8 @@ def common(affine: NDArray[np.float64], query: tuple[int, int], other: tuple[int
     """Returns the corners of what both images show, (n, 2) px of the other; the arguments are those of
     :func:`overlaps`.
     """
-    shown = cv2.intersectConvexConvex(moved(corners(query), affine), corners(other))[1]
-    return np.zeros((0, 2), np.float32) if shown is None else np.asarray(shown, np.float32).reshape(-1, 2)
+    area, shown = cv2.intersectConvexConvex(moved(corners(query), affine), corners(other))
+    return np.asarray(shown, np.float32).reshape(-1, 2) if area else np.zeros((0, 2), np.float32)
 
 
 def overlaps(affine: NDArray[np.float64], query: tuple[int, int], other: tuple[int, int]) -> tuple[float, float]:
@@ -94,13 +94,20 @@ def tones(
 
 def _warped(pixels: NDArray[np.uint8], affine: NDArray[np.float64], size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Returns the grey values of a picture moved by a map, and where it covers the frame (1) or does not (0)."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    shrink = min(1.0, float(np.sqrt(abs(np.linalg.det(affine[:, :2])))))
-    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else grey
-    onto = affine @ np.diag([grey.shape[1] / small.shape[1], grey.shape[0] / small.shape[0], 1])
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8) if pixels.ndim == 3 else pixels
+    small, onto = shrunk(grey, affine)
     values = cv2.warpAffine(small.astype(np.float32), onto, size, borderMode=cv2.BORDER_REPLICATE)
     covered = cv2.warpAffine(np.ones(small.shape, np.float32), onto, size)
     return np.asarray(values, np.float32), np.asarray(covered, np.float32)
+
+
+def shrunk(pixels: NDArray[np.uint8], affine: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Returns a picture as small as a map (2, 3) makes it, so that warping averages its dots, and the map of that."""
+    shrink = min(1.0, float(np.sqrt(abs(np.linalg.det(affine[:, :2])))))
+    small = pixels
+    if shrink < 1:
+        small = np.asarray(cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, affine @ np.diag([pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0], 1])
 
 
 def _smaller(values: Floats) -> Floats:

@@ -1,7 +1,8 @@
-"""A workspace with all that the stages evaluate and plots read."""
+"""A workspace with all that the stages evaluate and plots read, and settings of both."""
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,19 @@ from cbir.images.reduced import ReducedImages
 from cbir.matching.table import MATCHES, write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.harness.settings import Paths
-from tests.support.retrievals import Archive
+from tests.support.retrievals import Archive, scattered
+
+PROTOCOL: dict[str, Any] = {
+    "queries": "test",
+    "gallery": "all",
+    "relevance": "auto",
+    "threshold_rule": "f1",
+    "target_precision": 0.95,
+    "default_threshold": 0.9,
+    "bootstrap": 50,
+    "seed": 0,
+}
+HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
 
 
 def workspace(made: Archive, *, history: bool = True) -> Paths:
@@ -44,3 +57,8 @@ def matched(made: Archive) -> pd.DataFrame:
     rows = made.neighbours.assign(relation="unrelated", mirrored=False, inliers=0, map=None, tone=0.0, log_nfa=0.0)
     rows = rows.assign(probability=((rows["similarity"] + 1) / 2).clip(0, 1) ** 4)
     return rows.assign(overlap_query=0.0, overlap_neighbour=0.0)[MATCHES.names]
+
+
+def written(folder: str) -> set[str]:
+    """The names in a folder of reports."""
+    return {path.name for path in Path("reports", folder).iterdir()}

@@ -1,39 +1,22 @@
 """Tests of tasks.plots."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tasks.harness.settings import grouped
 from tasks.plots import plots
-from tests.support.evaluations import workspace
-from tests.support.retrievals import archive, scattered
+from tests.support.evaluations import HARD, PROTOCOL, workspace, written
+from tests.support.retrievals import archive
 
-OPTIONS: dict[str, Any] = {
-    "longest_side": 64,
-    "queries": "test",
-    "gallery": "all",
-    "relevance": "auto",
-    "threshold_rule": "f1",
-    "target_precision": 0.95,
-    "default_threshold": 0.9,
-    "bootstrap": 50,
-    "projection_images": 0,
-    "seed": 0,
-}
-HARD = scattered(groups=30, distractors=60, noise=1.1, seed=1)
+OPTIONS = PROTOCOL | {"longest_side": 64, "projection_images": 0}
 CURVES = {"loss.csv", "precision_recall.csv", "probabilities.csv", "similarities.csv"}
 
 
 @pytest.fixture(autouse=True)
 def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def written(folder: str) -> set[str]:
-    return {path.name for path in Path("reports", folder).iterdir()}
 
 
 def test_the_stage_draws_curves_and_figures() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbir.images.reduced import ReducedImages
-from cbir.matching.overlap import corners, moved
+from cbir.matching.overlap import common, moved, shrunk
 from cbir.progress import Progress, silent
 from cbir.reports.thumbnails import PAGE_SIDE, as_webp, in_threads, recipe
 from cbir.store import Store
@@ -126,13 +126,8 @@ def lay(pixels: NDArray[np.uint8], other: NDArray[np.uint8], affine: NDArray[np.
     height, width = other.shape[:2]
     scale = min(1.0, PAGE_SIDE / max(height, width))
     frame = max(1, round(width * scale)), max(1, round(height * scale))
-    onto = scale * affine
-    shrink = min(1.0, float(np.sqrt(abs(np.linalg.det(onto[:, :2])))))
-    small = pixels
-    if shrink < 1:
-        small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    enlarged = np.diag([pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0], 1])
-    warped = cv2.warpAffine(_with_alpha(small), onto @ enlarged, frame)
+    small, onto = shrunk(pixels, scale * affine)
+    warped = cv2.warpAffine(_with_alpha(small), onto, frame)
     return _HEADER.pack(pixels.shape[1], pixels.shape[0], width, height) + as_webp(warped, effort=_EFFORT)
 
 
@@ -143,8 +138,7 @@ def _with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _lie(affine: NDArray[np.float64], size: Size, other_size: Size) -> Laid:
     """Cuts the frames of both pictures with one another."""
-    area, common = cv2.intersectConvexConvex(moved(corners(size), affine), corners(other_size))
-    on_other = np.reshape(common, (-1, 2)).astype(np.float32) if area else np.zeros((0, 2), np.float32)
+    on_other = common(affine, size, other_size)
     back = np.linalg.inv(np.vstack([affine, (0, 0, 1)]))[:2]
     return Laid(size, other_size, _outline(moved(on_other, back)), _outline(on_other))
 

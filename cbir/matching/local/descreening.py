@@ -34,9 +34,8 @@ def screen_pitch(grey: NDArray[np.uint8]) -> float:
     fine = grey - cv2.GaussianBlur(grey.astype(np.float32), (0, 0), _COARSEST / 3)
     spectrum = rfft2(fine * window)
     power = spectrum.real**2 + spectrum.imag**2
-    energy = 9 * cv2.blur(
-        power, (3, 3), borderType=cv2.BORDER_REPLICATE
-    )  # a peak lies between the cells of the spectrum
+    # A peak lies between the cells of the spectrum.
+    energy = 9 * cv2.blur(power, (3, 3), borderType=cv2.BORDER_REPLICATE)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     inside = (frequency >= 1 / _COARSEST) & (frequency <= 0.5)
     rings = (frequency[inside] * _RINGS).astype(np.int64)
