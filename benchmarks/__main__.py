@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from cbir.files import writing
+from cbir.base.files import writing
 
 QUICK = ("reading", "embedding", "indexing", "noop", "promise")
 LONG = ("historical", "xray", "training", "reprints", "refresh")  # on real photographs, but for the last: an hour

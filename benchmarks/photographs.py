@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cbir.archive.inspection import perceptual_hash
+from cbir.baseline.sift import Gallery, agreeing, build_gallery
 from cbir.images.ids import image_ids
 from cbir.images.reduced import ReducedImages
-from cbir.matching.baseline.sift import Gallery, agreeing, build_gallery
 from cbir.matching.local.features import extract
 from tests.support.workspace import ROOT
 

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from benchmarks.historical import FROZEN
 from benchmarks.photographs import LONGEST_SIDE, read_grey
 from cbir.archive.manifest import read_manifest, unique_images
+from cbir.base.files import write_json
+from cbir.calibration.fitting import fit_model
 from cbir.embedding.files import read_embeddings
-from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
 from cbir.matching.candidates import propose
 from cbir.matching.description import describe
-from cbir.matching.fitting import fit_model
 from cbir.matching.probability import features
 from cbir.matching.standing import stand
 from cbir.matching.verification import verify

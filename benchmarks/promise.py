@@ -5,7 +5,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.figures import Figure
-from cbir.evaluation.threshold import learn
+from cbir.evaluation.retrieval.threshold import learn
 from tests.support.simulations import Kind, Truth, as_pairs, draw
 
 ARCHIVES = 200

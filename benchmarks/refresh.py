@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from benchmarks.figures import Figure
 from cbir.archive.manifest import SCHEMA
+from cbir.base.files import write_parquet
 from cbir.embedding.files import write_embeddings
-from cbir.files import write_parquet
 from cbir.index.neighbours import read_neighbours
 from cbir.matching.table import both_directions, write_matches
 from tasks.group import group

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbir.encoders.encoder import Encoder
-from cbir.evaluation.metrics import average_precision, micro_ap, pair_curve, recall_at_precision
+from cbir.evaluation.retrieval.metrics import average_precision, micro_ap, pair_curve, recall_at_precision
 
 MEASURES = ("map@10", "micro_ap", "recall at 90 % precision")
 

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.figures import Figure
 from cbir.encoders.encoder import Encoder, load_encoder, to_images
-from cbir.evaluation.metrics import average_precision
+from cbir.evaluation.retrieval.metrics import average_precision
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_training, write_training
 from cbir.labels.splits import split_of

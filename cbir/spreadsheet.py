@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cbir.display import visible, visible_prose
-from cbir.files import writing
+from cbir.base.display import visible, visible_prose
+from cbir.base.files import writing
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")  # all of ASCII, each of which CommonMark lets a backslash escape

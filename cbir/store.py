@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cbir.errors import UserError, require_writable
+from cbir.base.errors import UserError, require_writable
 
 _PATIENCE = 60  # seconds to wait for another process that writes
 _PAGE_BYTES = 16384  # a value of some hundred kilobytes is read four times as fast as with SQLite's 4096

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Judge a random sample of the published pairs; see what it promises.")
 
@@ -68,7 +68,7 @@ def report(
 
 def _target() -> float:
     """Returns the precision that is to be promised; all of them right is more than a sample can say."""
-    from cbir.evaluation.protocol import TargetPrecision
+    from cbir.evaluation.retrieval.protocol import TargetPrecision
     from tasks.harness.settings import PARAMS, load_value, read_yaml
 
     target = load_value("evaluate.target_precision", TargetPrecision, read_yaml(PARAMS))

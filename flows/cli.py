@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cbir.display import VisibleFormatter, visible, visible_lines
-from cbir.errors import UserError, disk_trouble
+from cbir.base.display import VisibleFormatter, visible, visible_lines
+from cbir.base.errors import UserError, disk_trouble
 from flows.auditing import app as audit
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of

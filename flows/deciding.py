@@ -4,8 +4,8 @@ import getpass
 from collections.abc import Mapping
 
 from cbir.archive.manifest import read_manifest
-from cbir.display import visible
-from cbir.errors import UserError
+from cbir.base.display import visible
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import Decision, Relation, append_decision, now, read_decisions
 from cbir.groups.decisions.links import link
 from cbir.groups.decisions.words import contradiction_in_words

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from cbir.archive.manifest import read_manifest
-from cbir.display import visible
-from cbir.errors import UserError
+from cbir.base.display import visible
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import read_decisions
 from cbir.groups.decisions.links import link
 from cbir.groups.decisions.words import decided_between
+from cbir.groups.reasons import explain_pair
 from cbir.groups.table import read_groups
 from cbir.groups.threshold import Chosen, threshold_in_use
-from cbir.matching.reasons import explain_pair
 from cbir.matching.table import read_matches
 from tasks.harness.settings import PARAMS, Paths, load_value, read_yaml
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tasks.harness.settings import Paths
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from cbir.arrivals.importing import Accession, bring_in, bring_reference, write_left_out
-from cbir.progress import Progress, silent
+from cbir.base.display import Progress, silent
 from flows.repository.accessions import require_dvc, tell_dvc
 from flows.workspace.settings import require_workspace, set_params
 from tasks.harness.settings import Paths

@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cbir.archive.manifest import read_manifest
-from cbir.display import visible
+from cbir.base.display import visible
+from cbir.base.errors import UserError
 from cbir.encoders.devices import Precision
-from cbir.errors import UserError
 from cbir.groups.table import read_groups
 from cbir.groups.threshold import Chosen, threshold_in_use
 from cbir.images.reduced import LongestSide

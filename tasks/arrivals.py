@@ -22,7 +22,7 @@ from cbir.arrivals.page import (
     write_arrivals_page,
 )
 from cbir.arrivals.survey import Skipped
-from cbir.files import write_parquet
+from cbir.base.files import write_parquet
 from cbir.groups.table import read_groups
 from cbir.groups.threshold import threshold_in_use
 from cbir.images.reduced import ReducedImages

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from cbir.archive.cleaning import Labour, clean_archive, count_images, summary, write_report
 from cbir.archive.inspection import Rules
 from cbir.archive.manifest import write_manifest
-from cbir.files import write_json
+from cbir.base.files import write_json
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 

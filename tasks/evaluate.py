@@ -2,13 +2,13 @@
 
 import pandas as pd
 
+from cbir.base.files import write_json
 from cbir.embedding.files import read_embeddings
 from cbir.evaluation.account import log_evaluation
-from cbir.evaluation.calibration import calibration_of_matches, with_calibration
 from cbir.evaluation.classification import with_classification
-from cbir.evaluation.protocol import Protocol, write_evaluation
-from cbir.evaluation.threshold import threshold_document
-from cbir.files import write_json
+from cbir.evaluation.retrieval.calibration import calibration_of_matches, with_calibration
+from cbir.evaluation.retrieval.protocol import Protocol, write_evaluation
+from cbir.evaluation.retrieval.threshold import threshold_document
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
 from cbir.matching.table import judged, read_matches

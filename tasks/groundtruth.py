@@ -6,7 +6,7 @@ from typing import Literal
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
-from cbir.files import write_json
+from cbir.base.files import write_json
 from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import count_labels, keep_splits, label_images, log_splits, of_accessions
 from cbir.labels.languages import detect_languages, log_languages

@@ -11,8 +11,8 @@ from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.audit.record import last_audit, standing_promise
-from cbir.errors import UserError
-from cbir.files import write_json, writing_folder
+from cbir.base.errors import UserError
+from cbir.base.files import write_json, writing_folder
 from cbir.groups.decisions.journal import read_decisions
 from cbir.groups.decisions.links import Links, link
 from cbir.groups.decisions.words import contradiction_in_words, decided_column

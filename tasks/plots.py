@@ -8,15 +8,15 @@ import pandas as pd
 from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest, unique_images
+from cbir.base.files import writing_folder
 from cbir.embedding.files import read_embeddings
-from cbir.evaluation.calibration import calibration_of_matches
-from cbir.evaluation.protocol import Protocol
+from cbir.evaluation.retrieval.calibration import calibration_of_matches
+from cbir.evaluation.retrieval.protocol import Protocol
 from cbir.figures.histograms import probability_histogram, similarity_histogram
 from cbir.figures.plots import loss_curves, precision_recall
 from cbir.figures.projections import beside_labelled, projections
 from cbir.figures.query_sheets import write_query_sheets
 from cbir.figures.reliability import reliability
-from cbir.files import writing_folder
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth

@@ -7,9 +7,9 @@ from annotated_types import Ge
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
+from cbir.base.files import write_json
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.devices import Precision, keep_memory
-from cbir.files import write_json
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
 from cbir.robustness.alterations import KINDS

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
-from cbir.evaluation.protocol import Protocol, write_evaluation
-from cbir.files import write_json
+from cbir.base.files import write_json
+from cbir.baseline.robustness import measure_local
+from cbir.baseline.sift import build_gallery, local_neighbours
+from cbir.evaluation.retrieval.protocol import Protocol, write_evaluation
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
-from cbir.matching.baseline.robustness import measure_local
-from cbir.matching.baseline.sift import build_gallery, local_neighbours
 from cbir.robustness.measuring import choose, document, take
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main

@@ -26,9 +26,9 @@ from cbir.archive.inspection import (
 from cbir.archive.listing import Entry, list_archive
 from cbir.archive.manifest import Row
 from cbir.archive.sandbox import Lost, Outcome, run_isolated, usable_cores
-from cbir.errors import PassingError, UserError
+from cbir.base.display import Progress, silent
+from cbir.base.errors import PassingError, UserError
 from cbir.images.reduced import forget
-from cbir.progress import Progress, silent
 from cbir.spreadsheet import write_csv
 from cbir.store import Store
 

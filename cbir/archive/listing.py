@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cbir.archive.manifest import arrival
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 _FILE_MANAGERS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"}  # .DS_Store is hidden by its dot
 _SYSTEMS = {"system volume information", "lost+found", "#snapshot", "@snapshot", "@sharesnap", "@recently-snapshot"}

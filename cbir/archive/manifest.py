@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from cbir.files import read_table, write_parquet
+from cbir.base.files import read_table, write_parquet
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from cbir.archive.manifest import LANDED
 from cbir.arrivals.landing import make_archive
 from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
 from cbir.arrivals.survey import Skipped, SourceFile, survey
-from cbir.errors import UserError
-from cbir.files import writing, writing_folder
+from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
+from cbir.base.files import writing, writing_folder
 from cbir.labels.captions import check_captions, is_sheet
 from cbir.labels.names import compose
 from cbir.labels.tables.rows import read_table
-from cbir.progress import Progress, silent
 from cbir.spreadsheet import write_csv
 
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names are longer

@@ -14,8 +14,8 @@ from typing import Any
 from cbir.arrivals.landing import LONE_MARKER, Look, make_archive, remove_markers, require_landing
 from cbir.arrivals.staging import CHANGED, GONE, PART, TAKEN, StaysError, bring, cut_off, remove_source, require_room
 from cbir.arrivals.survey import Skipped, SourceFile
+from cbir.base.display import Progress, silent
 from cbir.images.ids import image_ids
-from cbir.progress import Progress, silent
 
 _NAME = "%Y%m%dT%H%M%SZ"
 _NAMED_BY_TIME = re.compile(r"\.?(\d{8}T\d{6}Z)(?:\.dvc|\.landing\.tmp)?")

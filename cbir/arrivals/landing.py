@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from cbir.archive.listing import left_out, readable_path, walk
 from cbir.arrivals.survey import HIDDEN, UNREADABLE, Skipped, SourceFile, examine, is_image, why_no_image
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 MARKER = ".done"  # in a folder: all that is in and below it is whole; behind a file's or folder's name: that one is
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from cbir.arrivals.survey import UNREADABLE, SourceFile
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 CHANGED = "it changed after it was seen to stand still"
 GONE = "it is there no more"

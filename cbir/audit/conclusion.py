@@ -7,7 +7,7 @@ import pandas as pd
 from cbir.audit.bounds import fewest_judged, lower_bound
 from cbir.audit.record import Audit, count_pairs, digest_of
 from cbir.audit.sheet import Verdicts
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 
 def conclude(file: Path, verdicts: Verdicts, groups: pd.DataFrame, *, date: str) -> Audit:

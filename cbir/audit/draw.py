@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 
 def draw_pairs(groups: pd.DataFrame, *, count: int, seed: int) -> pd.DataFrame:

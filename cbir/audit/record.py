@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from cbir.files import write_json
+from cbir.base.files import write_json
 
 
 @dataclass(frozen=True)

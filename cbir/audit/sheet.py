@@ -7,7 +7,7 @@ import pandas as pd
 
 from cbir.archive.manifest import unique_images
 from cbir.audit.record import digest_of
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.rows import Row, read_table
 from cbir.spreadsheet import write_csv
 

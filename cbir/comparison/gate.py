@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import pandas as pd
 from annotated_types import Ge, Gt, Le
 
+from cbir.base.errors import UserError
 from cbir.comparison.paired import compare
-from cbir.errors import UserError
 
 GUARDED = "recall_at_p90"
 _ROUNDED = 1e-9  # a fall of just the tolerance is none

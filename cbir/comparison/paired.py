@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cbir.errors import UserError
-from cbir.evaluation.bootstrap import bounds, resampled
-from cbir.evaluation.metrics import Floats
+from cbir.base.errors import UserError
+from cbir.evaluation.retrieval.bootstrap import bounds, resampled
+from cbir.evaluation.retrieval.metrics import Floats
 
 _SAME = 1e-9  # differences nearer to each other than this differ by rounding alone
 
@@ -41,8 +41,9 @@ def compare(
 ) -> Comparison:
     """Compares two systems by a metric of their per-query tables.
 
-    Groups are drawn as for the other intervals (:mod:`cbir.evaluation.bootstrap`); the difference d of the means is
-    read anew on each of the B resamples as d*. Its interval is between the 2.5th and the 97.5th percentile of the d*.
+    Groups are drawn as for the other intervals (:mod:`cbir.evaluation.retrieval.bootstrap`); the difference d of the
+    means is read anew on each of the B resamples as d*. Its interval is between the 2.5th and the 97.5th percentile of
+    the d*.
     Shifted to a mean of zero, d* - d is what would be seen if there were no difference:
     p = (1 + #(|d* - d| >= |d|)) / (B + 1).
 

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from cbir.base.display import visible
+from cbir.base.files import writing
 from cbir.comparison.study import Study, write_csv
 from cbir.comparison.tables import Cell, Table, in_words, tables
-from cbir.display import visible
 from cbir.figures.plots import BLUE, DARK, GREY, PALE, figure
-from cbir.files import writing
 from cbir.reports.html import picture, write_html
 from cbir.spreadsheet import as_markdown
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from cbir.base.files import writing
 from cbir.comparison.paired import Comparison, compare, holm
-from cbir.files import writing
 from cbir.spreadsheet import as_text
 
 ROBUSTNESS = "robustness/"  # prefix of the names of robustness.json, because metrics.json has some of them too

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cbir.errors import UserError
-from cbir.files import writing_folder
+from cbir.base.errors import UserError
+from cbir.base.files import writing_folder
 
 DType = Literal["float32", "float16"]
 Batch = tuple[Sequence[str], np.ndarray]  # image ids and their vectors, (rows, d) float32

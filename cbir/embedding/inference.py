@@ -14,15 +14,15 @@ import pandas as pd
 import torch
 from torch import nn
 
+from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
 from cbir.embedding.ahead import work_ahead
 from cbir.embedding.files import Batch, DType, write_embeddings
 from cbir.embedding.vectors import Recipe, StoredVectors, versions_here
 from cbir.encoders.devices import Precision, choose_device
 from cbir.encoders.encoder import Encoder, load_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
-from cbir.progress import Progress, silent
 
 # Forward passes run side by side on a processor, on a core each: the number of cores changes no sum, and no pass waits
 # for another. Passes on all cores wait at every layer for the slowest, which is worst where something else runs too.

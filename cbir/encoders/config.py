@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cbir.base.errors import UserError
 from cbir.encoders.layers import Head, Pooling, WhiteningKind
 from cbir.encoders.preprocess import Preparation, Resize, Scaling
-from cbir.errors import UserError
 
 SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
 

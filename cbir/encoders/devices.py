@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.build import build_towers
 from cbir.encoders.config import EncoderConfig, channels, choose_size, read_config
 from cbir.encoders.devices import Precision, autocast, choose_device, choose_precision
@@ -28,7 +29,6 @@ from cbir.encoders.layers import (
 )
 from cbir.encoders.preprocess import Preprocessing, Resize
 from cbir.encoders.text import TextTower
-from cbir.errors import UserError
 
 __all__ = [
     "Encoder",

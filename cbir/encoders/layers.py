@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 Pooling = Literal["gem", "avg", "native"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 ORIGIN = ("is_local", "local_files_only")  # transformers' notes on a tokenizer's origin; they change no token
 Tokenizer = Callable[[list[str]], Tensor]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cbir.evaluation.classification import NAMES
-from cbir.evaluation.retrieval import Evaluation
-from cbir.evaluation.threshold import Threshold
+from cbir.evaluation.retrieval.evaluation import Evaluation
+from cbir.evaluation.retrieval.threshold import Threshold
 
 _PLURAL = {"group": "groups", "class": "classes"}
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cbir.evaluation.bootstrap import intervals
-from cbir.evaluation.metrics import Floats
-from cbir.evaluation.retrieval import Evaluation
+from cbir.evaluation.retrieval.bootstrap import intervals
+from cbir.evaluation.retrieval.evaluation import Evaluation
+from cbir.evaluation.retrieval.metrics import Floats
 
 NAMES = ("class_precision", "class_recall", "class_f1")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from cbir.display import visible
+from cbir.base.display import visible
 
 Verdict = Literal["query", "right", "wrong", "neither"]
 Read = Callable[[int], NDArray[np.uint8] | None]  # pixels of the image at a position, None where it cannot be read

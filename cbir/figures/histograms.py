@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from cbir.evaluation.metrics import Floats
-from cbir.evaluation.relevance import RetrievalTask
-from cbir.evaluation.retrieval import Evaluation
-from cbir.evaluation.threshold import Threshold
+from cbir.evaluation.retrieval.evaluation import Evaluation
+from cbir.evaluation.retrieval.metrics import Floats
+from cbir.evaluation.retrieval.relevance import RetrievalTask
+from cbir.evaluation.retrieval.threshold import Threshold
 from cbir.figures.plots import BLUE, DARK, GREY, ORANGE, figure, legend_below, write_curve
 
 _BINS = 60

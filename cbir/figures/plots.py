@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cbir.evaluation.retrieval import Evaluation
+from cbir.evaluation.retrieval.evaluation import Evaluation
 
 BLUE, ORANGE, GREEN, PINK, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 DARK, GREY, PALE = "#222222", "#6E6E6E", "#C8C8C8"

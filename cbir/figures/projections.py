@@ -13,9 +13,9 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from cbir.display import visible
-from cbir.evaluation.metrics import Bools, Floats
-from cbir.evaluation.relevance import Positions, RetrievalTask
+from cbir.base.display import visible
+from cbir.evaluation.retrieval.metrics import Bools, Floats
+from cbir.evaluation.retrieval.relevance import Positions, RetrievalTask
 from cbir.figures.plots import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PALE, PINK, SKY, figure
 from cbir.store import Store
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cbir.evaluation.ranking import is_looked_at, listed
-from cbir.evaluation.relevance import Positions, RetrievalTask
-from cbir.evaluation.retrieval import Evaluation
+from cbir.evaluation.retrieval.evaluation import Evaluation
+from cbir.evaluation.retrieval.ranking import is_looked_at, listed
+from cbir.evaluation.retrieval.relevance import Positions, RetrievalTask
 from cbir.figures.contact_sheets import Picture, Row, Sheet, Verdict, draw_sheet
 from cbir.images.reading import UnreadableImage
 from cbir.images.reduced import ReducedImages

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cbir.evaluation.calibration import Calibration
+from cbir.evaluation.retrieval.calibration import Calibration
 from cbir.figures.plots import BLUE, DARK, GREY, figure
 
 

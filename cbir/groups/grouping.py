@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from cbir.archive.manifest import in_order, unique_images
+from cbir.base.display import Progress, silent
 from cbir.groups.best import best_copies
 from cbir.groups.decisions.constraints import component_labels, contract, expand, keep_apart, rejoin
 from cbir.groups.decisions.journal import Decision
 from cbir.groups.decisions.links import Links
 from cbir.groups.linkage import find_clusters
 from cbir.matching.table import SAME_SCENE
-from cbir.progress import Progress, silent
 
 FREE = Links()  # nobody has decided anything
 

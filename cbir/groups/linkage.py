@@ -16,8 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cbir.base.display import Progress, silent
 from cbir.groups.decisions.constraints import Apart, component_labels, within
-from cbir.progress import Progress, silent
 
 UNSEEN = 0.02  # probability of a pair that was not looked at, where one of the two met strangers
 _STRANGER = 0.5  # a less likely pair is one of strangers

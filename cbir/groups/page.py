@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from cbir.display import visible_prose
+from cbir.base.display import visible_prose
 from cbir.groups.rows import Summary, group_numbers, in_words
 from cbir.reports.html import write_html
 

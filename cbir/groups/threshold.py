@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from cbir.files import read_json
+from cbir.base.files import read_json
 
 Chosen = Annotated[float, Ge(0), Le(1), "it is a probability, and 0 takes the learned one"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import xlsxwriter
 
-from cbir.display import visible, visible_prose
-from cbir.files import writing
+from cbir.base.display import visible, visible_prose
+from cbir.base.files import writing
 from cbir.groups.rows import Summary, group_numbers, in_words
 from cbir.reports.thumbnails import Thumbnail
 

@@ -19,7 +19,7 @@ import numpy as np
 import pyvips
 from PIL import Image
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.images.compressions import unread_tiff
 from cbir.images.decoding import forget_what_was_said, last_rows_heard, mended_pixels, raise_what_was_said, words_of
 from cbir.images.formats import RAW, RefusalError, recognise

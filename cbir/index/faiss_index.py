@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
+from cbir.base.files import write_parquet, writing_folder
 from cbir.embedding.files import Embeddings
-from cbir.errors import UserError
-from cbir.files import write_parquet, writing_folder
 from cbir.index.incremental import extended
 from cbir.index.kinds import Kind, choose_kind, new_index
 from cbir.index.nearest import MOST_CANDIDATES, Search, candidates, nearest_of
 from cbir.index.neighbours import Block, write_blocks
 from cbir.index.shards import read
-from cbir.progress import Progress, silent
 
 _QUERIES = 4096  # rows searched at a time
 

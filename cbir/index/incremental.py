@@ -15,11 +15,11 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from cbir.base.display import Progress, silent
+from cbir.base.files import writing
 from cbir.embedding.files import Embeddings
-from cbir.files import writing
 from cbir.index.nearest import ROUNDING, SPARE, candidates, nearest_of, similarities
 from cbir.index.neighbours import Block
-from cbir.progress import Progress, silent
 
 VERSION = 1  # raise it with any change of the code that decides a list
 _QUERIES = 4096  # rows at a time

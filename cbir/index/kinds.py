@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import faiss
 import numpy as np
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.index.shards import fill, fill_on_disk
 
 Kind = Literal["auto", "flat", "ivf", "ivfpq", "hnsw"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cbir.files import read_table, writing
+from cbir.base.files import read_table, writing
 
 NEIGHBOURS = pa.schema(
     [("query_id", pa.string()), ("rank", pa.int32()), ("neighbour_id", pa.string()), ("similarity", pa.float32())]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.names import plain
 from cbir.labels.tables.rows import Row, read_table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.names import NameIndex, plain, unaccented, without_suffix
 from cbir.labels.tables.rows import read_table
 

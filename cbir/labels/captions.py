@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.caption_rows import read_captions
 from cbir.labels.caption_sheets import NO_CAPTION, Entry, Found, find_images, read_entries
 from cbir.labels.layouts.reading import Mention

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from cbir.files import read_table, write_frame
+from cbir.base.files import read_table, write_frame
 
 GROUNDTRUTH = pa.schema(
     [

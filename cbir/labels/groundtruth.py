@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cbir.archive.manifest import in_order
-from cbir.errors import UserError, nearest
+from cbir.base.errors import UserError, nearest
 from cbir.labels.layouts.reading import Mention, Reading
 from cbir.labels.names import Match, NameIndex, compose, unaccented
 from cbir.labels.notes import Note, note_of, suggest_names

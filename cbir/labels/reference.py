@@ -11,7 +11,7 @@ from typing import Literal
 
 import pandas as pd
 
-from cbir.errors import UserError, nearest
+from cbir.base.errors import UserError, nearest
 from cbir.labels.captions import find_captions
 from cbir.labels.groundtruth import Groups, folder_classes, resolve_groups
 from cbir.labels.layouts.reading import Mention, TableLayout

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Literal
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 SPLITS = ("train", "val", "test")
 SplitBy = Literal["group", "image"]

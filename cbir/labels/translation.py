@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cbir.base.display import Progress, silent
 from cbir.labels.languages import ENGLISH
 from cbir.labels.notes import Note
-from cbir.progress import Progress, silent
 
 if TYPE_CHECKING:
     import deepl

@@ -9,6 +9,7 @@ import pandas as pd
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
 from cbir.matching.candidates import implied, propose
 from cbir.matching.description import describe
@@ -17,7 +18,6 @@ from cbir.matching.probability import features, log_false_alarms, relations, shi
 from cbir.matching.standing import Standing, stand
 from cbir.matching.table import SAME_FILE, both_directions
 from cbir.matching.verification import verify
-from cbir.progress import Progress, silent
 
 if TYPE_CHECKING:
     from cbir.embedding.files import Embeddings

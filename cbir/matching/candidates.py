@@ -17,12 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from cbir.files import writing_folder
+from cbir.base.display import Progress, silent
+from cbir.base.files import writing_folder
 from cbir.matching.description import Described
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.features import Features
 from cbir.matching.local.voting import VERSION, LocalIndex
-from cbir.progress import Progress, silent
 from cbir.store import Store
 
 LIKELY = 0.5  # probability of a pair that implies others

@@ -7,10 +7,10 @@ from typing import overload
 
 import pandas as pd
 
+from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.features import VERSION, Features, extract, pack, unpack
-from cbir.progress import Progress, silent
 from cbir.store import Store
 
 _AT_HAND = 384  # images whose features are in memory; each takes 650 kB, as it is and in the mirror

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cbir.files import read_table, write_frame
+from cbir.base.files import read_table, write_frame
 
 MATCHES = pa.schema(
     [

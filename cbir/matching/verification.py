@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
 from cbir.matching.description import Described
 from cbir.matching.evidence import EVIDENCE, VERSION, Picture, gather
 from cbir.matching.local.cores import on_each_core
-from cbir.progress import Progress, silent
 from cbir.store import Store
 
 _BLOCK = 256  # pairs that are verified, and stored, together

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from cbir.display import visible, visible_prose
-from cbir.files import writing
+from cbir.base.display import visible, visible_prose
+from cbir.base.files import writing
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -14,8 +14,8 @@ import PIL
 from annotated_types import Ge
 from PIL import Image
 
+from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
-from cbir.progress import Progress, silent
 from cbir.store import Store
 
 VERSION = 1  # raise it with any change of the code that decides a thumbnail

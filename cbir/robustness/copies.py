@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cbir.base.display import Progress, silent
 from cbir.embedding.inference import Images, compute, plan, ready
 from cbir.embedding.vectors import StoredVectors
 from cbir.encoders.devices import Precision
 from cbir.encoders.encoder import load_encoder
 from cbir.images.reduced import ReducedImages
-from cbir.progress import Progress, silent
 from cbir.robustness.alterations import KINDS, altered
 
 # The code that has a part in altering an image: an edit in any of these may give other copies.

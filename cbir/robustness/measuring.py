@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cbir.base.errors import UserError, nearest
 from cbir.embedding.files import Embeddings
-from cbir.errors import UserError, nearest
-from cbir.evaluation.bootstrap import intervals
-from cbir.evaluation.metrics import Floats, Ints
+from cbir.evaluation.retrieval.bootstrap import intervals
+from cbir.evaluation.retrieval.metrics import Floats, Ints
 from cbir.robustness.alterations import KINDS
 
 RESAMPLES = 1000  # of groups, for the intervals

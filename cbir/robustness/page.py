@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cbir.base.files import writing
 from cbir.figures.contact_sheets import Picture, Row, Sheet, draw_sheet
-from cbir.files import writing
 from cbir.reports.html import picture, write_html
 from cbir.reports.thumbnails import recipe, thumbnail
 from cbir.robustness.alterations import KINDS

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
+from cbir.base.files import writing_folder
 from cbir.encoders.devices import one_thread
-from cbir.errors import UserError
-from cbir.files import writing_folder
-from cbir.progress import Progress, silent
 from cbir.reprints.lettering import LAYOUTS
 from cbir.reprints.press import MILD, PRESS, SEVERE_UNSEEN, Press
 from cbir.reprints.reprint import reprint

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.sample.drawing import KINDS, draw_scene
 
 LANGUAGES: Final = ("fr", "en", "it", "ar")

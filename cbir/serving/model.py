@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cbir.base.errors import UserError
 from cbir.encoders.devices import Precision, choose_device
 from cbir.encoders.encoder import Encoder, load_encoder
-from cbir.errors import UserError
 from cbir.images.reading import UnreadableImage, read_image
 
 COLUMN = "image"

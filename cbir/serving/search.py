@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cbir.base.errors import UserError
 from cbir.embedding.files import read_vectors
 from cbir.encoders.devices import Precision, choose_device
 from cbir.encoders.encoder import Encoder, load_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import Index, load_index

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cbir.base.errors import UserError
 from cbir.encoders.preprocess import Preprocessing
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.ranks import own_part
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 
-from cbir.errors import UserError
-from cbir.progress import Progress
+from cbir.base.display import Progress
+from cbir.base.errors import UserError
 from cbir.training.optimisers import part_of_rate, set_rates, start_afresh
 from cbir.training.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from cbir.files import writing
+from cbir.base.files import writing
 
 NAME = "last"  # of the checkpoint's file, without its ending
 

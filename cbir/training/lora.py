@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 TARGETS = (  # the output of attention and the two layers behind it in each block, by their names in
     r".*\.\d+\.(.*\.)?("

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import cbir.training.methods
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.batches import Batch, Batches, SpreadBatches, split_images
 from cbir.training.settings import Settings

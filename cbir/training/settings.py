@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 
+from cbir.base.errors import UserError
 from cbir.encoders.devices import Precision
-from cbir.errors import UserError
 from cbir.training.views import Augmentation
 
 Count = Annotated[int, Ge(1)]

@@ -20,13 +20,13 @@ from torch.optim import Optimizer
 from torch.utils.data import BatchSampler
 
 from cbir.archive.manifest import accessions_of
+from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
+from cbir.base.files import write_parquet, writing_folder
 from cbir.encoders.devices import choose_device, choose_precision
 from cbir.encoders.encoder import Encoder, to_images, unwhiten, whiten
 from cbir.encoders.layers import WhiteningKind
-from cbir.errors import UserError
-from cbir.files import write_parquet, writing_folder
 from cbir.images.reduced import ReducedImages
-from cbir.progress import Progress, silent
 from cbir.training.batches import Batch, Samples, Squares, load_batches, trainable
 from cbir.training.callbacks import MEASURES, Bar, Pace, Record
 from cbir.training.checkpoints import NAME, AtomicCheckpoints, checkpoint_path, read_checkpoint

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, attach_heads
 from cbir.encoders.layers import Head
 from cbir.encoders.text import TextTower
-from cbir.errors import UserError
 from cbir.training.lora import add_adapters, merge_adapters
 from cbir.training.settings import Settings
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.reprints.affine import affine, compose, rotation, sampling_grid
 from cbir.reprints.draws import Draws, Range
 from cbir.reprints.press import HARD_PRESS, PRESS, PRESS_SIZE, Press

@@ -23,7 +23,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.pipeline.stages import StageError, StageInterruptedError, Tell
 from flows.processes.running import Running
 from tasks.harness.settings import PARAMS, load_paths, load_section, load_value, read_yaml

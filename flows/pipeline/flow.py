@@ -11,8 +11,8 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from cbir.display import visible_lines
-from cbir.errors import UserError, disk_trouble
+from cbir.base.display import visible_lines
+from cbir.base.errors import UserError, disk_trouble
 from flows.pipeline import embed_workers
 from flows.pipeline.artifacts import publish
 from flows.pipeline.durations import remember

@@ -11,7 +11,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.pipeline.stages import Outcome, StageError, Tell
 from tasks.harness.settings import is_tracked
 from tasks.tracking.connection import RecorderError

@@ -9,7 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 from prefect.states import State
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 _kept: dict[str, Any] = {}
 

@@ -25,7 +25,7 @@ from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
 
-from cbir.errors import UserError, in_short
+from cbir.base.errors import UserError, in_short
 from flows.processes.running import Running
 from flows.repository.opening import key_of, open_repository, patiently
 from tasks.harness.settings import GRAPH, HERE

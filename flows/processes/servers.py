@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from cbir.errors import UserError, require_writable
+from cbir.base.errors import UserError, require_writable
 from flows.processes import lifeline
 from tasks.tracking.facts import without_credentials
 

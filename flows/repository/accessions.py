@@ -7,7 +7,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 
 from cbir.archive.listing import require_plain
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.repository.opening import open_repository, patiently
 
 log = logging.getLogger("flows")

@@ -25,8 +25,8 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import _common, _yaml
 
-from cbir.errors import UserError
-from cbir.files import writing
+from cbir.base.errors import UserError
+from cbir.base.files import writing
 from tasks.harness.settings import GRAPH
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dvc.config import NoRemoteError
 
-from cbir.errors import UserError, in_short
+from cbir.base.errors import UserError, in_short
 from flows.processes.programs import run_limited
 from flows.repository.opening import open_repository
 from flows.workspace.settings import present, with_values

@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.studies.presets import FIXED, Preset, Values, load_preset, preset_values, quick_values
 from flows.workspace.settings import with_values
 from tasks.harness.settings import PARAMS, Paths

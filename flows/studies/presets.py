@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from cbir.errors import UserError, nearest
+from cbir.base.errors import UserError, nearest
 from flows.workspace.settings import present
 from tasks.harness.settings import PARAMS, read_yaml
 

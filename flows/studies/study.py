@@ -13,10 +13,10 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
+from cbir.base.errors import UserError
 from cbir.comparison.report import write_study
 from cbir.comparison.study import Row
 from cbir.comparison.study import study as compare
-from cbir.errors import UserError
 from flows.pipeline.durations import recall
 from flows.pipeline.flow import pipeline
 from flows.pipeline.recorder import recorder

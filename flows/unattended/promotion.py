@@ -15,9 +15,9 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import State
 
+from cbir.base.errors import UserError, in_short
+from cbir.base.files import writing
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError, in_short
-from cbir.files import writing
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import RunError
 from flows.repository.accessions import adopt

@@ -17,8 +17,8 @@ from prefect.states import State
 from cbir.archive.manifest import accessions_of, read_manifest
 from cbir.arrivals.intake import Intake, take_in
 from cbir.arrivals.landing import Look, look
+from cbir.base.errors import UserError
 from cbir.encoders.files import CONFIG_FILE
-from cbir.errors import UserError
 from cbir.groups.threshold import Chosen
 from cbir.images.reduced import LongestSide
 from cbir.reports.thumbnails import ThumbnailSide

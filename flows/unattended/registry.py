@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cbir.base.errors import UserError
+from cbir.base.files import writing
 from cbir.comparison.gate import Decision
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
-from cbir.files import writing
 from flows.pipeline.recorder import recorder
 from tasks.harness.settings import PARAMS, is_tracked, load_paths, read_yaml
 from tasks.tracking import registry

@@ -10,8 +10,8 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from cbir.display import visible, visible_lines
-from cbir.errors import UserError, disk_trouble
+from cbir.base.display import visible, visible_lines
+from cbir.base.errors import UserError, disk_trouble
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import recorder
 from flows.repository.versioning import OWN, commit, edited, push

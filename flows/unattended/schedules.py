@@ -17,7 +17,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.states import State
 from prefect.types.entrypoint import EntrypointType
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.pipeline.living import mark_dead_runs
 from flows.pipeline.results import result_of
 from flows.repository.accessions import adopt

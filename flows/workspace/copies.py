@@ -17,8 +17,8 @@ from configobj import ConfigObj
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError
-from cbir.files import writing
+from cbir.base.errors import UserError
+from cbir.base.files import writing
 from flows.workspace.settings import with_values
 from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, outputs, read_yaml, written
 

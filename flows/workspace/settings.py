@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-from cbir.errors import UserError, nearest
-from cbir.files import writing
+from cbir.base.errors import UserError, nearest
+from cbir.base.files import writing
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml, renamed
 
 HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from cbir.errors import UserError, shared_memory_trouble
+from cbir.base.errors import UserError, shared_memory_trouble
 from tasks.harness.settings import GRAPH, Paths
 from tasks.tracking.facts import without_credentials
 

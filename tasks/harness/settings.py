@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError, nearest
+from cbir.base.errors import UserError, nearest
 
 Section = typing.TypeVar("Section")
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cbir.display import VisibleFormatter, visible
-from cbir.errors import PassingError, UserError, disk_trouble, in_short
+from cbir.base.display import VisibleFormatter, visible
+from cbir.base.errors import PassingError, UserError, disk_trouble, in_short
 from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
 
 USER_ERROR = 2

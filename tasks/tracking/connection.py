@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tasks.harness.settings import Paths, load_section
 from tasks.tracking.facts import code_tags, without_credentials
 

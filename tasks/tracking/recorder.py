@@ -11,7 +11,7 @@ from contextlib import chdir, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tasks.tracking.connection import Pipeline, RecorderError, load_mlflow, sentence_of
 from tasks.tracking.facts import Ran
 from tasks.tracking.runs import record

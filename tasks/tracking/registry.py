@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cbir.base.errors import UserError
 from cbir.encoders.files import CONFIG_FILE, encoder_digest
-from cbir.errors import UserError
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking.connection import ENCODER, Pipeline, Tracking, connection, find_or_create, load_tracking
 from tasks.tracking.facts import metric_name

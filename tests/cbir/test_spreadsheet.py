@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from cbir.display import visible
+from cbir.base.display import visible
 from cbir.spreadsheet import as_markdown, as_text, write_csv
 
 

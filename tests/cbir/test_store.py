@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError, disk_trouble
+from cbir.base.errors import UserError, disk_trouble
 from cbir.store import Store
 
 

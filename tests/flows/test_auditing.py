@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cbir.archive.manifest import SCHEMA
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.table import write_groups
 from flows.cli import app
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml

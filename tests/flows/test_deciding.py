@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cbir.archive.manifest import SCHEMA
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import read_decisions
 from flows.cli import app
 from tasks.harness.settings import Paths, load_paths, read_yaml

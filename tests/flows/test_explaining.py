@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cbir.archive.manifest import SCHEMA
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import append_decision
 from cbir.groups.table import write_groups
 from cbir.matching.table import both_directions, write_matches

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from cbir.archive.manifest import Row, write_manifest
+from cbir.base.errors import UserError
+from cbir.base.files import write_parquet
 from cbir.embedding.files import read_embeddings, write_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
-from cbir.files import write_parquet
 from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import build_index, save_index

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows import ui
 from flows.processes import servers
 from flows.processes.servers import Server, choose_port, started

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cbir.archive.manifest import SCHEMA
+from cbir.base.files import write_parquet
 from cbir.embedding.files import write_embeddings
-from cbir.files import write_parquet
 from cbir.images.reduced import ReducedImages
 from cbir.matching.table import MATCHES, write_matches
 from cbir.training.objective import PREDICTIONS

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cbir.archive.manifest import SCHEMA as MANIFEST
-from cbir.files import write_parquet
+from cbir.base.files import write_parquet
 from tasks.groundtruth import groundtruth
 from tasks.harness.settings import Paths
 from tests.support.manifests import manifest

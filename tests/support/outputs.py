@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from ruamel.yaml import YAML
 
+from cbir.base.files import write_parquet
 from cbir.embedding.files import write_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.files import write_parquet
 from tasks.harness.settings import read_yaml
 
 REPOSITORY = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cbir.evaluation.relevance import RetrievalTask, retrieval_task
+from cbir.evaluation.retrieval.relevance import RetrievalTask, retrieval_task
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cbir.evaluation.metrics import Bools, Floats, Ints
-from cbir.evaluation.pairs import Pairs
+from cbir.evaluation.retrieval.metrics import Bools, Floats, Ints
+from cbir.evaluation.retrieval.pairs import Pairs
 
 LARGE = 200_000  # groups of the draw that gives the truth
 

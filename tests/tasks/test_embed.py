@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cbir.archive.manifest import SCHEMA, Row, write_manifest
+from cbir.base.errors import UserError
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.encoder import build_encoder
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.index.faiss_index import load_index
 from cbir.index.neighbours import read_neighbours

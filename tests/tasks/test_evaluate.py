@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cbir.files import write_parquet
+from cbir.base.files import write_parquet
 from cbir.matching.table import write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cbir.archive.manifest import SCHEMA as MANIFEST
-from cbir.errors import UserError
-from cbir.files import write_parquet
+from cbir.base.errors import UserError
+from cbir.base.files import write_parquet
 from cbir.labels.files import GROUNDTRUTH
 from tasks.harness.settings import Paths
 from tests.support.groundtruth import FILES, run, workspace

@@ -13,7 +13,7 @@ import pytest
 
 from cbir.archive.manifest import SCHEMA
 from cbir.audit.record import Audit, digest_of, write_audit
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import append_decision
 from cbir.groups.table import read_groups
 from cbir.images.reduced import ReducedImages

@@ -18,9 +18,9 @@ import torch
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 
+from cbir.base.errors import UserError
+from cbir.base.files import write_parquet
 from cbir.encoders.encoder import build_encoder, load_encoder
-from cbir.errors import UserError
-from cbir.files import write_parquet
 from cbir.images.ids import image_ids
 from cbir.training.objective import PREDICTIONS
 from cbir.training.shipped.loading import load_shipped

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cbir.base.errors import UserError
 from cbir.encoders import backbones
 from cbir.encoders.backbones.towers import Towers
-from cbir.errors import UserError
 
 # A library is a module of this folder, LIBRARY_models.py, with a function `build` like that of open_clip_models;
 # images alone need no more of its arguments than imagehash_models takes.

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.refusals import unknown
 from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.preprocess import Preparation
-from cbir.errors import UserError
 
 BITS = 64
 SIZES = {"phash": 32, "dhash": 256}  # px; phash itself shrinks to 32, so that no image is shrunk twice

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.refusals import no_download, one_line, refusing_options, unknown, unknown_tag
 from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.backbones.weights import load_strictly, misfit, read_safetensors, without
 from cbir.encoders.preprocess import Preparation
 from cbir.encoders.text import TextTower
-from cbir.errors import UserError
 
 OPTIONS = (
     "embed_dim",

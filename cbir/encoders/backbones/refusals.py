@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cbir.errors import UserError, nearest
+from cbir.base.errors import UserError, nearest
 
 
 def unknown(name: str, known: Iterable[str]) -> UserError:

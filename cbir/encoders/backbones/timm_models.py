@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.refusals import no_download, refusing_options, unknown, unknown_tag
 from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.backbones.weights import faults, load_strictly, misfit, read_safetensors, without
 from cbir.encoders.preprocess import Fit, Preparation
-from cbir.errors import UserError
 
 FITS: dict[str, Fit] = {"center": "shortest", "squash": "squash", "border": "longest"}
 

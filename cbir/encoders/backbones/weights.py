@@ -7,8 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.refusals import one_line
-from cbir.errors import UserError
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 import filelock
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.spreadsheet import as_text
 
 Relation = Literal["same photograph", "same scene", "different", "unsure"]

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
 from cbir.matching.overlap import common, moved, shrunk
-from cbir.progress import Progress, silent
 from cbir.reports.thumbnails import PAGE_SIDE, as_webp, in_threads, recipe
 from cbir.store import Store
 

@@ -12,7 +12,7 @@ import pandas as pd
 from cbir.archive.manifest import in_order
 from cbir.groups.evidence import overlays
 from cbir.groups.evidence.overlays import Images, Laid, Outline, Size
-from cbir.matching.reasons import geometry_in_words, verdict
+from cbir.groups.reasons import geometry_in_words, verdict
 from cbir.reports import thumbnails
 from cbir.reports.html import render, write_html
 

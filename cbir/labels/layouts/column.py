@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.layouts.reading import (
     IsFile,
     Mention,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.layouts.reading import (
     Fault,
     IsFile,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.layouts.reading import Fault, IsFile, Mention, Reading, columns_of
 from cbir.labels.names import unaccented
 from cbir.labels.tables.rows import Row

@@ -8,7 +8,7 @@ import codecs
 import re
 from pathlib import Path
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 _OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written in Windows-1252 has four in a row
 _LONGEST_WORD = 1_000  # characters that are looked at

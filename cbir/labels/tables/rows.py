@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from cbir.archive.sandbox import Isolated, Lost
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.encodings import encoding_of
 from cbir.labels.tables.workbooks import MOST_ROWS, Cells, Sheet, read_workbook
 

@@ -19,7 +19,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import WorkSheetParser
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.shown import as_shown
 
 Cells = tuple[str, ...]

@@ -68,7 +68,7 @@
   const evidence = (group, image) => `groups/${group.id}.html#${image.id}`;
   const digits = (probability) => (probability > 0.999 ? "> 0.999" : probability.toFixed(3)); // never as if it were certain
   const original = (image) => `${data.archive}/${image.files[0][0].split("/").map(encodeURIComponent).join("/")}`;
-  // Control characters and those for the direction of writing are shown, not obeyed (cbir/display.py).
+  // Control characters and those for the direction of writing are shown, not obeyed (cbir/base/display.py).
   const visible = (text) => text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufffe\uffff]|\p{Cs}/gu, "\ufffd");
   const nameOf = (file) => visible(file[0].split("/").pop());
   const pageOf = (file) => (file[1] > 1 ? `, page ${file[1]}` : "");

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler
 
+from cbir.base.errors import UserError
 from cbir.encoders.devices import autocast, choose_device, choose_precision
 from cbir.encoders.encoder import Encoder, to_images
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.batches import BalancedBatches, Batch, Batches, SpreadBatches, Squares, hold_back, load_batches
 from cbir.training.objective import PREDICTIONS, Objective

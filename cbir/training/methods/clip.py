@@ -15,9 +15,9 @@ from open_clip.loss import ClipLoss, SigLipLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
 from cbir.encoders.text import TextTower
-from cbir.errors import UserError
 from cbir.training.batches import FEWEST, Batch, group_names, split_images, trainable
 from cbir.training.objective import Objective
 from cbir.training.ranks import place

@@ -13,8 +13,8 @@ from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import Tensor, nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
-from cbir.errors import UserError
 from cbir.training.batches import Batch
 from cbir.training.objective import Objective
 from cbir.training.settings import Settings

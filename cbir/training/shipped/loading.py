@@ -12,9 +12,9 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, load_encoder
 from cbir.encoders.files import WEIGHTS_FILE
-from cbir.errors import UserError
 
 SHIPPED = "shipped"  # the name of these weights in train.weights
 FOLDER = Path(__file__).parent / "weights"  # its README.md is the model card

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.training.shipped.loading import FOLDER, SHIPPED, load_shipped
 
 NAMED = ("none", "pretrained", SHIPPED)  # weights that are no file of the workspace

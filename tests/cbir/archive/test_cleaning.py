@@ -12,7 +12,7 @@ from cbir.archive import cleaning, inspection
 from cbir.archive.cleaning import Labour, clean_archive, count_images, summary, write_report
 from cbir.archive.inspection import Inspection, Page, Rules, Task
 from cbir.archive.manifest import Row
-from cbir.errors import PassingError, UserError
+from cbir.base.errors import PassingError, UserError
 from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.images.reduced import ReducedImages

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cbir.archive.listing import list_archive, require_plain
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 
 def make(path: Path, content: bytes = b"x") -> Path:

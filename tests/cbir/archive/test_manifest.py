@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cbir.archive.manifest import SCHEMA, Row, in_order, read_manifest, unique_images, write_manifest
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 ROW = Row(
     image_id="b" * 32,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cbir.arrivals.importing import bring_in, bring_reference, write_left_out
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tests.support.workbooks import write_workbook
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)

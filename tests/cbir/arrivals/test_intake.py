@@ -18,7 +18,7 @@ import pytest
 from cbir.arrivals import intake, staging
 from cbir.arrivals.intake import Intake, accession_name, take_in
 from cbir.arrivals.landing import Look
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tests.support.landing import FILES, MARKERS, NAME, NOW, Place, digest, refuse_renames, tree
 
 

@@ -18,7 +18,7 @@ from cbir.arrivals.landing import (
     remove_markers,
     require_landing,
 )
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 HOUR = 3600 * 10**9

@@ -5,7 +5,7 @@ import pytest
 from cbir.audit.bounds import lower_bound
 from cbir.audit.draw import draw_pairs
 from cbir.audit.record import count_pairs
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 
 def groups_of(*sizes: int) -> pd.DataFrame:

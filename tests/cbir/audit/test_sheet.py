@@ -9,7 +9,7 @@ from cbir.audit.conclusion import conclude
 from cbir.audit.draw import draw_pairs
 from cbir.audit.record import digest_of
 from cbir.audit.sheet import read_verdicts, write_sheet
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 
 NAMES = ["=1+1/a.jpg", "old/été;2.tif", "new/b.jpg"]
 GROUPS = pd.DataFrame({"group_id": "a", "image_id": ["a", "b", "c"]})

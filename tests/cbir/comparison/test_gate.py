@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.comparison.gate import Gate, Measured, decide, require_metric
-from cbir.errors import UserError
 
 GATE = Gate(metric="map@10", significance=0.05, tolerance=0.02)
 SERVED = [0.2, 0.3, 0.1, 0.4, 0.2, 0.3, 0.5, 0.0]  # mean 0.25

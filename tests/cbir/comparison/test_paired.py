@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
+from cbir.base.errors import UserError
 from cbir.comparison.paired import Comparison, compare, holm
-from cbir.errors import UserError
 
 
 def table(values: np.ndarray | list[float], groups: list[str] | None = None, start: int = 0) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 from markdown_it import MarkdownIt
 
+from cbir.base.display import visible
 from cbir.comparison.report import write_study
 from cbir.comparison.study import Study, study
-from cbir.display import visible
 from tests.support.findings import EVIL
 from tests.support.study_rows import ROBUSTNESS, failed, measured
 

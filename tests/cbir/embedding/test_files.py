@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.embedding.files import Batch, DType, Embeddings, read_embeddings, read_vectors, write_embeddings
-from cbir.errors import UserError
 
 
 def some_vectors(count: int, dimension: int = 6) -> tuple[list[str], np.ndarray]:

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cbir.base.errors import UserError
 from cbir.embedding import inference
 from cbir.embedding.files import read_embeddings
 from cbir.embedding.inference import Counts, cast_convolutions, embed_archive
 from cbir.encoders.devices import Precision
 from cbir.encoders.encoder import Encoder, build_encoder
-from cbir.errors import UserError
 from cbir.images.ids import image_ids
 from cbir.images.reading import UnreadableImage, read_image
 

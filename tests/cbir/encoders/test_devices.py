@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
+from cbir.base.errors import UserError
 from cbir.encoders.devices import autocast, choose_precision, one_thread
-from cbir.errors import UserError
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, attach_heads, build_encoder, load_encoder, whiten
 from cbir.encoders.files import encoder_digest
 from cbir.encoders.layers import Head
-from cbir.errors import UserError
 from tests.support.clip import TINY
 
 

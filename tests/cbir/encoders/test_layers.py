@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.layers import Average, GeM, Head, build_head, build_pooling, learn_whitening
-from cbir.errors import UserError
 
 
 def test_gem_is_the_generalised_mean_of_each_channel() -> None:

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, attach_heads, build_encoder, load_encoder
 from cbir.encoders.layers import Head
 from cbir.encoders.text import TextTower
-from cbir.errors import UserError
 from tests.support.clip import TINY, multilingual_options
 
 TEXTS = ["cavalry crossing a river", "la cavalerie traverse une rivière, " * 9, "été"]

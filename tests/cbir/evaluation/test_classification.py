@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from cbir.evaluation.classification import NAMES, macro_averages, with_classification
-from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval, metrics_document
+from cbir.evaluation.retrieval.evaluation import Evaluation, evaluate_retrieval, metrics_document
 from tests.support.retrievals import scattered
 
 

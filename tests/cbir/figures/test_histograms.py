@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval
+from cbir.evaluation.retrieval.evaluation import Evaluation, evaluate_retrieval
 from cbir.figures.histograms import probability_histogram, random_pairs, similarity_histogram, true_pairs
 from tests.support.retrievals import Archive, archive, scattered
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval
+from cbir.evaluation.retrieval.evaluation import Evaluation, evaluate_retrieval
 from cbir.figures.plots import loss_curves, precision_recall
 from tests.support.retrievals import Archive, archive, scattered
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cbir.evaluation.retrieval import Evaluation, evaluate_retrieval
+from cbir.evaluation.retrieval.evaluation import Evaluation, evaluate_retrieval
 from cbir.figures.contact_sheets import Sheet
 from cbir.figures.query_sheets import nearest_sheet, query_sheets
 from tests.support.retrievals import Archive, archive, scattered

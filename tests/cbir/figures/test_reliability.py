@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cbir.evaluation.calibration import Calibration
+from cbir.evaluation.retrieval.calibration import Calibration
 from cbir.figures.reliability import reliability
 
 

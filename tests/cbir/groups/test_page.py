@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from cbir.display import visible
+from cbir.base.display import visible
 from cbir.groups.page import Link, write_page
 from cbir.groups.rows import Summary
 from tests.support.browser import browser

@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.table import SCHEMA, read_groups, write_groups
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
-from cbir.files import write_json
+from cbir.base.errors import UserError
+from cbir.base.files import write_json
 from cbir.groups.threshold import explain_threshold, threshold_in_use
 
 

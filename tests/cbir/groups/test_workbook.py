@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import openpyxl
 import pandas as pd
 
-from cbir.display import visible, visible_prose
+from cbir.base.display import visible, visible_prose
 from cbir.groups.rows import Summary, summarise
 from cbir.groups.workbook import write_workbook
 from tests.support.findings import EVIL, evil_rows, grouped, rows_of, thumbnails_of

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.embedding.files import Embeddings
-from cbir.errors import UserError
 from cbir.index import faiss_index as module
 from cbir.index import nearest as nearest_module
 from cbir.index.faiss_index import Index, build_index, load_index, nearest, save_index, write_index, write_neighbours

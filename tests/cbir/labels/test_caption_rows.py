@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.caption_rows import CaptionRows, read_captions
 
 CAPTION = "Les réfugiés à la gare numéro"

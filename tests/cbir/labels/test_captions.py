@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.captions import Captions, check_captions, find_captions
 from cbir.labels.names import NameIndex
 from tests.support.manifests import image_id_of, manifest

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.files import GROUNDTRUTH, TRAINING, read_groundtruth, read_training, write_groundtruth, write_training
 from cbir.labels.groundtruth import label_images
 from tests.support.manifests import image_id_of, manifest

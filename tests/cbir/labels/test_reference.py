@@ -3,7 +3,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.reference import Known, Reference, read_reference, require_believable
 from tests.support.manifests import image_id_of, manifest
 from tests.support.workbooks import write_workbook

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.splits import check_fractions, split_of
 
 IMAGE_IDS = [f"{number:032x}" for number in range(10_000)]

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.matching.table import MATCHES, RELATIONS, both_directions, inverse, read_matches, write_matches
 
 TURN = np.array([0.0, -2.0, 30.0, 2.0, 0.0, 5.0], np.float32)  # by a right angle, twice as large

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.embedding.files import Embeddings
-from cbir.errors import UserError
 from cbir.robustness import measuring as robustness
 from cbir.robustness.alterations import KINDS
 from cbir.robustness.measuring import Robustness, choose, document, measure, ranks, table, take

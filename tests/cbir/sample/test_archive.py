@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from PIL import Image, ImageOps
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.sample.archive import AGENCY, FOREIGN, PRESS_CUTTINGS, Sample, appearance, make_sample
 from cbir.sample.files import FORMATS
 from cbir.sample.scenes import make_scene

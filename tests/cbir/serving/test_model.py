@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
-from cbir.errors import UserError
 from cbir.images.reading import read_image
 from cbir.serving.model import ImageEmbedder, _load_pyfunc
 from tests.support.clip import TINY

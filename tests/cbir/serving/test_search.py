@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cbir.base.errors import UserError
 from cbir.embedding.files import Embeddings, read_embeddings, write_embeddings
 from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.images.ids import image_ids
 from cbir.images.reading import UnreadableImage, read_image
 from cbir.index.faiss_index import build_index, save_index, write_index

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+from cbir.base.errors import UserError
 from cbir.encoders.preprocess import Preprocessing
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.batches import (
     BalancedBatches,

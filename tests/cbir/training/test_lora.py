@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.training.lora import CallingAttention, add_adapters, merge_adapters
 from tests.support.clip import TINY, build, multilingual_options
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import build_encoder
-from cbir.errors import UserError
 from cbir.training.objective import build_objective
 from tests.support.training import train_settings
 

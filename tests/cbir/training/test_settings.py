@@ -2,7 +2,7 @@
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tests.support.training import train_settings
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.trainer import HISTORY, Trained, fit_whitening, train_encoder
 from tests.support.training import train_settings

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
-from cbir.errors import UserError
 from cbir.training.tuning import finish_towers, prepare_towers
 from tests.support.clip import TINY, build, multilingual_options
 from tests.support.training import train_settings

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.training.views import build_view
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from cbir.archive.manifest import SCHEMA, Row, write_manifest
+from cbir.base.errors import UserError
 from cbir.embedding.files import read_embeddings
 from cbir.encoders.encoder import build_encoder
-from cbir.errors import UserError
 from cbir.images.ids import image_ids
 from flows.pipeline.embed_workers import Folders, _require_shared, embed_in_shards
 from flows.pipeline.stages import StageError

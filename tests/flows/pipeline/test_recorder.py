@@ -15,7 +15,7 @@ import psutil
 import pytest
 from pydantic import TypeAdapter
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.pipeline import recorder as module
 from flows.pipeline.flow import Run
 from flows.pipeline.recorder import RecorderError, Recording, recorder

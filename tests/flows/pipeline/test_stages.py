@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import pytest
 from dvc.repo import lock_repo
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.pipeline.stages import (
     Outcome,
     StageError,

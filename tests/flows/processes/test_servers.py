@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.processes.servers import (
     Server,
     choose_port,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.importing import import_archive
 from tests.support.workspace import Workspace
 

@@ -10,7 +10,7 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.studies.presets import DEFAULT, experiment_command, load_preset, preset_values, quick_values
 from flows.workspace.settings import present, set_params, with_values
 from tests.support.default_preset import default_preset

@@ -11,7 +11,7 @@ from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 from prefect.server.schemas.schedules import IntervalSchedule as ServerIntervalSchedule
 from ruamel.yaml import YAML
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.unattended.schedules import FLOWS, Schedules, schedule_of
 from tasks.harness.settings import load_section, read_yaml
 

@@ -75,12 +75,12 @@ def test_made_again_it_follows_the_users_and_leaves_the_rest_alone(paths: Paths)
     (root / "models/encoder").mkdir(parents=True)
     (root / "models/encoder/config.json").write_text("result")
     times = {file: file.stat().st_mtime_ns for file in root.rglob("*.py")}
-    Path("cbir/errors.py").write_text("# edited")
+    Path("cbir/base/errors.py").write_text("# edited")
     Path("cbir/covers.py").write_text("# new")
     (paths.weights / "old.safetensors").unlink()
     (paths.weights / "new.safetensors").write_bytes(b"new")
     _make(paths)
-    assert (root / "cbir/errors.py").read_text() == "# edited"
+    assert (root / "cbir/base/errors.py").read_text() == "# edited"
     assert (root / "cbir/covers.py").read_text() == "# new"
     assert sorted(path.name for path in (root / paths.weights).glob("*.safetensors")) == ["new.safetensors"]
     assert (root / "models/encoder/config.json").read_text() == "result"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.workspace.settings import is_empty, require_workspace, set_params
 from tests.support.workspace import ROOT
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from flows.workspace import surroundings
 from flows.workspace.surroundings import (
     require_certificates,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.comparison.gate import Gate
-from cbir.errors import UserError
 from flows.pipeline.embed_workers import Shards
 from flows.unattended.refresh import Arrivals, Landing
 from flows.unattended.run import Notify, Version

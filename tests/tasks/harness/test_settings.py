@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tasks.harness import settings
 from tasks.harness.settings import Paths, arguments, dependencies, load_paths, read_yaml
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import PassingError, UserError
+from cbir.base.errors import PassingError, UserError
 from tasks.harness import stage
 from tasks.harness.stage import DEFECT, TEMPORARY, USER_ERROR, _sentence
 

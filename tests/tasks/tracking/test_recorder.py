@@ -8,7 +8,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from tasks.tracking import registry
 from tasks.tracking.connection import RecorderError
 from tasks.tracking.facts import Data, Ran

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
 from tasks.tracking import registry
 from tasks.tracking.connection import Pipeline, connection, load_tracking

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import load_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.errors import UserError
 from cbir.images.reading import read_image
 from tasks.harness.settings import read_yaml
 from tasks.tracking import runs as tracking

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.build import build_towers
-from cbir.errors import UserError
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
-from cbir.errors import UserError
 from cbir.training.objective import build_objective
 from tests.support.clip import photographs
 from tests.support.training import train_settings

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.build import build_towers
 from cbir.encoders.backbones.towers import Towers
-from cbir.errors import UserError
 from tests.support.backbones import assert_prepares_as, offline
 from tests.support.clip import TEXT, TINY, VISION, multilingual_options
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.refusals import no_download, one_line, refusing_options, unknown, unknown_tag
-from cbir.errors import UserError
 
 
 def test_an_unknown_name_is_shown_with_the_nearest_ones() -> None:

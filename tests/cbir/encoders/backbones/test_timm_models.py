@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_data_config
 from torch import Tensor
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.towers import Backbone
-from cbir.errors import UserError
 from tests.support.backbones import assert_prepares_as, build_image_tower, offline
 
 SMALL = "timm/test_resnet"

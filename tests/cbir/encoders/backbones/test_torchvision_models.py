@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.towers import Backbone
-from cbir.errors import UserError
 from tests.support.backbones import assert_prepares_as, build_image_tower, offline
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from cbir.base.errors import UserError
 from cbir.encoders.backbones.weights import load_strictly, read_safetensors, without
-from cbir.errors import UserError
 
 
 def state(**changes: Any) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import COLUMNS, append_decision, now, read_decisions
 from tests.support.decisions import decision
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cbir.display import visible
+from cbir.base.display import visible
 from cbir.groups.evidence.overlays import Laid
 from cbir.groups.evidence.pages import MOST_DOUBTS, describe_images, in_digits, write_doubts, write_group_pages
 from cbir.groups.evidence.pairs import find_doubts, member_pairs

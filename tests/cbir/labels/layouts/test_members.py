@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.layouts.members import find_members, headed_members
 from cbir.labels.layouts.reading import Fault, Reading
 from cbir.labels.layouts.table import find_layout, read_layout

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.layouts.reading import Fault, Mention, Reading
 from cbir.labels.layouts.table import find_layout, read_layout
 from cbir.labels.tables.rows import Row

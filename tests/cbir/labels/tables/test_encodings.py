@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.encodings import encoding_of
 
 CZECH = "Příchod vojáků do města, ženy před školou"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.rows import Row, read_table
 from cbir.labels.tables.workbooks import read_workbook
 from tests.support.workbooks import write_workbook

@@ -12,7 +12,7 @@ import xlsxwriter
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.tables.rows import read_table
 from cbir.labels.tables.workbooks import read_workbook
 from tests.support.workbooks import write_workbook

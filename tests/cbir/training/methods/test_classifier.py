@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder
-from cbir.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.training.methods.classifier import Classifier, scenes
 from cbir.training.objective import PREDICTIONS

@@ -10,8 +10,8 @@ import torch
 from open_clip.loss import ClipLoss, SigLipLoss
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, load_encoder
-from cbir.errors import UserError
 from cbir.training.methods.clip import Clip, MaskedClipLoss, MaskedSigLipLoss, same_pairs
 from cbir.training.trainer import Trained, train_encoder
 from tests.support.clip import TINY, archive, build, multilingual_options

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, to_images
-from cbir.errors import UserError
 from cbir.training.methods.simclr import SimCLR
 from cbir.training.trainer import train_encoder
 from tests.support.lessons import noisy, pictures

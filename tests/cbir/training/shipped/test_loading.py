@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, whiten
-from cbir.errors import UserError
 from cbir.training.shipped.loading import CHECK_FILE, FOLDER, load_shipped, save_shipped
 
 
