@@ -13,22 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from cbir.matching.local.features import Features
+from cbir.matching.local.features import FORMS, Features
 from cbir.matching.local.hough import in_bins, relative, similarities
 
 _FEATURES = 300  # of an image that vote
 _NEAREST = 3  # features of the other image that each one votes for
 _VOTES = 3  # at least, for a start
+_STRONG = 0.25  # of all votes for a start, in cosine; weaker ones lead nowhere
 _STARTS = 2  # tried for a pair, and as many in the mirror
 _NEAR = 16.0  # px of the image, within which votes of one start agree
 _SCALES = (0.2, 5.0)  # least and most by which a copy is enlarged
 _STEPS = 30  # of the alignment
 _GROWN = 2.0  # most by which it may enlarge or shrink what it started from
 _CELLS = 300  # px of the coarse picture that both show; fewer say nothing
-_FORMS = 6.0  # px of the coarse picture; what a blur takes away are forms, not light and dark sides
 _CELL = 144  # px of the coarse picture, within which forms say the same
 _WINDOWS = 4 * _STARTS  # starts, two grids of bins, two mirrorings
-_PROMISING = 0.12  # correlation of forms at a start; lower ones lead nowhere
+_PROMISING = 0.15  # correlation of forms at a start; lower ones lead nowhere
+_CHANCE = -0.5  # log10; an alignment that is no likelier is not worth reading the pixels
+_OUTSIDE, _DARKEST = -1e9, -256.0  # a tone that no picture has, in which no picture has a part; and the least there is
 _FLAT = 0.5  # grey levels, deviation below which a picture is flat
 
 Floats = NDArray[np.float32]
@@ -61,23 +63,31 @@ def _starts(query: Features, other: Features) -> Iterator[NDArray[np.float64]]:
     """Yields the similarities (2, 3) that most features vote for, from px of the query to px of the other."""
     if min(len(query.places), len(other.places)) <= _NEAREST:
         return
-    cosine = query.roots[:_FEATURES] @ other.roots[:_FEATURES].T
-    columns = np.argpartition(-cosine, _NEAREST, axis=1)[:, : _NEAREST + 1]
-    values = np.take_along_axis(cosine, columns, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    columns, values = np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)
-    gain = np.maximum(values[:, :-1] - values[:, -1:], 0).ravel()
-    feature, voted = np.repeat(np.arange(len(cosine)), _NEAREST), columns[:, :-1].ravel()
+    columns, values = _highest(query.roots[:_FEATURES] @ other.roots[:_FEATURES].T, _NEAREST + 1)
+    gain = (values[:, :-1] - values[:, -1:]).ravel()
+    feature, voted = np.repeat(np.arange(len(columns)), _NEAREST), columns[:, :-1].ravel()
     similarity = similarities(relative(query)[feature], relative(other)[voted])
     strongest: list[tuple[float, NDArray[np.bool_]]] = []
     for bins in in_bins(similarity, np.zeros(len(feature), np.int64)):
         votes = np.bincount(bins.of, gain) * (bins.count >= _VOTES)
         strongest += [(float(votes[at]), bins.of == at) for at in np.argsort(-votes, kind="stable")[:_STARTS]]
     for strength, inside in sorted(strongest, key=lambda each: -each[0])[:_STARTS]:
-        if strength > 0:
+        if strength >= _STRONG:
             start = _similarity(query.points[feature[inside]], other.points[voted[inside]])
             if start is not None:
                 yield start
+
+
+def _highest(cosine: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
+    """Returns columns and values of the highest of each row, (n, count), highest first; overwrites them."""
+    rows = np.arange(len(cosine))
+    columns = np.empty((len(cosine), count), np.int64)
+    values = np.empty((len(cosine), count), np.float32)
+    for place in range(count):  # faster than a partition, for so few
+        columns[:, place] = cosine.argmax(axis=1)
+        values[:, place] = cosine[rows, columns[:, place]]
+        cosine[rows, columns[:, place]] = -1
+    return columns, values
 
 
 def _similarity(query: Floats, other: Floats) -> NDArray[np.float64] | None:
@@ -90,17 +100,28 @@ def _similarity(query: Floats, other: Floats) -> NDArray[np.float64] | None:
 def _aligned(query: Features, other: Features, start: NDArray[np.float64]) -> Alignment | None:
     """Returns the better of a start and of what the tones make of it; None where chance explains both."""
     to_query, to_other = _to_image(query), _to_image(other)
-    first, second = query.coarse.astype(np.float32), other.coarse.astype(np.float32)
     back = np.linalg.inv(np.linalg.inv(to_other) @ np.vstack([start, (0, 0, 1)]) @ to_query)[:2].astype(np.float32)
-    at_start = _agreement(first, second, back)
-    if at_start[0] < _PROMISING:
+    if _forms_agree(query.forms, other.forms, back) < _PROMISING:
         return None
+    first, second = query.coarse.astype(np.float32), other.coarse.astype(np.float32)
     refined = _refined(first, second, back)
-    log_nfa, best = min((_log_nfa(*at_start), 0), (_log_nfa(*_agreement(first, second, refined)), 1))
-    if log_nfa >= 0:
+    log_nfa, best = min((_log_nfa(*_agreement(first, second, map_)), at) for at, map_ in enumerate((back, refined)))
+    if log_nfa > _CHANCE:
         return None
     chosen = np.vstack([(back, refined)[best], (0, 0, 1)]).astype(np.float64)
     return Alignment((to_other @ np.linalg.inv(chosen) @ np.linalg.inv(to_query))[:2], log_nfa)
+
+
+def _forms_agree(query: Floats, other: Floats, back: Floats) -> float:
+    """Returns how forms correlate where a map lays the query on the other, seen quickly: -1..1."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(query, back, other.shape[::-1], flags=flags, borderValue=_OUTSIDE)
+    inside = moved > _DARKEST
+    a, b = moved[inside], other[inside]
+    if len(a) < _CELLS:
+        return 0.0
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-6))
 
 
 def _to_image(features: Features) -> NDArray[np.float64]:
@@ -147,7 +168,7 @@ def _log_nfa(correlation: float, cells: int) -> float:
 def _forms(grey: Floats, inside: NDArray[np.bool_]) -> Floats:
     """Returns the tones inside (n,) without their light and dark sides."""
     weight = inside.astype(np.float32)
-    around = cv2.GaussianBlur(grey * weight, (0, 0), _FORMS) / np.maximum(
-        cv2.GaussianBlur(weight, (0, 0), _FORMS), 1e-3
+    around = cv2.GaussianBlur(grey * weight, (0, 0), FORMS) / np.maximum(
+        cv2.GaussianBlur(weight, (0, 0), FORMS), 1e-3
     )
     return np.asarray((grey - around)[inside], np.float32)

@@ -16,7 +16,7 @@ from cbir.matching.local.features import Features
 from cbir.matching.local.geometry import Geometry, find_geometry
 from cbir.matching.overlap import common, overlaps, spread, tones
 
-VERSION = 2  # raise it with any change of the code that decides the evidence
+VERSION = 3  # raise it with any change of the code that decides the evidence
 EVIDENCE = np.dtype(
     [
         ("mirrored", np.float32),

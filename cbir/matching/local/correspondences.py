@@ -54,8 +54,8 @@ def correspond(query: Features, other: Features) -> Correspondences:
 def _once(pairs: Correspondences) -> Correspondences:
     """Keeps the best correspondence of each place, so that none counts as several."""
     for side in ("query", "other"):
-        cells = np.floor(getattr(pairs, side)[:, :2] / _SAME_PLACE)
-        pairs = pairs.of(np.sort(np.unique(cells, axis=0, return_index=True)[1]))
+        across, down = np.floor(getattr(pairs, side)[:, :2] / _SAME_PLACE).astype(np.int64).T
+        pairs = pairs.of(np.sort(np.unique((across << 32) + down, return_index=True)[1]))
     return pairs
 
 

@@ -21,6 +21,7 @@ VERSION = f"2, OpenCV {cv2.__version__}"  # raise it with any change of the code
 SIDE = 256  # px; at 512 the dots of a newspaper's screen are features, fewer reprints are found, and it takes longer
 _DIMENSIONS = 128
 COARSE = 96  # px, longer side of the picture that goes with the features
+FORMS = 6.0  # px of the coarse picture; what a blur takes away are forms, not light and dark sides
 _HEADER = struct.Struct("<IIIIIf")  # features, width and height of the image, height and width of the coarse one, pitch
 _BACK = (-np.arange(8)) % 8  # the eight directions of a gradient, seen in a mirror
 
@@ -52,6 +53,12 @@ class Features:
     def roots(self) -> NDArray[np.float32]:
         """Descriptors (n, 128) of length 1, with their Hellinger kernel as inner product."""
         return root_sift(self.descriptors)
+
+    @cached_property
+    def forms(self) -> NDArray[np.float32]:
+        """The coarse picture without its light and dark sides, (h, w)."""
+        coarse = self.coarse.astype(np.float32)
+        return coarse - np.asarray(cv2.GaussianBlur(coarse, (0, 0), FORMS), np.float32)
 
     def first(self, most: int) -> "Features":
         """Returns the ``most`` features with the highest contrast."""
