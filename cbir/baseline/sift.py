@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cbir.base.display import Progress, silent
 from cbir.index.neighbours import NEIGHBOURS
 from cbir.matching.local.cores import on_each_core
+from cbir.matching.local.correspondences import resemble
 from cbir.matching.local.features import Features, Read, extract
 from cbir.matching.local.geometry import find_geometry
 from cbir.matching.local.voting import LocalIndex
@@ -19,7 +20,7 @@ _HALF = 20  # features that agree and give a similarity of one half
 
 def agreeing(query: Features, other: Features) -> int:
     """Returns how many features of two images lie as one affine map says, 0 where fewer do than chance explains."""
-    geometry = find_geometry(query, other)
+    geometry = find_geometry(resemble(query, other))
     return len(geometry.inliers) if geometry is not None and geometry.log_nfa < 0 else 0
 
 

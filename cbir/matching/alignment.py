@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from cbir.matching.local.correspondences import NEAREST, Resemblance
 from cbir.matching.local.features import FORMS, Features
 from cbir.matching.local.hough import in_bins, relative, similarities
 
 _FEATURES = 300  # of an image that vote
-_NEAREST = 3  # features of the other image that each one votes for
 _VOTES = 3  # at least, for a start
 _STRONG = 0.25  # of all votes for a start, in cosine; weaker ones lead nowhere
 _STARTS = 2  # tried for a pair, and as many in the mirror
@@ -49,23 +49,26 @@ class Alignment:
     log_nfa: float
 
 
-def align(query: Features, other: Features) -> Alignment | None:
-    """Returns the map of an image onto another by which their tones agree best; None where chance explains it."""
+def align(resemblance: Resemblance) -> Alignment | None:
+    """Returns the map of the query onto the other image by which their tones agree best; None where chance explains
+    it.
+    """
     best: Alignment | None = None
-    for start in _starts(query, other):
-        aligned = _aligned(query, other, start)
+    for start in _starts(resemblance):
+        aligned = _aligned(resemblance.query, resemblance.other, start)
         if aligned is not None and (best is None or aligned.log_nfa < best.log_nfa):
             best = aligned
     return best
 
 
-def _starts(query: Features, other: Features) -> Iterator[NDArray[np.float64]]:
+def _starts(resemblance: Resemblance) -> Iterator[NDArray[np.float64]]:
     """Yields the similarities (2, 3) that most features vote for, from px of the query to px of the other."""
-    if min(len(query.places), len(other.places)) <= _NEAREST:
+    query, other = resemblance.query, resemblance.other
+    nearest, values = resemblance.nearest[:_FEATURES], resemblance.values[:_FEATURES]
+    if min(len(query.places), len(other.places)) < NEAREST:
         return
-    columns, values = _highest(query.roots[:_FEATURES] @ other.roots[:_FEATURES].T, _NEAREST + 1)
-    gain = (values[:, :-1] - values[:, -1:]).ravel()
-    feature, voted = np.repeat(np.arange(len(columns)), _NEAREST), columns[:, :-1].ravel()
+    gain = (values[:, :-1] - values[:, -1:]).ravel()  # the last is what unrelated ones resemble
+    feature, voted = np.repeat(np.arange(len(nearest)), NEAREST - 1), nearest[:, :-1].ravel()
     similarity = similarities(relative(query)[feature], relative(other)[voted])
     strongest: list[tuple[float, NDArray[np.bool_]]] = []
     for bins in in_bins(similarity, np.zeros(len(feature), np.int64)):
@@ -76,18 +79,6 @@ def _starts(query: Features, other: Features) -> Iterator[NDArray[np.float64]]:
             start = _similarity(query.points[feature[inside]], other.points[voted[inside]])
             if start is not None:
                 yield start
-
-
-def _highest(cosine: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
-    """Returns columns and values of the highest of each row, (n, count), highest first; overwrites them."""
-    rows = np.arange(len(cosine))
-    columns = np.empty((len(cosine), count), np.int64)
-    values = np.empty((len(cosine), count), np.float32)
-    for place in range(count):  # faster than a partition, for so few
-        columns[:, place] = cosine.argmax(axis=1)
-        values[:, place] = cosine[rows, columns[:, place]]
-        cosine[rows, columns[:, place]] = -1
-    return columns, values
 
 
 def _similarity(query: Floats, other: Floats) -> NDArray[np.float64] | None:
@@ -168,7 +159,5 @@ def _log_nfa(correlation: float, cells: int) -> float:
 def _forms(grey: Floats, inside: NDArray[np.bool_]) -> Floats:
     """Returns the tones inside (n,) without their light and dark sides."""
     weight = inside.astype(np.float32)
-    around = cv2.GaussianBlur(grey * weight, (0, 0), FORMS) / np.maximum(
-        cv2.GaussianBlur(weight, (0, 0), FORMS), 1e-3
-    )
+    around = cv2.GaussianBlur(grey * weight, (0, 0), FORMS) / np.maximum(cv2.GaussianBlur(weight, (0, 0), FORMS), 1e-3)
     return np.asarray((grey - around)[inside], np.float32)

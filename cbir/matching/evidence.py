@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbir.matching.alignment import Alignment, align
+from cbir.matching.local.correspondences import resemble
 from cbir.matching.local.descreening import descreened
 from cbir.matching.local.features import Features
 from cbir.matching.local.geometry import Geometry, find_geometry
@@ -65,15 +66,18 @@ def mapped(evidence: NDArray[np.void]) -> NDArray[np.bool_]:
 
 def gather(query: Picture, other: Picture) -> NDArray[np.void]:
     """Returns the evidence of two images, () EVIDENCE; both ways up to a mirror are tried."""
-    own, straight, turned = query.features, find_geometry(query.features, other.features), None
+    own, others = query.features, other.features
+    upright = resemble(own, others)
+    straight, turned = find_geometry(upright), None
     if not _is_clear(straight):
-        turned = find_geometry(own.mirrored, other.features)
+        flipped = resemble(own.mirrored, others)
+        turned = find_geometry(flipped)
     geometry = _likelier(straight, turned)
     if not _is_clear(geometry):
-        upright, flipped = align(own, other.features), align(own.mirrored, other.features)
-        alignment = _likelier(upright, flipped)
+        alignments = align(upright), align(flipped)
+        alignment = _likelier(*alignments)
         if alignment is not None and _likelier(geometry, alignment) is alignment:
-            return _aligned(query, other, alignment, mirrored=alignment is flipped)
+            return _aligned(query, other, alignment, mirrored=alignment is alignments[1])
     if geometry is None:
         return np.zeros((), EVIDENCE)
     return _measured(query, other, geometry, mirrored=geometry is turned)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cbir.matching.local.features import Features
 
+NEAREST = 4  # features of the other image that are kept for each
 _RATIO = 0.85  # of the distances to the nearest and the next descriptor of an image, at most
 _TURN = 30.0  # degrees, half the width of what counts as one turn; squeezing a copy turns its features apart
 _ENLARGEMENT = 0.8  # octaves, half the width of what counts as one enlargement
@@ -37,18 +38,48 @@ class Correspondences:
         return Correspondences(self.query[rows], self.other[rows])
 
 
-def correspond(query: Features, other: Features) -> Correspondences:
-    """Pairs the features of two images where each is the other's nearest and clearly nearer than the next one."""
-    if min(len(query.places), len(other.places)) < 2:
-        return Correspondences(query.places[:0], other.places[:0])
+@dataclass(frozen=True)
+class Resemblance:
+    """How the features of a query resemble those of another image.
+
+    Attributes:
+        query, other: the features, n and m.
+        cosine: (n, m) float32, of their descriptors.
+        nearest: (n, k) int64, for each feature of the query the k that it resembles most, best first: 4, or m if fewer.
+        values: (n, k) float32, the cosines of those.
+    """
+
+    query: Features
+    other: Features
+    cosine: NDArray[np.float32]
+    nearest: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+def resemble(query: Features, other: Features) -> Resemblance:
+    """Compares each feature of a query with each of another image."""
     cosine = query.roots @ other.roots.T
-    rows, nearest, back = np.arange(len(cosine)), cosine.argmax(axis=1), cosine.argmax(axis=0)
-    best = cosine[rows, nearest]
-    cosine[rows, nearest] = -1
-    ratio = (1 - best) / np.maximum(1 - cosine.max(axis=1), 1e-6)  # squared distances of unit vectors are 2 - 2 cos
-    kept = np.flatnonzero((ratio <= _RATIO**2) & (back[nearest] == rows))
+    rows, count = np.arange(len(cosine)), min(NEAREST, cosine.shape[1])
+    nearest, values = np.empty((len(rows), count), np.int64), np.empty((len(rows), count), np.float32)
+    for place in range(count):  # faster than a partition, for so few
+        nearest[:, place] = cosine.argmax(axis=1)
+        values[:, place] = cosine[rows, nearest[:, place]]
+        cosine[rows, nearest[:, place]] = -1
+    cosine[rows[:, None], nearest] = values
+    return Resemblance(query, other, cosine, nearest, values)
+
+
+def correspond(resemblance: Resemblance) -> Correspondences:
+    """Pairs the features of two images where each is the other's nearest and clearly nearer than the next one."""
+    query, other, nearest = resemblance.query.places, resemblance.other.places, resemblance.nearest
+    if min(len(query), len(other)) < 2:
+        return Correspondences(query[:0], other[:0])
+    best, next_best = resemblance.values[:, 0], resemblance.values[:, 1]
+    ratio = (1 - best) / np.maximum(1 - next_best, 1e-6)  # squared distances of unit vectors are 2 - 2 cos
+    clear = np.flatnonzero(ratio <= _RATIO**2)
+    kept = clear[resemblance.cosine[:, nearest[clear, 0]].argmax(axis=0) == clear]
     kept = kept[np.argsort(ratio[kept], kind="stable")]
-    return _once(Correspondences(query.places[kept], other.places[nearest[kept]]))
+    return _once(Correspondences(query[kept], other[nearest[kept, 0]]))
 
 
 def _once(pairs: Correspondences) -> Correspondences:

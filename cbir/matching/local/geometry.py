@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from cbir.matching.local.correspondences import Correspondences, correspond, in_agreement
-from cbir.matching.local.features import Features
+from cbir.matching.local.correspondences import Correspondences, Resemblance, correspond, in_agreement
 
 _TOLERANCE = 0.02  # of the longest side, between where a feature is and where the map puts it
 _FINEST = 0.004  # of the longest side; no feature lies more exactly
@@ -42,9 +41,9 @@ class Geometry:
     log_nfa: float
 
 
-def find_geometry(query: Features, other: Features) -> Geometry | None:
-    """Returns the map of an image onto another; None where fewer features agree than chance explains."""
-    pairs = correspond(query, other)
+def find_geometry(resemblance: Resemblance) -> Geometry | None:
+    """Returns the map of the query onto the other image; None where fewer features agree than chance explains."""
+    pairs, other = correspond(resemblance), resemblance.other
     if len(pairs) < _LEAST:
         return None
     window = pairs.of(in_agreement(pairs))

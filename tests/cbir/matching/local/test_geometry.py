@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cbir.matching.local.correspondences import Correspondences, correspond, in_agreement
+from cbir.matching.local.correspondences import Correspondences, correspond, in_agreement, resemble
 from cbir.matching.local.features import extract
 from cbir.matching.local.geometry import _log_nfa, find_geometry
 from tests.support.pictures import cropped, mirrored, picture, turned
@@ -19,7 +19,7 @@ def places(*rows: tuple[float, float, float, float]) -> np.ndarray:
 def test_the_map_of_a_turned_copy_is_that_of_the_turn() -> None:
     pixels = picture(0)
     height, width = pixels.shape[:2]
-    geometry = find_geometry(extract(pixels), extract(turned(pixels, 20.0, scale=0.8)))
+    geometry = find_geometry(resemble(extract(pixels), extract(turned(pixels, 20.0, scale=0.8))))
     assert geometry is not None
     expected = cv2.getRotationMatrix2D((width / 2, height / 2), 20.0, 0.8)
     np.testing.assert_allclose(geometry.affine[:, :2], expected[:, :2], atol=0.02)
@@ -31,7 +31,7 @@ def test_the_map_of_a_turned_copy_is_that_of_the_turn() -> None:
 
 def test_a_crop_lies_where_it_was_cut_out() -> None:
     pixels = picture(3)
-    geometry = find_geometry(extract(cropped(pixels)), extract(pixels))
+    geometry = find_geometry(resemble(extract(cropped(pixels)), extract(pixels)))
     assert geometry is not None
     expected = [[1, 0, round(0.3 * pixels.shape[1])], [0, 1, 0]]
     np.testing.assert_allclose(geometry.affine, expected, atol=2)
@@ -39,28 +39,28 @@ def test_a_crop_lies_where_it_was_cut_out() -> None:
 
 @pytest.mark.parametrize(("first", "other"), [(0, 3), (3, 11), (11, 0)])
 def test_unrelated_pictures_agree_on_nothing_that_chance_does_not_explain(first: int, other: int) -> None:
-    geometry = find_geometry(extract(picture(first)), extract(picture(other)))
+    geometry = find_geometry(resemble(extract(picture(first)), extract(picture(other))))
     assert geometry is None or geometry.log_nfa > -2
 
 
 def test_a_mirror_image_has_no_map_until_it_is_mirrored() -> None:
     pixels = extract(picture(0))
     other = extract(mirrored(picture(0)))
-    geometry = find_geometry(pixels.mirrored, other)
+    geometry = find_geometry(resemble(pixels.mirrored, other))
     assert geometry is not None
     np.testing.assert_allclose(geometry.affine, np.eye(2, 3), atol=0.5)
-    direct = find_geometry(pixels, other)
+    direct = find_geometry(resemble(pixels, other))
     assert direct is None or direct.log_nfa > geometry.log_nfa / 10
 
 
 def test_a_blank_picture_has_no_correspondences() -> None:
     blank = extract(np.zeros((64, 64), np.uint8))
-    assert len(correspond(blank, extract(picture(0)))) == 0
-    assert find_geometry(blank, extract(picture(0))) is None
+    assert len(correspond(resemble(blank, extract(picture(0))))) == 0
+    assert find_geometry(resemble(blank, extract(picture(0)))) is None
 
 
 def test_no_place_corresponds_twice() -> None:
-    pairs = correspond(extract(picture(0)), extract(turned(picture(0), 15)))
+    pairs = correspond(resemble(extract(picture(0)), extract(turned(picture(0), 15))))
     for side in pairs.points:
         assert len(np.unique(np.floor(side / 4), axis=0)) == len(side)
 
