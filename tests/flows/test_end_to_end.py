@@ -31,6 +31,7 @@ def test_after_a_run_everything_is_there_nothing_is_stale_and_a_second_run_makes
     assert tracked_runs(workspace) == before
 
 
+@pytest.mark.heavy
 def test_a_decision_makes_the_groups_anew_and_nothing_else_and_is_obeyed(workspace: Workspace) -> None:
     groups = pq.read_table(workspace.folder / "data/groups.parquet").to_pandas()
     group_id = groups["group_id"].value_counts().index[0]

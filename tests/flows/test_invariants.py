@@ -112,14 +112,12 @@ def _wait_for(condition: Path, process: subprocess.Popen[str]) -> None:
 
 
 KILLED = [(name, way) for name in STAGES for way in ("flow", "dvc repro")]
-QUICK = ("second", "flow")  # by `cbir run` alone
+BY_COMMANDS = ("second", "flow")  # by `cbir run` alone
 WITHOUT_PREFECT = [sys.executable, "-c", "from tests.support.stages import run_flow; run_flow()"]
 
 
-@pytest.mark.parametrize(
-    ("name", "way"),
-    [pytest.param(*case, marks=[] if case == QUICK else pytest.mark.heavy) for case in KILLED],
-)
+@pytest.mark.heavy
+@pytest.mark.parametrize(("name", "way"), KILLED)
 def test_i7_sigkill_in_the_middle_of_a_stage_leaves_nothing_to_mend(
     toy: Workspace, monkeypatch: pytest.MonkeyPatch, name: str, way: str
 ) -> None:
@@ -127,7 +125,7 @@ def test_i7_sigkill_in_the_middle_of_a_stage_leaves_nothing_to_mend(
     quick = (toy.folder / "params.yaml").read_text()
     section = quick[quick.index(f"{name}:") :].splitlines()[0]
     toy.replace("params.yaml", section, section.replace("seconds: 0.0", "seconds: 30.0"))
-    by_commands = (name, way) == QUICK
+    by_commands = (name, way) == BY_COMMANDS
     words = {"flow": toy.flow_words if by_commands else WITHOUT_PREFECT, "dvc repro": ["dvc", "repro"]}
     process = toy.start(*words[way])
     _wait_for(toy.folder / f"out/half-{name}", process)
@@ -153,7 +151,8 @@ def test_i7_a_killed_stage_is_named_in_one_sentence(here: Workspace) -> None:
     assert str(killed.value) == "fourth: it was killed by SIGKILL (out of memory?)"
 
 
-@pytest.mark.parametrize("other", ["flow", pytest.param("dvc repro", marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("other", ["flow", "dvc repro"])
 def test_i8_two_runs_at_once_run_each_stage_once(toy: Workspace, other: str) -> None:
     toy.replace("params.yaml", "first: {factor: 2, seconds: 0.0}", "first: {factor: 4, seconds: 3.0}")
     first = toy.start(*toy.flow_words)

@@ -42,6 +42,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         asked._process.wait()
 
 
+@pytest.mark.heavy
 def test_a_mistake_of_the_user_and_a_failure_of_mlflow_are_told_apart_in_whatever_order_they_are_read(
     workspace: Path,
 ) -> None:
@@ -109,6 +110,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.heavy
 def test_what_was_asked_is_recorded_although_the_run_was_killed_and_then_the_process_ends(tmp_path: Path) -> None:
     """The kill comes before MLflow has loaded, so that all requests but the first are still on their way."""
     import mlflow

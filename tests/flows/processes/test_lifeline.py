@@ -28,6 +28,7 @@ def of_mark(mark: str) -> list[psutil.Process]:
     return [p for p in processes if p.info["status"] != psutil.STATUS_ZOMBIE and mark in (p.info["cmdline"] or ())]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seconds", [0, 0.02, 0.1, 0.5])
 def test_a_command_that_is_killed_at_any_moment_leaves_no_server_nor_what_that_has_started(
     tmp_path: Path, seconds: float

@@ -8,6 +8,8 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cbir.base.errors import UserError
 from tasks.tracking import registry
 from tasks.tracking.connection import RecorderError
@@ -34,6 +36,7 @@ def ask(folder: Path, *requests: tuple[Callable[..., Any], Any]) -> list[tuple[A
     return answers
 
 
+@pytest.mark.heavy
 def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
     import mlflow
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from tasks.tracking import runs as tracking
@@ -31,6 +32,7 @@ stages:
 """
 
 
+@pytest.mark.heavy
 def test_dvc_repro_makes_one_run_for_its_stages_and_none_where_nothing_ran(tmp_path: Path) -> None:
     params = settings(tmp_path) | {"one": {"value": 1}, "two": {"value": 1}}
     YAML().dump(params, tmp_path / "params.yaml")
@@ -60,6 +62,7 @@ def test_dvc_repro_makes_one_run_for_its_stages_and_none_where_nothing_ran(tmp_p
     assert tracking.RUN_LINE not in dvc("repro")
 
 
+@pytest.mark.heavy
 def test_two_stages_that_end_at_once_in_a_workspace_without_a_database_share_a_run(tmp_path: Path) -> None:
     make_outputs(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
