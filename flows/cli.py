@@ -14,10 +14,11 @@ import typer
 from cbir.base.display import VisibleFormatter, visible, visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.auditing import app as audit
+from flows.commands.run import app as run
+from flows.commands.run import set_option, values_of
 from flows.environment import prepare
-from flows.foreground import make_ready, provide_api, run_flow, state_of
+from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
 from flows.workspace.exclusive import hold_workspace
-from tasks.harness.settings import Paths
 
 WRONG_USE = 2  # as Typer ends where it cannot read the words
 
@@ -31,10 +32,7 @@ app = typer.Typer(
 )
 
 app.add_typer(audit, name="audit")
-
-
-def _set(words: str) -> Any:
-    return typer.Option("--set", metavar="SECTION.KEY=VALUE", help=words)
+app.add_typer(run)
 
 
 def main() -> None:
@@ -68,48 +66,9 @@ def dashed_name(words: Sequence[str]) -> str | None:
 
 
 @app.command()
-def run(
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Write a preset to params.yaml first.")] = None,
-    settings: Annotated[list[str] | None, _set("Change params.yaml, after the preset.")] = None,
-    force: Annotated[list[str] | None, typer.Option(metavar="STAGE", help="Run it even when it is up to date.")] = None,
-) -> None:
-    """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order."""
-    from flows.workspace.settings import set_params
-
-    _workspace()
-    with hold_workspace("cbir run"):
-        for change in set_params(settings or [], preset=_values_of(preset) if preset else None):
-            print(f"params.yaml: {change}", file=sys.stderr)
-        paths = _workspace(sound=True)  # as it is set now
-        make_ready(paths)
-        from flows.pipeline.flow import pipeline
-        from flows.summary import summary
-        from flows.unattended.registry import is_reconciled, reconcile
-
-        outcomes, failure = run_flow(pipeline, force or [])
-        if any(outcome.ran for outcome in outcomes) or not is_reconciled():
-            reconcile(logging.getLogger("flows").log)
-    print("\n" + visible_lines(summary(outcomes, paths)))
-    if failure:
-        sys.exit(f"error: {visible(failure)}")
-
-
-def _workspace(*, sound: bool = False) -> Paths:
-    """Returns the paths of the workspace, whose code is this command's; ``sound`` looks at all that a run needs."""
-    from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
-    from flows.workspace.surroundings import require_own_code, require_surroundings
-
-    require_own_code(Path())
-    paths = require_workspace()
-    if sound:
-        require_surroundings(paths)
-    return paths
-
-
-@app.command()
 def study(
     names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
-    settings: Annotated[list[str] | None, _set("Over every preset of the study.")] = None,
+    settings: Annotated[list[str] | None, set_option("Over every preset of the study.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
     ] = False,
@@ -118,7 +77,7 @@ def study(
     from flows.studies.plans import make_plan, one_study
     from flows.studies.presets import DEFAULT, preset_names
 
-    paths = _workspace(sound=True)
+    paths = workspace(sound=True)
     chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):
@@ -130,15 +89,6 @@ def study(
     print("\n" + visible_lines(study_summary(rows, paths)))
 
 
-def _values_of(preset: str) -> dict[str, Any]:
-    from flows.studies.presets import load_preset, preset_values
-
-    chosen = load_preset(preset)
-    if chosen.graph:
-        raise UserError(f"{preset} is a baseline that studies measure; it trains no encoder: run `cbir study {preset}`")
-    return preset_values(chosen)
-
-
 @app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show its `dvc exp run` command.")] = None,
@@ -146,9 +96,9 @@ def presets(
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
     from flows.studies.presets import experiment_command, load_preset, preset_names
 
-    _workspace()
+    workspace()
     if name:
-        print(experiment_command(_values_of(name)))
+        print(experiment_command(values_of(name)))
         return
     width = max(map(len, preset_names()), default=0)
     for preset in map(load_preset, preset_names()):
@@ -181,7 +131,7 @@ def rollback() -> None:
 
 def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     """Runs a flow that takes the workspace lock itself, and prints what it did, or why it failed."""
-    provide_api(_workspace(sound=True))
+    provide_api(workspace(sound=True))
     state = state_of(getattr(importlib.import_module(module), name), *arguments)
     if not state.is_completed():
         sys.exit(f"error: {visible(str(state.message))}")
@@ -191,7 +141,7 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 @app.command()
 def serve() -> None:
     """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
-    provide_api(_workspace(sound=True), port=4200)
+    provide_api(workspace(sound=True), port=4200)
     from flows.unattended.schedules import serve_schedules
 
     serve_schedules()
@@ -206,7 +156,7 @@ def import_(
     link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    paths = _workspace(sound=True)
+    paths = workspace(sound=True)
     from tqdm import tqdm
 
     from flows.importing import import_archive, left_out_report
@@ -230,7 +180,7 @@ def sample(
     """Make the sample archive and bring it in, unless there are images already."""
     from flows.workspace.settings import is_empty
 
-    paths = _workspace(sound=True)
+    paths = workspace(sound=True)
     if not is_empty(paths.raw):
         print(f"{paths.raw} has images already; the sample archive is not needed")
         return
@@ -249,7 +199,7 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:
     """Show the images of the archive nearest to an image or a text, with similarity, probability and group."""
-    paths = _workspace()
+    paths = workspace()
     from flows.searching import show_neighbours
 
     show_neighbours(image, paths, text=text, k=k)
@@ -261,7 +211,7 @@ def why(
     second: Annotated[str, typer.Argument(help="Another one.")],
 ) -> None:
     """Say what was found about two files of the archive, and why they are or are not in one group."""
-    paths = _workspace()
+    paths = workspace()
     from flows.explaining import show_reasons
 
     show_reasons(first, second, paths)
@@ -278,7 +228,7 @@ def decide(
     person: Annotated[str, typer.Option(help="Who decides; default: the user's name on this machine.")] = "",
 ) -> None:
     """Decide that two files are the same photograph, or are not; every run obeys it from then on."""
-    paths = _workspace()
+    paths = workspace()
     from flows.deciding import decide_pair
 
     with hold_workspace("cbir decide"):
@@ -293,7 +243,7 @@ def ui(
     ] = None,
 ) -> None:
     """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
-    _workspace(sound=True)
+    workspace(sound=True)
     from flows.ui import serve
 
     serve(mlflow_port=mlflow_port, prefect_port=prefect_port)

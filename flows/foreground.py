@@ -2,12 +2,28 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cbir.base.errors import UserError
-from tasks.harness.settings import Paths
+from tasks.harness.settings import PARAMS, Paths, read_yaml
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+
+
+def workspace(*, sound: bool = False) -> Paths:
+    """Returns the paths of the workspace, whose code is this command's; ``sound`` looks at all that a run needs."""
+    from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
+    from flows.workspace.surroundings import require_own_code, require_surroundings
+
+    require_own_code(Path())
+    paths = require_workspace()
+    if sound:
+        from flows.workspace.checks import require_settings
+
+        require_settings(read_yaml(PARAMS))
+        require_surroundings(paths)
+    return paths
 
 
 def make_ready(paths: Paths) -> None:

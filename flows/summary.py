@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from cbir.comparison.study import Figure, Row, figures_of
@@ -14,7 +15,7 @@ NO_QUERY = "no ground truth with a group in the test split"
 
 
 def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
-    """Renders lines of text for a person; of a run that failed, as far as it came."""
+    """Renders lines of text for a person."""
     lines: list[str] = []
     for name, lines_of in LINES.items():
         if (paths.reports / name).exists():
@@ -26,6 +27,18 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
             f"look), {paths.reports}/robustness.html, {paths.reports}/cleaning.csv, {paths.reports}/plots/"
         )
         lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
+    return "\n".join(lines)
+
+
+def failure_summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
+    """Renders how far a run came that failed, and of when the reports are that are there; no figure of an earlier run
+    is shown as if it were of this one.
+    """
+    lines = [f"stages    {_stages(outcomes)}"]
+    page = paths.reports / "index.html"
+    if page.exists():
+        written = datetime.fromtimestamp(page.stat().st_mtime).astimezone()
+        lines.append(f"look at   {page}, as the run of {written:%d %b %Y, %H:%M} left it")
     return "\n".join(lines)
 
 

@@ -1,7 +1,9 @@
 """Stage embed: a vector for every image of the archive."""
 
 import logging
+from typing import Annotated
 
+from annotated_types import Ge
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
@@ -18,11 +20,11 @@ def embed(
     paths: Paths,
     *,
     longest_side: int,
-    batch_size: int,
+    batch_size: Annotated[int, Ge(1)],
     precision: Precision,
     device: Device,
     dtype: DType,
-    part_rows: int,
+    part_rows: Annotated[int, Ge(1)],
 ) -> None:
     """Writes the embeddings; images that this encoder has embedded before come from the store."""
     keep_memory()

@@ -11,7 +11,6 @@ from annotated_types import Ge
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.audit.record import last_audit, standing_promise
-from cbir.base.errors import UserError
 from cbir.base.files import write_json, writing_folder
 from cbir.groups.decisions.journal import read_decisions
 from cbir.groups.decisions.links import Links, link
@@ -28,7 +27,7 @@ from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_groundtruth
 from cbir.matching.table import read_matches
-from cbir.reports.thumbnails import ThumbnailSide, read_thumbnails, write_thumbnails
+from cbir.reports.thumbnails import ThumbnailSide, read_thumbnails, require_side, write_thumbnails
 from cbir.store import Store
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
@@ -55,10 +54,7 @@ def group(
     thumbnail_side: ThumbnailSide,
 ) -> None:
     """Puts near-duplicates together; writes them as a table, a CSV, an Excel workbook and pages with the evidence."""
-    if thumbnail_side > longest_side:
-        raise UserError(
-            f"group.thumbnail_side must be at most images.longest_side ({longest_side}), is {thumbnail_side}"
-        )
+    require_side(thumbnail_side, longest_side=longest_side)
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest, known = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
     matches = read_matches(paths.matches)

@@ -1,7 +1,9 @@
 """Stage index: builds the search index over the embeddings, and finds the nearest neighbours of every image."""
 
 import logging
+from typing import Annotated
 
+from annotated_types import Ge
 from tqdm import tqdm
 
 from cbir.embedding.files import read_embeddings
@@ -10,10 +12,13 @@ from cbir.index.kinds import Kind
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
 
+Count = Annotated[int, Ge(1)]
+Whole = Annotated[int, Ge(0)]
+
 log = logging.getLogger(__name__)
 
 
-def index(paths: Paths, *, kind: Kind, k: int, seed: int, shards: int, on_disk: bool) -> None:
+def index(paths: Paths, *, kind: Kind, k: Count, seed: Whole, shards: Count, on_disk: bool) -> None:
     """Writes the index and the neighbours' table."""
     embeddings = read_embeddings(paths.embeddings, on_disk=paths.store if on_disk else None)
     built = write_index(paths.index, embeddings, kind=kind, k=k, seed=seed, shards=shards, on_disk=on_disk)

@@ -14,8 +14,9 @@ from cbir.images.reduced import ReducedImages
 from cbir.labels.files import read_training
 from cbir.training.checkpoints import checkpoint_key
 from cbir.training.ranks import is_helper
+from cbir.training.rules.start import local_weights
 from cbir.training.settings import Settings
-from cbir.training.shipped.starting import identity_of, local_weights, starting_encoder
+from cbir.training.shipped.starting import identity_of, starting_encoder
 from cbir.training.trainer import fit_whitening, train_encoder, write_trained
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main

@@ -85,6 +85,18 @@ def decide(challenger: Measured, champion: Measured, gate: Gate) -> Decision:
     return Decision(promoted, reason, numbers)
 
 
+def loss_in_words(challenger: Measured, champion: Measured, *, metric: str) -> str:
+    """Words how much lower a metric's mean is with one encoder than with another, on the same queries.
+
+    Empty where it is not lower, or the two were not measured alike.
+    """
+    tables = challenger.per_query, champion.per_query
+    if any(metric not in table for table in tables) or _different_protocol(challenger, champion):
+        return ""
+    now, before = (float(table[metric].mean()) for table in tables)
+    return f"{metric} {now:.3f}, in service {before:.3f}" if now < before else ""
+
+
 def _judge(numbers: Mapping[str, float], gate: Gate) -> tuple[bool, str]:
     words = (
         f"{gate.metric} {numbers[gate.metric]:.3f}, in service {numbers[f'{gate.metric}_in_service']:.3f}: "

@@ -3,16 +3,14 @@ a file.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cbir.base.errors import UserError
 from cbir.encoders.layers import Head, Pooling, WhiteningKind
-from cbir.encoders.preprocess import Preparation, Resize, Scaling
-
-SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
+from cbir.encoders.preprocess import Preparation, Resize, Scaling, require_size
 
 
 @dataclass(frozen=True)
@@ -72,20 +70,5 @@ def choose_size(given: int, *, backbone: str, own: Preparation) -> int:
     """
     if given == 0 and own.size == 0:
         raise UserError(f"image_size 0 takes the size of {backbone}, which is no square; give a number of px")
-    if (size := given or own.size) < SMALLEST_IMAGE:
-        raise UserError(f"image_size must be at least {SMALLEST_IMAGE} px, or 0: the backbone's own; it is {size}")
+    require_size(size := given or own.size)
     return size
-
-
-def channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
-    """Returns three numbers, one per channel: as given, or the backbone's own where none are given.
-
-    Raises:
-        UserError: another number of them, or one that is out of range.
-    """
-    values = tuple(float(value) for value in given) or own
-    if len(values) not in (1, 3):
-        raise UserError(f"{name} must hold 1 or 3 numbers, one a channel, or none; it holds {len(values)}")
-    if not all(0 <= value <= 1 for value in values) or (name == "std" and min(values) <= 0):
-        raise UserError(f"{name} must be of values in 0..1{' above 0' * (name == 'std')}, is {list(values)}")
-    return values * 3 if len(values) == 1 else values

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from cbir.base.errors import UserError
 from cbir.encoders.backbones.build import build_towers
-from cbir.encoders.config import EncoderConfig, channels, choose_size, read_config
+from cbir.encoders.config import EncoderConfig, choose_size, read_config
 from cbir.encoders.devices import Precision, autocast, choose_device, choose_precision
 from cbir.encoders.files import CONFIG_FILE, TEXT_FOLDER, WEIGHTS_FILE
 from cbir.encoders.layers import (
@@ -27,7 +27,7 @@ from cbir.encoders.layers import (
     empty_whitening,
     learn_whitening,
 )
-from cbir.encoders.preprocess import Preprocessing, Resize
+from cbir.encoders.preprocess import Preprocessing, Resize, channels
 from cbir.encoders.text import TextTower
 
 __all__ = [

@@ -1,5 +1,6 @@
 """Turns an image of any shape into the square that a network reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -9,10 +10,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from cbir.base.errors import UserError
+
 Resize = Literal["stretch", "letterbox", "model"]
 Fit = Literal["shortest", "squash", "longest"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
+SMALLEST_IMAGE = 32  # px; the feature map of most backbones is a 32nd of the image
 PADDING = 128  # grey level beside a letterboxed image
 FILTERS: dict[str, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
@@ -154,3 +158,23 @@ def _centre(image: np.ndarray, size: int, fill: tuple[int, ...]) -> np.ndarray:
         image = padded
     top, left = round((image.shape[0] - size) / 2), round((image.shape[1] - size) / 2)
     return image[top : top + size, left : left + size]
+
+
+def require_size(size: int) -> None:
+    """Raises UserError for the side of a square, in px, that is too small for a network."""
+    if size < SMALLEST_IMAGE:
+        raise UserError(f"image_size must be at least {SMALLEST_IMAGE} px, or 0: the backbone's own; it is {size}")
+
+
+def channels(name: str, given: Sequence[float], own: tuple[float, ...]) -> tuple[float, ...]:
+    """Returns three numbers, one per channel: as given, or the backbone's own where none are given.
+
+    Raises:
+        UserError: another number of them, or one that is out of range.
+    """
+    values = tuple(float(value) for value in given) or own
+    if len(values) not in (1, 3):
+        raise UserError(f"{name} must hold 1 or 3 numbers, one a channel, or none; it holds {len(values)}")
+    if not all(0 <= value <= 1 for value in values) or (name == "std" and min(values) <= 0):
+        raise UserError(f"{name} must be of values in 0..1{' above 0' * (name == 'std')}, is {list(values)}")
+    return values * 3 if len(values) == 1 else values

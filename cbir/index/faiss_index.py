@@ -20,6 +20,7 @@ from cbir.index.incremental import extended
 from cbir.index.kinds import Kind, choose_kind, new_index
 from cbir.index.nearest import MOST_CANDIDATES, Search, candidates, nearest_of
 from cbir.index.neighbours import Block, write_blocks
+from cbir.index.rules import require_lists
 from cbir.index.shards import read
 
 _QUERIES = 4096  # rows searched at a time
@@ -71,8 +72,7 @@ def build_index(
         raise UserError(f"index.k must be at least 1, is {k}")
     if shards < 1:
         raise UserError(f"index.shards must be at least 1, is {shards}")
-    if on_disk and kind in ("flat", "hnsw"):
-        raise UserError(f"index.on_disk must be false with index.kind {kind}, which has no lists; choose ivf or ivfpq")
+    require_lists(kind, on_disk=bool(on_disk))
     chosen = choose_kind(kind, count=len(embeddings.vectors))
     index, parameters = new_index(
         chosen, embeddings.vectors, width=candidates(chosen, k), seed=seed, shards=shards, on_disk=on_disk

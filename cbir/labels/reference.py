@@ -76,19 +76,37 @@ def read_reference(reference: Reference, manifest: pd.DataFrame) -> Known:
         UserError: a file is not in the folder of reference files, or cannot be read as what it is meant to be; the
             layout does not go with the file.
     """
+    require_reference(reference)
     index = NameIndex(manifest)
     if reference.layout == "folders":
         known = _read_folders(reference, manifest)
     elif reference.file:
-        known = _read_groups(_path_of("file", reference.file, reference.folder), reference.layout, index)
-    elif reference.layout == "auto":
-        known = Known(account=("no ground truth: groups can be found, but not evaluated",))
+        known = _read_groups(reference.folder / reference.file, reference.layout, index)
     else:
+        known = Known(account=("no ground truth: groups can be found, but not evaluated",))
+    return _with_captions(known, reference, manifest, index) if reference.captions else known
+
+
+def require_reference(reference: Reference) -> None:
+    """Checks that the files are there and go with the layout; reads none of them.
+
+    Raises:
+        UserError: a file is not in the folder of reference files, or the layout does not go with there being one.
+    """
+    if reference.layout == "folders" and reference.file:
+        raise UserError(
+            f"groundtruth.file is {reference.file}, but layout folders reads no file; "
+            'set it to "", or name another layout'
+        )
+    if not reference.file and reference.layout not in ("auto", "folders"):
         raise UserError(
             f"groundtruth.file is empty, but groundtruth.layout is {reference.layout}; bring a file in "
             "(cbir import DIR --groundtruth FILE), or set the layout to auto"
         )
-    return _with_captions(known, reference, manifest, index) if reference.captions else known
+    if reference.file:
+        _require_file("file", reference.file, reference.folder)
+    if reference.captions:
+        _require_file("captions", reference.captions, reference.folder)
 
 
 def log_reading(known: Known, file: Path) -> None:
@@ -106,11 +124,6 @@ def require_believable(known: Known) -> None:
 
 
 def _read_folders(reference: Reference, manifest: pd.DataFrame) -> Known:
-    if reference.file:
-        raise UserError(
-            f"groundtruth.file is {reference.file}, but layout folders reads no file; "
-            'set it to "", or name another layout'
-        )
     classes, notes = folder_classes(manifest, unlabelled=reference.unlabelled)
     line = f"layout folders: {len(classes)} images in {len(set(classes.values()))} classes"
     return Known(classes=classes, notes=notes, account=(line,))
@@ -155,7 +168,7 @@ def _unread(rows: int) -> str:
 
 
 def _with_captions(known: Known, reference: Reference, manifest: pd.DataFrame, index: NameIndex) -> Known:
-    source = _path_of("captions", reference.captions, reference.folder)
+    source = reference.folder / reference.captions
     captions = find_captions(source, manifest=manifest, index=index, prompt=reference.caption_prompt)
     problems = _problems(captions.notes) + _unread(captions.unread)
     line = f"{captions.read} captions for {len(captions.texts)} images, {problems}"
@@ -168,8 +181,8 @@ def _problems(notes: Iterable[Note]) -> str:
     return ", ".join(f"{counts[problem]} {problem.name.lower()}" for problem in Problem)
 
 
-def _path_of(param: Literal["file", "captions"], name: str, folder: Path) -> Path:
-    """Finds the file that a param names in the folder of reference files."""
+def _require_file(param: Literal["file", "captions"], name: str, folder: Path) -> None:
+    """Raises UserError where the file that a param names is not in the folder of reference files."""
     option = {"file": "--groundtruth", "captions": "--captions"}[param]
     bring = f"bring it in with cbir import DIR {option} FILE"
     path = folder / name
@@ -181,4 +194,3 @@ def _path_of(param: Literal["file", "captions"], name: str, folder: Path) -> Pat
             f"groundtruth.{param} is {name}, but {path} is not there ({hint}); {bring}, "
             'or set the param to "" to go on without'
         )
-    return path

@@ -15,6 +15,7 @@ from annotated_types import Ge
 from PIL import Image
 
 from cbir.base.display import Progress, silent
+from cbir.base.errors import UserError
 from cbir.images.reduced import ReducedImages
 from cbir.store import Store
 
@@ -29,6 +30,12 @@ _WEBP_QUALITY = 65
 _JPEG_QUALITY = 80
 _AHEAD = 64  # pictures that are made while the others wait
 _HEADER = struct.Struct("<III")  # bytes for the page, width and height for the sheet
+
+
+def require_side(side: int, *, longest_side: int) -> None:
+    """Raises UserError for thumbnails that would be larger than the images that they are made of, both in px."""
+    if side > longest_side:
+        raise UserError(f"group.thumbnail_side must be at most images.longest_side ({longest_side}), is {side}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The interface of a training method: the objective that it minimises."""
 
 import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 
 import pandas as pd
@@ -9,11 +8,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-import cbir.training.methods
 from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
 from cbir.images.reduced import ReducedImages
 from cbir.training.batches import Batch, Batches, SpreadBatches, split_images
+from cbir.training.rules.method import require_method
 from cbir.training.settings import Settings
 
 PREDICTIONS = pa.schema(
@@ -82,17 +81,7 @@ def build_objective(method: str, encoder: Encoder, images: pd.DataFrame, setting
     Raises:
         UserError: there is no such method, it cannot learn from these images, or the backbone has nothing to train.
     """
-    known = sorted(module.name for module in pkgutil.iter_modules(cbir.training.methods.__path__))
-    if method not in known:
-        raise UserError(f"train.method must be one of {', '.join(known)}, is {method!r}")
-    if settings.tune != "full" and method != "clip":
-        raise UserError(
-            f"train.tune {settings.tune} is for train.method clip alone, is set with {method}; set train.tune: full"
-        )
-    if settings.keep == "retrieval" and method not in ("simclr", "none"):
-        raise UserError(
-            f"train.keep retrieval is for train.method simclr alone, is set with {method}; set train.keep: loss"
-        )
+    require_method(method, tune=settings.tune, keep=settings.keep, augmentation=settings.augmentation)
     module = importlib.import_module(f"cbir.training.methods.{method}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

@@ -1,13 +1,12 @@
 """Settings of a training, as the section ``train`` of params.yaml holds them."""
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt
 
-from cbir.base.errors import UserError
 from cbir.encoders.devices import Precision
+from cbir.training.rules.method import require_batches, require_restarts
 from cbir.training.views import Augmentation
 
 Count = Annotated[int, Ge(1)]
@@ -72,12 +71,5 @@ class Settings:
         return values | ({"ranks": self.ranks} if self.ranks > 1 else {})
 
     def __post_init__(self) -> None:
-        if self.batch_size < 2 * self.ranks:
-            raise UserError(
-                f"train.batch_size must be at least 2 for each of {self.ranks} processes, is {self.batch_size}; raise "
-                "it, or lower train.devices"
-            )
-        if not all(earlier < later for earlier, later in pairwise([0, *self.restarts, self.epochs])):
-            raise UserError(
-                f"train.restarts must be rising epochs between 0 and train.epochs ({self.epochs}), is {self.restarts}"
-            )
+        require_batches(self.batch_size, ranks=self.ranks)
+        require_restarts(self.restarts, epochs=self.epochs)

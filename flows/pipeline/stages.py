@@ -186,9 +186,13 @@ def _bring_up_to_date(
 
 def _refusal(stage: PipelineStage) -> str:
     """Says why a stage that is held would have to run."""
-    names = [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
-    changed = in_short(names, most=3)
+    changed = in_short(what_changed(stage), most=3)
     return f"{stage.name} is out of date because {changed} changed; only `cbir run` and `cbir retrain` train"
+
+
+def what_changed(stage: PipelineStage) -> list[str]:
+    """Names the dependencies of a stage that changed, files and params, or else what may have."""
+    return [_what(dep) for dep in stage.deps if dep.status()] or ["its command or its outputs"]
 
 
 def _what(dep: Any) -> str:

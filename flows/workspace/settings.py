@@ -1,7 +1,7 @@
 """Reads the workspace (the folder with dvc.yaml and params.yaml), and changes its settings with the comments kept."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from cbir.base.errors import UserError, nearest
 from cbir.base.files import writing
-from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml, renamed
+from tasks.harness.settings import GRAPH, PARAMS, Paths, load_paths, read_yaml, renamed
 
 HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
 
@@ -28,8 +28,7 @@ def require_workspace() -> Paths:
 
 def _require_sections(params: Mapping[str, Any]) -> None:
     """Raises UserError where params.yaml lacks a section that a stage reads, as after an upgrade of the code alone."""
-    stages = read_yaml(Path("dvc.yaml"))["stages"].values()
-    read = {str(name).partition(".")[0] for stage in stages for name in stage.get("params", ())}
+    read = sections_read()
     if missing := sorted(read - params.keys()):
         raise UserError(
             f"params.yaml has no section {missing[0]}, which a stage of dvc.yaml reads; copy it from the params.yaml "
@@ -37,15 +36,31 @@ def _require_sections(params: Mapping[str, Any]) -> None:
         )
 
 
+def sections_read() -> set[str]:
+    """Returns the sections of params.yaml that stages of dvc.yaml read."""
+    stages = (read_yaml(GRAPH).get("stages") or {}).values()
+    return {str(name).partition(".")[0] for stage in stages for name in stage.get("params", ())}
+
+
 def is_empty(archive: Path) -> bool:
     """Returns whether no accession has been brought in yet."""
     return not archive.is_dir() or not any(entry.is_dir() for entry in archive.iterdir())
 
 
-def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None = None) -> list[str]:
+def set_params(
+    assignments: Sequence[str],
+    *,
+    preset: Mapping[str, Any] | None = None,
+    check: Callable[[Mapping[str, Any]], None] = lambda params: None,
+    write: bool = True,
+) -> list[str]:
     """Writes the values of a preset, then ``section.key=value`` assignments, to params.yaml; comments and order stay.
 
     The values of assignments are YAML. All are checked before any is written.
+
+    Args:
+        check: gets all settings as they will be, and raises where they will not do.
+        write: False: only says what would change.
 
     Returns:
         A line for each value that changed.
@@ -54,7 +69,8 @@ def set_params(assignments: Sequence[str], *, preset: Mapping[str, Any] | None =
         UserError: an assignment of another form, an unknown name, or a value of another kind than the present one.
     """
     text, changes = with_values(PARAMS.read_text(encoding="utf-8"), preset or {}, assignments)
-    if changes:
+    check(YAML(typ="safe").load(text))
+    if changes and write:
         with writing(PARAMS) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return changes

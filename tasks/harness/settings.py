@@ -88,7 +88,7 @@ def load_paths(params: dict[str, Any]) -> Paths:
     """Returns the section ``paths``, checked."""
     values, wanted = params.get("paths") or {}, {field.name: str for field in fields(Paths)}
     check("paths", values, wanted)
-    _require("paths", values, wanted)
+    require("paths", values, wanted)
     return Paths(**{name: Path(value) for name, value in values.items()})
 
 
@@ -96,7 +96,7 @@ def load_section(section: str, kind: type[Section], params: Mapping[str, Any]) -
     """Returns a section of params.yaml as a data class, whose fields are its schema; raises UserError as `check`."""
     values, wanted = params.get(section) or {}, _hints(kind)
     check(section, values, wanted)
-    _require(section, values, wanted)
+    require(section, values, wanted)
     return kind(**values)
 
 
@@ -104,12 +104,12 @@ def load_value(name: str, kind: Any, params: Mapping[str, Any]) -> Any:
     """Reads one value (``section.key``) of params.yaml, which another section's reader needs, checked as a section."""
     section, _, key = name.partition(".")
     values = params.get(section) or {}
-    _require(section, values, {key: kind})
+    require(section, values, {key: kind})
     check(section, {key: values[key]}, {key: kind})
     return values[key]
 
 
-def check(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
+def check(section: str, values: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Compares values with the kinds that are expected by name; a value that is missing is no matter of this check.
 
     A kind is a type, or ``Annotated`` with its range, and with words that say why or how.
@@ -151,7 +151,8 @@ def renamed(name: str) -> str:
     return f"its name is {RENAMED[name]} now" if name in RENAMED else ""
 
 
-def _require(section: str, values: dict[str, Any], expected: dict[str, Any]) -> None:
+def require(section: str, values: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raises UserError for the first value of a section that is expected and missing."""
     for name, kind in expected.items():
         if name not in values:
             words = " and ".join(filter(None, _in_words(kind)[:2]))
@@ -175,7 +176,7 @@ def arguments(function: Callable[..., None]) -> dict[str, Any]:
         chosen = {name: value for name, value in present.items() if key in ("", name)}
         check(section, chosen, wanted)
         values.update(chosen)
-    _require(stage, values, wanted)
+    require(stage, values, wanted)
     return {"paths": load_paths(params), **grouped(function, values)}
 
 

@@ -1,23 +1,13 @@
 """Builds a backbone by the names of its library and model, from scratch or from weights."""
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cbir.base.errors import UserError
 from cbir.encoders import backbones
+from cbir.encoders.backbones.names import ENDING, parts
 from cbir.encoders.backbones.towers import Towers
-
-# A library is a module of this folder, LIBRARY_models.py, with a function `build` like that of open_clip_models;
-# images alone need no more of its arguments than imagehash_models takes.
-_ENDING = "_models"
-LIBRARIES = sorted(
-    module.name.removesuffix(_ENDING)
-    for module in pkgutil.iter_modules(backbones.__path__)
-    if module.name.endswith(_ENDING)
-)
 
 
 def build_towers(
@@ -47,10 +37,7 @@ def build_towers(
     Raises:
         UserError: an unknown name, tag or option, weights that cannot be had or are another architecture's.
     """
-    library, _, name = backbone.partition("/")
-    if not name or library not in LIBRARIES:
-        *names, last = (f"{known}/NAME" for known in LIBRARIES)
-        raise UserError(f"backbone must be {', '.join(names)} or {last}, is {backbone!r}")
-    module = importlib.import_module(f"{backbones.__name__}.{library}{_ENDING}")
+    library, name = parts(backbone)
+    module = importlib.import_module(f"{backbones.__name__}.{library}{ENDING}")
     towers: Towers = module.build(name, options, native=native, weights=weights, text=text, text_folder=text_folder)
     return towers

@@ -9,12 +9,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cbir.base.errors import UserError
+from cbir.encoders.backbones.names import HASHES
 from cbir.encoders.backbones.refusals import unknown
 from cbir.encoders.backbones.towers import Backbone, Towers
 from cbir.encoders.preprocess import Preparation
 
 BITS = 64
-SIZES = {"phash": 32, "dhash": 256}  # px; phash itself shrinks to 32, so that no image is shrunk twice
 
 
 class HashBackbone(Backbone):
@@ -40,8 +40,8 @@ class HashBackbone(Backbone):
 def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, **_text: Any) -> Towers:
     """Builds ``phash`` or ``dhash``, which have no feature map, no weights and no options."""
     backbone = f"imagehash/{name}"
-    if name not in SIZES:
-        raise unknown(backbone, [f"imagehash/{known}" for known in SIZES])
+    if name not in HASHES:
+        raise unknown(backbone, [f"imagehash/{known}" for known in HASHES])
     if not native:
         raise UserError(f"backbone {backbone} gives no feature map for pooling; use pooling native")
     if options or weights != "none":
@@ -49,6 +49,6 @@ def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, 
         raise UserError(f"backbone {backbone} has neither weights nor options, there is {given}; leave it out")
     unchanged = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     preparation = Preparation(
-        size=SIZES[name], mean=unchanged[0], std=unchanged[1], fit="squash", crop=1.0, interpolation="lanczos"
+        size=HASHES[name], mean=unchanged[0], std=unchanged[1], fit="squash", crop=1.0, interpolation="lanczos"
     )
     return Towers(HashBackbone(name, preparation=preparation))

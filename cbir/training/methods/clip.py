@@ -21,6 +21,7 @@ from cbir.encoders.text import TextTower
 from cbir.training.batches import FEWEST, Batch, group_names, split_images, trainable
 from cbir.training.objective import Objective
 from cbir.training.ranks import place
+from cbir.training.rules.start import reads_no_texts
 from cbir.training.settings import Settings
 from cbir.training.tuning import finish_towers, prepare_towers
 from cbir.training.views import build_view
@@ -133,10 +134,7 @@ def same_pairs(tokens: Tensor, group: Tensor) -> Tensor:
 
 def _text_of(encoder: Encoder) -> TextTower:
     if encoder.text is None:
-        raise UserError(
-            f"train.method clip needs a backbone that reads texts, {encoder.config.backbone} with pooling "
-            f"{encoder.config.pooling} reads none; set train.backbone: open_clip/NAME and train.pooling: native"
-        )
+        raise reads_no_texts(encoder.config.backbone, encoder.config.pooling)
     return encoder.text
 
 

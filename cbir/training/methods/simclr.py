@@ -13,7 +13,6 @@ from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import Tensor, nn
 
-from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder
 from cbir.training.batches import Batch
 from cbir.training.objective import Objective
@@ -26,11 +25,6 @@ class SimCLR(Objective):
 
     def __init__(self, encoder: Encoder, settings: Settings) -> None:
         super().__init__(settings)
-        if settings.augmentation == "none":
-            raise UserError(
-                "train.augmentation is none, but train.method simclr compares two different views of an image; "
-                "set press, simclr, mild or crops"
-            )
         width = encoder.dimension
         self.head: nn.Module = (
             SimCLRProjectionHead(width, hidden_dim=width, output_dim=settings.projection)

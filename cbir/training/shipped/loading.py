@@ -15,9 +15,8 @@ from safetensors.torch import save_file as save_tensors
 from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, load_encoder
 from cbir.encoders.files import WEIGHTS_FILE
+from cbir.training.rules.start import FOLDER, require_own
 
-SHIPPED = "shipped"  # the name of these weights in train.weights
-FOLDER = Path(__file__).parent / "weights"  # its README.md is the model card
 CHECK_FILE = "check.safetensors"
 ALIKE = 0.999  # cosine of the picture's embedding to the stored one, at least
 
@@ -40,20 +39,10 @@ def load_shipped(stated: Mapping[str, Any], *, image_size: int = 0, folder: Path
         raise UserError(f"the weights that come with cbir cannot be read from {folder}; install cbir again") from error
     own = encoder.config
     for name, value in stated.items():
-        _require(name, value, getattr(own, name))
+        require_own(name, value, getattr(own, name))
     _check(encoder, **check)
     encoder.config = replace(own, image_size=image_size or own.image_size)
     return encoder
-
-
-def _require(name: str, stated: Any, own: Any) -> None:
-    """Compares a setting with the encoder's own; one number a channel stands for three."""
-    given = tuple(stated) * (len(own) // len(stated)) if isinstance(own, tuple) and stated else stated
-    if given not in (own, [], (), {}):
-        raise UserError(
-            f"train.{name} of train.weights shipped is {own!r}, is set to {stated!r}; set it to that, or train.weights "
-            "to none, pretrained or the name of a file"
-        )
 
 
 def _check(encoder: Encoder, *, picture: NDArray[np.uint8], embedding: NDArray[np.float32]) -> None:

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.encoders.files import encoder_digest
-from cbir.training.shipped.loading import FOLDER, SHIPPED, load_shipped
-
-NAMED = ("none", "pretrained", SHIPPED)  # weights that are no file of the workspace
+from cbir.training.rules.start import FOLDER, NAMED, SHIPPED
+from cbir.training.shipped.loading import load_shipped
 
 
 def starting_encoder(stated: Mapping[str, Any], *, weights: str, image_size: int, seed: int) -> Encoder:
@@ -18,16 +16,6 @@ def starting_encoder(stated: Mapping[str, Any], *, weights: str, image_size: int
     if weights == SHIPPED:
         return load_shipped(stated, image_size=image_size)
     return build_encoder(**stated, weights=weights, image_size=image_size, seed=seed)
-
-
-def local_weights(weights: str, folder: Path) -> str:
-    """Returns the path of a file of weights; it has to lie in ``folder``, for DVC to see when it changes."""
-    if weights in NAMED:
-        return weights
-    path = folder / weights
-    if not path.is_file() or path.resolve().parent != folder.resolve():
-        raise UserError(f"train.weights is {weights!r}, which is no file in {folder}: copy it there and give its name")
-    return str(path)
 
 
 def identity_of(weights: str) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from cbir.base.errors import UserError
-from cbir.encoders.config import channels, choose_size, read_config
+from cbir.encoders.config import choose_size, read_config
 from cbir.encoders.encoder import build_encoder
-from cbir.encoders.preprocess import Preparation
+from cbir.encoders.preprocess import Preparation, channels
 
 OWN = Preparation(224, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "shortest", 0.875, "bicubic")
 OBLONG = Preparation(0, OWN.mean, OWN.std, "shortest", 1.0, "bicubic")

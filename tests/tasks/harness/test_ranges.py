@@ -6,11 +6,6 @@ from typing import Any
 import pytest
 
 from cbir.base.errors import UserError
-from cbir.comparison.gate import Gate
-from flows.pipeline.embed_workers import Shards
-from flows.unattended.refresh import Arrivals, Landing
-from flows.unattended.run import Notify, Version
-from flows.unattended.schedules import Schedules
 from tasks.clean import clean
 from tasks.embed import embed
 from tasks.evaluate import evaluate
@@ -22,23 +17,13 @@ from tasks.match import match
 from tasks.plots import plots
 from tasks.robustness import robustness
 from tasks.sift import sift
-from tasks.tracking.connection import Tracking
 from tasks.train import train
+from tests.support.params_schema import SECTIONS
 
 ROOT = Path(__file__).parents[3]
 STAGES = {
     stage.__name__: stage
     for stage in (clean, groundtruth, train, embed, index, match, evaluate, group, plots, robustness, sift)
-}
-SECTIONS: dict[str, Any] = {
-    "shards": Shards,
-    "landing": Landing,
-    "arrivals": Arrivals,
-    "notify": Notify,
-    "version": Version,
-    "schedule": Schedules,
-    "promotion": Gate,
-    "tracking": Tracking,
 }
 PART, PROBABILITY = "it is a part of the pairs", "it is a probability"
 RULES = [

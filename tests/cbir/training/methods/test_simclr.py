@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cbir.base.errors import UserError
 from cbir.encoders.encoder import Encoder, build_encoder, to_images
 from cbir.training.methods.simclr import SimCLR
 from cbir.training.trainer import train_encoder
@@ -67,11 +66,6 @@ def test_copies_are_views_of_the_images_they_are_compared_with() -> None:
     views = objective.view(IMAGES, torch.Generator().manual_seed(3))
     assert torch.equal(originals, encoder.features(IMAGES))
     assert torch.equal(copies, encoder.features(views))
-
-
-def test_two_equal_views_are_refused() -> None:
-    with pytest.raises(UserError, match=r"train.augmentation is none, but train.method simclr compares two different"):
-        build(augmentation="none")
 
 
 def test_it_can_overfit_each_view_finds_its_own_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,119 @@
+"""Defines `cbir run`: checks all settings, writes them, runs the flow, and says what came of it."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cbir.base.display import visible, visible_lines
+from cbir.base.errors import UserError
+from flows.foreground import make_ready, run_flow, workspace
+from flows.workspace.exclusive import hold_workspace
+from tasks.harness.settings import PARAMS
+
+app = typer.Typer()
+
+
+def set_option(words: str) -> Any:
+    """Returns the option --set, which may be given again and again."""
+    return typer.Option("--set", metavar="SECTION.KEY=VALUE", help=f"{words} Repeat it for several.")
+
+
+@app.command()
+def run(
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Write a preset to params.yaml first.")] = None,
+    settings: Annotated[list[str] | None, set_option("Change params.yaml, after the preset.")] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE", help="Run it even when it is up to date. Repeat it for several."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, why and how long.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Keep the new encoder, even if it is worse.")] = False,
+) -> None:
+    """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order.
+
+    Example: cbir run --preset dinov2-s14 --set index.k=50
+    """
+    from flows.workspace.settings import set_params
+
+    workspace()
+    with hold_workspace("cbir run"):
+        written = PARAMS.read_text(encoding="utf-8")
+        values, check = values_of(preset) if preset else None, _checked(force or [])
+        changes = set_params(settings or [], preset=values, check=check, write=not dry_run)
+        for change in changes:
+            print(f"params.yaml: {change}", file=sys.stderr)
+        if dry_run:
+            _show_plan([change.partition(":")[0] for change in changes], force or [])
+            return
+        paths = workspace(sound=True)  # as it is set now
+        make_ready(paths)
+        from flows.commands.keeping import in_service, loss
+        from flows.pipeline.flow import pipeline
+        from flows.summary import failure_summary, summary
+        from flows.unattended.registry import is_reconciled, reconcile
+
+        before = in_service(paths)
+        outcomes, failure = run_flow(pipeline, force or [])
+        if not failure and not yes and (worse := loss(before, paths)):
+            outcomes, failure = _settled(outcomes, written, worse)
+        if any(outcome.ran for outcome in outcomes) or not is_reconciled():
+            reconcile(logging.getLogger("flows").log)
+    if failure:
+        print("\n" + visible_lines(failure_summary(outcomes, paths)))
+        sys.exit(f"error: {visible(failure)}")
+    print("\n" + visible_lines(summary(outcomes, paths)))
+
+
+def _show_plan(changed: list[str], force: list[str]) -> None:
+    from flows.pipeline.forecast import duration as words
+    from flows.pipeline.forecast import foresee, in_all
+
+    steps = foresee(changed=changed, force=force)
+    for step in steps:
+        print(f"{step.name:12}{'' if step.seconds is None else words(step.seconds):>8}  {visible(step.reason)}")
+    print(f"would run: {len(steps)} stages, {in_all(steps)}".removesuffix(", ") if steps else "nothing would run")
+
+
+def _settled(outcomes: list[Any], written: str, worse: str) -> tuple[list[Any], str | None]:
+    """Asks whether a worse encoder is to go into service, and brings back the settings before the run where it is not.
+
+    With them comes the encoder, which DVC remembers. Settings that the command did not change it cannot bring back.
+    """
+    if PARAMS.read_text(encoding="utf-8") == written:
+        logging.getLogger("flows").warning("the new encoder is worse: %s; `cbir rollback` goes back", worse)
+        return outcomes, None
+    if sys.stdin.isatty() and typer.confirm(f"\nThe new encoder is worse: {worse}. Put it into service?", err=True):
+        return outcomes, None
+    from cbir.base.files import writing
+    from flows.pipeline.flow import pipeline
+
+    with writing(PARAMS) as temporary:
+        temporary.write_text(written, encoding="utf-8")
+    outcomes, failure = run_flow(pipeline, [])
+    refusal = f"the new encoder is worse: {worse}; params.yaml and the encoder are as before, --yes keeps the new one"
+    return outcomes, failure or refusal
+
+
+def _checked(force: list[str]) -> Any:
+    """Returns the check of all settings and of the names of stages, before any setting is written."""
+
+    def check(params: Mapping[str, Any]) -> None:
+        from flows.workspace.checks import require_settings, require_stages
+
+        require_stages(force)
+        require_settings(params)
+
+    return check
+
+
+def values_of(preset: str) -> dict[str, Any]:
+    """Returns the values of a preset by name; raises UserError for a baseline, which only studies measure."""
+    from flows.studies.presets import load_preset, preset_values
+
+    chosen = load_preset(preset)
+    if chosen.graph:
+        raise UserError(f"{preset} is a baseline that studies measure; it trains no encoder: run `cbir study {preset}`")
+    return preset_values(chosen)
