@@ -71,7 +71,7 @@ def _kind(schema: Mapping[str, Any]) -> Any:
     notes = [make(schema[name]) for name, make in _RANGES.items() if name in schema]
     notes += [schema[RULE]] if RULE in schema else []
     kind = _KINDS[schema["type"]]
-    return Annotated[(kind, *notes)] if notes else kind  # type: ignore[return-value]
+    return Annotated[(kind, *notes)] if notes else kind
 
 
 def _training(params: Mapping[str, Any], paths: Paths) -> None:
