@@ -22,9 +22,9 @@ from cbir.robustness.alterations import KINDS, altered
 PACKAGE = Path(__file__).parents[1]
 CODE = [
     PACKAGE / "robustness/alterations.py",
-    PACKAGE / "display.py",
+    PACKAGE / "base/display.py",
+    PACKAGE / "base/errors.py",
     PACKAGE / "encoders/devices.py",
-    PACKAGE / "errors.py",
     *sorted((PACKAGE / "reprints").glob("[!_]*.py")),
 ]
 _LIBRARIES = ("matplotlib", "numpy", "opencv-python-headless", "pillow", "torch")
