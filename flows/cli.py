@@ -231,8 +231,21 @@ def decide(
     paths = workspace()
     from flows.deciding import decide_pair
 
-    with hold_workspace("cbir decide"):
-        decide_pair(first, second, relation, paths, note=note, person=person)
+    decide_pair(first, second, relation, paths, note=note, person=person)
+
+
+@app.command()
+def review(
+    host: Annotated[str, typer.Option(help="Let others in: this machine's name in their network.")] = "",
+    port: Annotated[int | None, typer.Option(help="Default: 8765 or a free one.")] = None,
+    person: Annotated[list[str] | None, typer.Option(help="Who decides; with --host everyone.")] = None,
+    browser: Annotated[bool, typer.Option(help="Whether to open the browser.")] = True,
+) -> None:
+    """Decide in the browser which pairs are the same photograph; until Ctrl-C."""
+    paths = workspace()
+    from flows.review.serving import review as serve_review
+
+    serve_review(paths, host=host, port=port, people=person or [], browse=browser)
 
 
 @app.command()

@@ -29,7 +29,7 @@ from cbir.labels.files import read_groundtruth
 from cbir.matching.table import read_matches
 from cbir.reports.thumbnails import ThumbnailSide, read_thumbnails, require_side, write_thumbnails
 from cbir.store import Store
-from tasks.harness.settings import Paths
+from tasks.harness.settings import Paths, decisions_taken
 from tasks.harness.stage import main
 
 _LINKS = [  # files that the pipeline writes beside the page
@@ -116,7 +116,7 @@ def _write_workbook(
 
 def _decided(file: Path) -> Links:
     """Reads what people decided, and warns of each contradiction."""
-    links = link(read_decisions(file))
+    links = link(read_decisions(file, size=decisions_taken()))
     for contradiction in links.contradictions:
         log.warning("decisions contradict each other: %s", contradiction_in_words(contradiction))
     if links.together or links.apart:

@@ -48,9 +48,9 @@ class ReducedImages:
         Raises:
             UnreadableImage: the file is gone, holds another image than the one of this image_id, or cannot be read.
         """
-        value = self._entries.get(self.key(image_id))
-        if value is not None:
-            return _unpack(value)
+        pixels = self.stored(image_id)
+        if pixels is not None:
+            return pixels
         file = self._archive / path
         try:
             present = image_ids(file, pages=page + 1)[page]
@@ -62,6 +62,11 @@ class ReducedImages:
         pixels = read_image(file, page=page, longest_side=self._longest_side, max_pixels=sys.maxsize)
         self.put(image_id, pixels)
         return pixels
+
+    def stored(self, image_id: str) -> np.ndarray | None:
+        """Returns the pixels of one image as :meth:`read` does, if they are in the store; decodes nothing."""
+        value = self._entries.get(self.key(image_id))
+        return None if value is None else _unpack(value)
 
     def put(self, image_id: str, pixels: np.ndarray) -> None:
         """Stores the pixels of an image that was decoded at this size; one that is there stays as it is."""

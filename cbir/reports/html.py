@@ -37,15 +37,18 @@ def render(template: str, *, styles: Sequence[str], script: str | None = None, *
     texts = {"style": "".join(map(_read, styles)), "script": _read(script) if script else ""}
     digests = {f"{name}_digest": _digest(text) for name, text in texts.items()}
     as_they_are = {name: Markup(text) for name, text in texts.items()}  # files of this package
-    page: str = _environment().get_template(template).render(**as_they_are, **digests, **values)
+    page: str = environment(_TEMPLATES).get_template(template).render(**as_they_are, **digests, **values)
     return page
 
 
 @cache
-def _environment() -> Environment:
-    """Returns the templates, each parsed once: a report has a page a group."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def environment(folder: Path) -> Environment:
+    """Returns the templates of a folder, and those of reports; each is parsed once, for a report has a page a group.
+
+    Texts are escaped, and control characters in them shown; the filter ``prose`` writes a caption.
+    """
+    templates = Environment(
+        loader=FileSystemLoader(list(dict.fromkeys((folder, _TEMPLATES)))),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
@@ -53,8 +56,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["prose"] = lambda text: escape(visible_prose(text))
-    return environment
+    templates.filters["prose"] = lambda text: escape(visible_prose(text))
+    return templates
 
 
 def _shown(value: Any) -> Any:

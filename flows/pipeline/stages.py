@@ -4,31 +4,34 @@ DVC alone knows whether a stage is up to date, can be restored, or has to run; `
 the same result. The names used here that DVC does not document are why pyproject.toml pins its version.
 """
 
+import hashlib
 import json
 import logging
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from dvc.dependency import ParamsDependency
+from dvc.dependency import Dependency, ParamsDependency
 from dvc.exceptions import CheckoutError, DvcException
 from dvc.repo import lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.decorators import unlocked_repo
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
 
 from cbir.base.errors import UserError, in_short
 from flows.processes.running import Running
 from flows.repository.opening import key_of, open_repository, patiently
-from tasks.harness.settings import GRAPH, HERE
+from tasks.harness.settings import GRAPH, HERE, PARAMS, TAKEN, load_paths, read_yaml
 from tasks.harness.stage import TEMPORARY
 from tasks.tracking.facts import Data, data_read, flatten
 
@@ -163,7 +166,7 @@ def bring_up_to_date(
 
 
 def _bring_up_to_date(
-    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage], None]
+    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage, Mapping[str, str]], None]
 ) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)
@@ -220,21 +223,44 @@ def _restore(stage: PipelineStage) -> Reason | None:
     return None
 
 
-def _reproduce(stage: PipelineStage, run: Callable[[PipelineStage], None]) -> None:
+def _reproduce(stage: PipelineStage, run: Callable[[PipelineStage, Mapping[str, str]], None]) -> None:
     """Runs the stage by Stage.reproduce, which removes old outputs, locks the files, saves and commits.
 
     Only the shell command is replaced; like DVC's own it runs with the lock on the repository released. See
     docs/upstream.md, DVC: own runner for a stage.
     """
-    stage._run_stage = lambda *_, **__: unlocked_repo(run)(stage)
+    stage._run_stage = lambda *_, **__: unlocked_repo(run)(stage, _take_decisions(stage))
     stage.reproduce(force=True)
 
 
-def _run_process(stage: PipelineStage, prepare: Callable[[], None], tell: Tell, running: Running) -> None:
+def _take_decisions(stage: PipelineStage) -> dict[str, str]:
+    """Takes people's decisions as they are now, and returns the variables by which the stage reads as much of them.
+
+    They go on deciding while it runs: DVC records the decisions that were taken, so those that come later are obeyed
+    by the next run.
+    """
+    decisions = load_paths(read_yaml(Path(stage.wdir) / PARAMS)).decisions
+    variables = {}
+    for dep in stage.deps:
+        if dep.def_path == decisions.as_posix() and dep.exists:
+            taken = Path(dep.fs_path).read_bytes()
+            dep.save = partial(_save_as_taken, dep, taken)
+            variables[TAKEN] = str(len(taken))
+    return variables
+
+
+def _save_as_taken(dep: Dependency, taken: bytes) -> None:
+    dep.hash_info = HashInfo("md5", hashlib.md5(taken, usedforsecurity=False).hexdigest())
+    dep.meta = Meta(size=len(taken))
+
+
+def _run_process(
+    stage: PipelineStage, variables: Mapping[str, str], prepare: Callable[[], None], tell: Tell, running: Running
+) -> None:
     prepare()
     began = time.monotonic()
     failure = None
-    with running.started(_command(stage), stage.wdir) as (process, lines):
+    with running.started(_command(stage), stage.wdir, variables) as (process, lines):
         for line in lines:
             record = json.loads(line)
             tell(record["level"], record["message"])

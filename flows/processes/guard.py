@@ -25,13 +25,18 @@ POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 
 
 class Guard:
-    """An ASGI application that hands on what :func:`refusal` lets pass, and answers 403 or closes the websocket."""
+    """An ASGI application that hands on what :func:`refusal` lets pass, and answers 403 or closes the websocket.
 
-    def __init__(self, app: Application) -> None:
+    Args:
+        host: a name or address that others know this machine by; empty: nobody else is let in.
+    """
+
+    def __init__(self, app: Application, *, host: str = "") -> None:
         self._app = app
+        self._host = host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reason = None if scope["type"] == "lifespan" else refusal(scope["headers"])
+        reason = None if scope["type"] == "lifespan" else refusal(scope["headers"], host=self._host)
         if reason is None:
             await self._app(scope, receive, send)
             return
@@ -45,8 +50,9 @@ class Guard:
             await send({"type": "http.response.body", "body": f"refused: {reason}\n".encode()})
 
 
-def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Names the reason why a request with these headers does not come from this machine; None where it may pass.
+def refusal(headers: Sequence[tuple[bytes, bytes]], *, host: str = "") -> str | None:
+    """Names the reason why a request with these headers does not come from a page of this server, which is this machine
+    or ``host``, or from a program; None where it may pass.
 
     Programs send a Host alone. A browser adds the Origin of the page that asks and, in Sec-Fetch-Site, how that page is
     related to the server (Fetch Metadata, W3C); neither can be set by the page.
@@ -55,14 +61,20 @@ def refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         [value.decode("latin-1").lower() for key, value in headers if key == name]
         for name in (b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode")
     )
-    if len(hosts) != 1 or not THIS_MACHINE.fullmatch(hosts[0]):
-        return f"Host is {_quoted(hosts)}; open this page as localhost or 127.0.0.1, through `ssh -L` from elsewhere"
+    if len(hosts) != 1 or not (THIS_MACHINE.fullmatch(hosts[0]) or _names(host, hosts[0])):
+        as_what = f"as {host}" if host else "as localhost or 127.0.0.1, through `ssh -L` from elsewhere"
+        return f"Host is {_quoted(hosts)}; open this page {as_what}"
     if any(origin != f"http://{hosts[0]}" for origin in origins):
         return f"Origin is {_quoted(origins)}; only pages of http://{hosts[0]} itself may ask"
     if any(site not in OWN_SITES and (site != "same-site" or modes != ["navigate"]) for site in sites):
         words = "copy the address into the browser, do not follow another page to it"
         return f"Sec-Fetch-Site is {_quoted(sites)}; {words}"
     return None
+
+
+def _names(host: str, header: str) -> bool:
+    """Tells whether a Host header names this host, at any port."""
+    return bool(host) and re.fullmatch(re.escape(host) + r"(:\d{1,5})?", header, re.IGNORECASE | re.ASCII) is not None
 
 
 def _quoted(values: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -21,15 +21,21 @@ class Running:
         self._stops: set[Callable[[], None]] = set()
 
     @contextmanager
-    def started(self, command: Sequence[str], folder: str) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
-        """Yields a stage's process and the lines of its log; Ctrl-C reaches the flow alone, not its process group."""
+    def started(
+        self, command: Sequence[str], folder: str, variables: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[subprocess.Popen[bytes], TextIO]]:
+        """Yields a stage's process and the lines of its log; Ctrl-C reaches the flow alone, not its process group.
+
+        Args:
+            variables: of its environment, beside those of this process.
+        """
         read, write = os.pipe()
         bars = {} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"}  # nobody would see them move
         own = {"CBIR_LOG_FD": str(write), "CBIR_PARENT": str(os.getpid()), "CBIR_TRACKING": "later"}
         with os.fdopen(read) as log:
             try:
-                variables = {**os.environ, **bars, **own}
-                process = subprocess.Popen(command, cwd=folder, env=variables, pass_fds=[write], process_group=0)
+                environment = {**os.environ, **bars, **own, **(variables or {})}
+                process = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=[write], process_group=0)
             finally:
                 os.close(write)
             self._processes.add(process)

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import os
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ RENAMED = {  # since 0.1
     "evaluate.threshold": "evaluate.threshold_rule",
     "evaluate.projection_images": "plots.projection_images",
 }
+TAKEN = "CBIR_DECISIONS_BYTES"  # so much of people's decisions a stage reads; they go on deciding while it runs
 HERE = Path()  # the workspace that is the working directory
 OUTPUTS = ("outs", "metrics", "plots")  # the kinds that dvc.yaml knows
 
@@ -54,6 +56,12 @@ class Paths:
     decisions: Path
     reports: Path
     store: Path
+
+
+def decisions_taken() -> int | None:
+    """Returns how many bytes of people's decisions the run of this stage has taken; None: as many as there are."""
+    size = os.environ.get(TAKEN)
+    return None if size is None else int(size)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

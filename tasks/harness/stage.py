@@ -16,7 +16,7 @@ from typing import Any
 
 from cbir.base.display import VisibleFormatter, visible
 from cbir.base.errors import PassingError, UserError, disk_trouble, in_short
-from tasks.harness.settings import PARAMS, arguments, dependencies, is_tracked
+from tasks.harness.settings import PARAMS, arguments, decisions_taken, dependencies, is_tracked, load_paths, read_yaml
 
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
@@ -63,9 +63,16 @@ def _sentence(error: Exception) -> tuple[str, int]:
 
 
 def _inputs(stage: str) -> dict[str, Any]:
-    """Returns the state of the stage's inputs, which an edit changes: params, and size, time and inode of each file."""
+    """Returns the state of the stage's inputs, which an edit changes: params, and size, time and inode of each file.
+
+    People's decisions, to which rows may be added, stand there by the content that the run has taken.
+    """
     values, paths = dependencies(stage)
     state: dict[str, Any] = {f"{PARAMS} ({name})": value for name, value in values.items()}
+    decisions = load_paths(read_yaml(PARAMS)).decisions
+    if (size := decisions_taken()) is not None and decisions in paths:
+        paths.remove(decisions)
+        state[str(decisions)] = decisions.read_bytes()[:size]
     for path in paths:
         for file in _files(path):
             with suppress(OSError):

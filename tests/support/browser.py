@@ -1,5 +1,6 @@
 """A real browser for tests: chromium without a window, driven over its DevTools protocol."""
 
+import base64
 import itertools
 import json
 import shutil
@@ -38,6 +39,24 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Presses and releases a key, as its character or its name (Tab, Escape)."""
+        text = {"text": key} if len(key) == 1 else {}
+        code = {"Enter": 13, "Tab": 9, "Escape": 27}.get(key, ord(key.upper()[0]))
+        for kind in ("keyDown", "keyUp"):
+            held = text if kind == "keyDown" else {}
+            self._ask("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **held)
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Shows the page as a screen of this size does, by day or by night."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self) -> bytes:
+        """Returns the visible part of the page as PNG."""
+        return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])
 
     def text(self) -> str:
         """Returns the text of the page."""

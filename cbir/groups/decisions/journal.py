@@ -73,8 +73,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def read_decisions(path: Path) -> list[Decision]:
-    """Reads all decisions in the order of the file; none where there is no file.
+def read_decisions(path: Path, *, size: int | None = None) -> list[Decision]:
+    """Reads all decisions in the order of the file, or those in its first ``size`` bytes; none where there is no file.
 
     A last row that is cut short, which a writer that was stopped has left, is no decision and is passed over.
 
@@ -82,33 +82,63 @@ def read_decisions(path: Path) -> list[Decision]:
         UserError: it is no file of decisions, or a row is none, with the number of its line.
     """
     try:
-        content = path.read_bytes()
+        content = path.read_bytes()[:size]
     except FileNotFoundError:
         return []
     whole = _finished(content)
     if cut := content[len(whole) :].strip():
         log.warning("%s ends in an unfinished row, which is no decision: %r", path, cut[:80])
-    try:
-        text = whole.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}, line {line}: the file must be UTF-8; {_WAY_OUT}") from error
-    rows = _rows(path, text)
-    if (header := next(rows, None)) is None:
-        return []
-    if tuple(header[1]) != COLUMNS:
-        raise UserError(f"{path}, line 1: the header must be {_HEADER}, is {','.join(header[1])!r}; {_WAY_OUT}")
-    return [_decision(f"{path}, line {line}", cells) for line, cells in rows if cells]
+    return _parsed(path, whole)
+
+
+class Journal:
+    """Reads a file of decisions again and again, each time only what was added.
+
+    Args:
+        path: of the file, which need not be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._content = b""
+        self._decisions: list[Decision] = []
+
+    def read(self) -> list[Decision]:
+        """Returns the decisions as :func:`read_decisions` does, with the errors of that."""
+        content = _finished(self.path.read_bytes()) if self.path.exists() else b""
+        if content == self._content:
+            return self._decisions
+        known = self._content
+        if known.endswith(b"\n") and content.startswith(known):
+            added = _parsed(self.path, content[len(known) :], line=known.count(b"\n") + 1)
+            self._decisions = self._decisions + added
+        else:
+            self._decisions = _parsed(self.path, content)
+        self._content = content
+        return self._decisions
 
 
 _WAY_OUT = "mend it, or take the file back from git"
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields the number of each row's first line, and its cells."""
+def _parsed(path: Path, content: bytes, *, line: int = 1) -> list[Decision]:
+    """Reads whole rows, of which the first stands in this line of the file; with the header where that is line 1."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = line + content[: error.start].count(b"\n")
+        raise UserError(f"{path}, line {at}: the file must be UTF-8; {_WAY_OUT}") from error
+    rows = _rows(path, text, line)
+    if line == 1 and (header := next(rows, None)) and tuple(header[1]) != COLUMNS:
+        raise UserError(f"{path}, line 1: the header must be {_HEADER}, is {','.join(header[1])!r}; {_WAY_OUT}")
+    return [_decision(f"{path}, line {number}", cells) for number, cells in rows if cells]
+
+
+def _rows(path: Path, text: str, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Yields the number of each row's first line, and its cells; the first row stands in line ``first``."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + first
         try:
             yield line, next(reader)
         except StopIteration:

@@ -81,7 +81,7 @@ def write_overlays(
     for (query_id, neighbour_id, affine), value in zip(rows, made, strict=True):
         (folder / address(query_id, neighbour_id)).write_bytes(value[_HEADER.size :])
         width, height, other_width, other_height = _HEADER.unpack_from(value)
-        laid[query_id, neighbour_id] = _lie(affine, (width, height), (other_width, other_height))
+        laid[query_id, neighbour_id] = lie(affine, (width, height), (other_width, other_height))
     return laid
 
 
@@ -136,8 +136,12 @@ def _with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.dstack([colours, np.full(pixels.shape[:2], _OPAQUE, np.uint8)])
 
 
-def _lie(affine: NDArray[np.float64], size: Size, other_size: Size) -> Laid:
-    """Cuts the frames of both pictures with one another."""
+def lie(affine: NDArray[np.float64], size: Size, other_size: Size) -> Laid:
+    """Cuts the frames of two pictures with one another.
+
+    Args:
+        affine: (2, 3), from px of the first to px of the other.
+    """
     on_other = common(affine, size, other_size)
     back = np.linalg.inv(np.vstack([affine, (0, 0, 1)]))[:2]
     return Laid(size, other_size, _outline(moved(on_other, back)), _outline(on_other))

@@ -131,7 +131,7 @@ def write_doubts(
     numbers = groups.drop_duplicates("group_id").set_index("group_id")["group"].to_dict()
     shown = [
         _pair(pair, images, laid, beside, doubt=True)
-        | {"note": _stake(pair), "groups": _with_pages(pair, numbers), "across": pair["across"]}
+        | {"note": stake_in_words(pair), "groups": _with_pages(pair, numbers), "across": pair["across"]}
         for pair in doubts.head(MOST_DOUBTS).to_dict("records")
     ]
     write_html(path, "doubts.html", styles=_STYLES, pairs=shown, count=len(doubts), threshold=threshold)
@@ -141,8 +141,8 @@ def _with_pages(pair: dict[str, Any], numbers: Mapping[str, int]) -> list[tuple[
     return [(each, numbers[each]) for each in dict.fromkeys((pair["group_id"], pair["other_group"])) if each in numbers]
 
 
-def _stake(pair: dict[str, Any]) -> str:
-    """Says in a sentence what hangs on a pair."""
+def stake_in_words(pair: dict[str, Any]) -> str:
+    """Says in sentences what hangs on a pair of ``cbir.groups.evidence.pairs.find_doubts``."""
     if pair["together"]:
         parts = f"{_counted(pair['part'])} from {_counted(pair['other_part'])}"
         return f"They are in one group now. If they are not the same photograph, this parts {parts}."

@@ -74,6 +74,15 @@ def find_doubts(
         (whether they came in different accessions), group_id and other_group (None: in no group), and part and
         other_part, the numbers of images that the answer joins or parts.
     """
+    return find_questions(groups, matches, accessions, threshold=threshold, links=links)[0]
+
+
+def find_questions(
+    groups: pd.DataFrame, matches: pd.DataFrame, accessions: pd.Series, *, threshold: float, links: Links = FREE
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Returns the pairs of :func:`find_doubts`, and for each image that likely pairs or decisions hold together with
+    others the least image_id among these: a pair asks about the two sets that its images are in.
+    """
     away = _log_odds(matches["probability"]) - _log_odds(pd.Series([threshold]))[0]
     once = (matches["query_id"] < matches["neighbour_id"]) & (matches["relation"] != SAME_FILE)
     pairs = matches.assign(away=away)[once & (away >= -_DOUBT)]
@@ -90,7 +99,7 @@ def find_doubts(
     doubt = pairs["away"].abs().where(pairs["together"] | (pairs["away"] < 0), 0.0)
     pairs = pairs.assign(score=np.log2(1.0 + pairs["part"] * pairs["other_part"]) / (1 + doubt))
     order = ["across", "score", "query_id", "neighbour_id"]
-    return pairs.sort_values(order, ascending=[False, False, True, True], ignore_index=True)
+    return pairs.sort_values(order, ascending=[False, False, True, True], ignore_index=True), core_of
 
 
 def _ends(pairs: pd.DataFrame, value_of: Callable[[str], str | None]) -> list[pd.Series]:

@@ -197,7 +197,7 @@ def test_a_stages_python_is_that_of_this_process(command: str, words: list[str])
 
 def _process(code: str, tell: Callable[[int, str], None] = _log) -> None:
     stage: Any = SimpleNamespace(name="embed", cmd=f'python -c "{code}"', wdir=".")
-    _run_process(stage, lambda: None, tell, Running())
+    _run_process(stage, {}, lambda: None, tell, Running())
 
 
 LOG = (

@@ -1,0 +1,147 @@
+"""Puts pairs before people and keeps what they decide: all that the pages ask for, without the web."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cbir.base.errors import UserError, nearest
+from cbir.groups.decisions.journal import RELATIONS, Decision, now
+from cbir.groups.decisions.links import Contradiction
+from cbir.serving.review.findings import Findings, Sources
+from cbir.serving.review.ledger import Ledger, Pair, pair_of
+from cbir.serving.review.pairs import Pair as PairPage
+from cbir.serving.review.pairs import describe_pair
+from cbir.serving.review.pictures import Pictures
+from cbir.serving.review.queue import Queue
+
+_LOOKING = 600  # seconds for which a pair that somebody looks at is not handed to others
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Holds the settings of a workspace that pages depend on.
+
+    Attributes:
+        threshold: `group.threshold`, 0 for the learned one.
+        longest_side: px, of reduced images.
+    """
+
+    threshold: float
+    longest_side: int
+
+
+class Desk:
+    """Serves several people at once, from the findings of one run until :meth:`renew`.
+
+    Raises:
+        UserError: no run has found anything yet.
+    """
+
+    def __init__(self, sources: Sources, decisions: Path, pictures: Pictures, settings: Settings) -> None:
+        self._sources, self._settings = sources, settings
+        self._lock = threading.Lock()
+        self._looking: dict[Pair, tuple[str, float]] = {}  # who looks at a pair, and since when
+        self.ledger, self.pictures = Ledger(decisions), pictures
+        self.renew()
+
+    def renew(self) -> None:
+        """Reads what the last run has found; raises UserError, and keeps what it had, where a file is not there."""
+        with self._lock:
+            findings = Findings.read(self._sources, chosen=self._settings.threshold)
+            self._read = findings, Queue(findings)
+
+    @property
+    def findings(self) -> Findings:
+        """The findings that the pages show."""
+        return self._read[0]
+
+    def news(self) -> str:
+        """Says whether a run has written files since they were read; empty where none has."""
+        state = self._sources.state()
+        if state == self.findings.state:
+            return ""
+        if None in state:
+            return "A run is at work. These are the findings of the run before it; you can go on deciding."
+        return "A run has made the tables anew since they were read."
+
+    def open_pairs(self) -> int:
+        """Counts the questions that decisions leave open."""
+        return int(self._read[1].is_open(self.ledger.links()).sum())
+
+    def next_pair(self, person: str, *, after: Pair | None = None, look: bool = True) -> Pair | None:
+        """Returns the next pair for a person, None where no question is open.
+
+        Pairs that the person is unsure of come last, and those that others look at are left to them.
+
+        Args:
+            after: the pair that the person looked at before.
+            look: whether the person looks at it now.
+        """
+        queue = self._read[1]
+        with self._lock:
+            since = time.monotonic() - _LOOKING
+            self._looking = {pair: who for pair, who in self._looking.items() if who[1] > since}
+            busy = {pair for pair, who in self._looking.items() if who[0] != person}
+            pair = queue.next(self.ledger.links(), after=after, last=self.ledger.unsure(person), busy=busy)
+            if pair and look:
+                self._looking = {pair: who for pair, who in self._looking.items() if who[0] != person}
+                self._looking[pair_of(*pair)] = person, time.monotonic()
+            return pair
+
+    def pair(self, first: str, second: str) -> PairPage:
+        """Describes two images.
+
+        Raises:
+            UserError: one is not in the archive, or both are the same.
+        """
+        findings, queue = self._read
+        self._require_two(first, second)
+        place = queue.place((first, second))
+        return describe_pair(
+            findings,
+            first,
+            second,
+            question=None if place is None else findings.questions.iloc[place],
+            links=self.ledger.links(),
+            said=self.ledger.of_pair(first, second),
+            longest_side=self._settings.longest_side,
+        )
+
+    def decide(self, person: str, first: str, second: str, relation: str, *, note: str = "") -> None:
+        """Keeps a person's decision; it is on the disk when this returns.
+
+        Raises:
+            UserError: an image is not in the archive, or the relation is none.
+            OSError: it could not be kept.
+        """
+        self._require_two(first, second)
+        if relation not in RELATIONS:
+            raise UserError(
+                f"relation must be one of {', '.join(RELATIONS)}, is {relation!r}; {nearest(relation, RELATIONS)}"
+            )
+        names = self.findings.names(first, second)
+        self.ledger.decide(
+            Decision(
+                time=now(),
+                person=person,
+                first_file=names[first],
+                second_file=names[second],
+                relation=relation,
+                note=note,
+                first=first,
+                second=second,
+            )
+        )
+
+    def contradictions(self) -> Sequence[Contradiction]:
+        """Returns the decisions that cannot be obeyed, each with those that stand against it."""
+        return self.ledger.links().contradictions
+
+    def _require_two(self, first: str, second: str) -> None:
+        for image in (first, second):
+            if image not in self.findings:
+                raise UserError(f"{image}: no image of the archive has this id; it may have been removed")
+        if first == second:
+            raise UserError(f"{first} is one image, and a pair has two")

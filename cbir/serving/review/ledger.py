@@ -1,0 +1,129 @@
+"""Keeps people's decisions as they are made, each on the disk before the next, and knows what they bind."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from cbir.groups.decisions.journal import UNSURE, Decision, Journal, Relation, append_decision, now
+from cbir.groups.decisions.links import Links, link
+
+Pair = tuple[str, str]  # image_ids, the smaller first
+
+
+def pair_of(first: str, second: str) -> Pair:
+    """Returns two images as decisions are compared."""
+    return min(first, second), max(first, second)
+
+
+class Ledger:
+    """Reads and writes a file of decisions for several people at once; others may write to it too.
+
+    Args:
+        path: of the file, which need not be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+        self._lock = threading.RLock()
+        self._linked: tuple[Sequence[Decision], Links] | None = None
+
+    def decisions(self) -> Sequence[Decision]:
+        """Returns all rows of the file, in their order.
+
+        Raises:
+            UserError: a row is no decision.
+        """
+        with self._lock:
+            return self._journal.read()
+
+    def links(self) -> Links:
+        """Returns what the decisions bind."""
+        with self._lock:
+            decisions = self.decisions()
+            if self._linked is None or self._linked[0] is not decisions:
+                self._linked = decisions, link(decisions)
+            return self._linked[1]
+
+    def decide(self, decision: Decision) -> None:
+        """Keeps a decision, and returns when it is on the disk; the same word once more on the same pair adds nothing.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        with self._lock:
+            before = _last(self.decisions(), decision.person, decision.pair)
+            if before and (before.relation, before.note) == (decision.relation, decision.note or before.note):
+                return
+            append_decision(self._journal.path, _later_than(before, decision))
+
+    def undo(self, person: str) -> Decision | None:
+        """Takes back a person's last decision that was not taken back, by a later row that says what the person had
+        said of the pair before; returns the decision, None where there is none.
+
+        Raises:
+            OSError: the row could not be written.
+        """
+        with self._lock:
+            steps = _steps(self.decisions(), person)
+            if not steps:
+                return None
+            decision, before = steps[-1]
+            self.decide(
+                Decision(
+                    time=now(),
+                    person=person,
+                    first_file=decision.first_file,
+                    second_file=decision.second_file,
+                    relation=before,
+                    note="taken back",
+                    first=decision.first,
+                    second=decision.second,
+                )
+            )
+            return decision
+
+    def last(self, person: str) -> Decision | None:
+        """Returns the decision that :meth:`undo` would take back."""
+        steps = _steps(self.decisions(), person)
+        return steps[-1][0] if steps else None
+
+    def of_pair(self, first: str, second: str) -> list[Decision]:
+        """Returns all that was said of a pair, in the order of the file."""
+        pair = pair_of(first, second)
+        return [decision for decision in self.decisions() if decision.pair == pair]
+
+    def unsure(self, person: str) -> set[Pair]:
+        """Returns the pairs of which a person's last word is unsure."""
+        last = {decision.pair: decision.relation for decision in self.decisions() if decision.person == person}
+        return {pair for pair, relation in last.items() if relation == UNSURE}
+
+
+def _last(decisions: Sequence[Decision], person: str, pair: Pair) -> Decision | None:
+    said = (decision for decision in reversed(decisions) if decision.person == person and decision.pair == pair)
+    return next(said, None)
+
+
+def _later_than(before: Decision | None, decision: Decision) -> Decision:
+    """Gives a decision a time that is not before the one that it follows, though a clock was set back."""
+    if before is None or before.moment <= decision.moment:
+        return decision
+    return Decision(**{**decision.__dict__, "time": before.time})
+
+
+def _steps(decisions: Sequence[Decision], person: str) -> list[tuple[Decision, Relation]]:
+    """Returns a person's decisions that were not taken back, each with what the person had said of the pair before.
+
+    A row that says again what stood before the last step takes that step back.
+    """
+    steps: list[tuple[Decision, Relation]] = []
+    standing: dict[Pair, Relation] = {}
+    for decision in decisions:
+        if decision.person != person:
+            continue
+        before = standing.get(decision.pair, UNSURE)
+        if steps and steps[-1][0].pair == decision.pair and steps[-1][1] == decision.relation:
+            steps.pop()
+        else:
+            steps.append((decision, before))
+        standing[decision.pair] = decision.relation
+    return steps

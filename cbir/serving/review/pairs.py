@@ -1,0 +1,167 @@
+"""Describes a pair of images for the page on which people decide about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cbir.groups.decisions.journal import Decision
+from cbir.groups.decisions.links import Links
+from cbir.groups.decisions.words import decided_between
+from cbir.groups.evidence.overlays import Laid, lie
+from cbir.groups.evidence.pages import in_digits, stake_in_words
+from cbir.groups.reasons import explain_pair, geometry_in_words, verdict
+from cbir.serving.review.findings import Findings
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two images.
+
+    Attributes:
+        name: of its first file, with the page where it is a later one.
+        copies: names of further files with the same bytes.
+        accessions: of all of them.
+        pixels: width and height of the image, px; ``width`` and ``height`` those of its reduced picture.
+        outline: of the part in common, as SVG writes it; empty where that is not known.
+        group_id, members: the group that it is in now, and how many images that has; None and 1 where it is in none.
+    """
+
+    id: str
+    name: str
+    copies: Sequence[str]
+    accessions: Sequence[str]
+    pixels: tuple[int, int]
+    width: int
+    height: int
+    caption: str | None
+    translation: str | None
+    outline: str
+    group_id: str | None
+    members: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Holds all that the page says of two images.
+
+    Attributes:
+        sides: both; a map leads from px of the first's reduced picture to px of the second's.
+        verdict, probability, geometry: what the program found, in words; empty for a pair that was not looked at.
+        doubtful: the program does not say that it is the same photograph.
+        matrix: the map as SVG writes it; empty where there is none.
+        mirrored: one picture is the other's mirror image.
+        across: the two came in different accessions.
+        stake: what hangs on the answer; empty for a pair that is no question.
+        reasons: why the two are or are not together now.
+        said: what people decided about the pair, the last word last; ``bound`` by decisions together or apart.
+    """
+
+    sides: tuple[Side, Side]
+    verdict: str
+    probability: str
+    doubtful: bool
+    geometry: str
+    matrix: str
+    mirrored: bool
+    across: bool
+    stake: str
+    reasons: Sequence[str]
+    said: Sequence[Decision]
+    bound: bool | None
+
+
+def describe_pair(
+    findings: Findings,
+    first: str,
+    second: str,
+    *,
+    question: pd.Series | None,
+    links: Links,
+    said: Sequence[Decision],
+    longest_side: int,
+) -> Pair:
+    """Describes two images of the archive.
+
+    Args:
+        question: its row of ``Findings.questions``; None for a pair that is none.
+        links: what decisions bind.
+        said: all decisions on the pair, in their order.
+        longest_side: px, of reduced pictures.
+    """
+    group_ids = {group for image in (first, second) if (group := findings.group_of.get(image)) is not None}
+    members = findings.members(*sorted(group_ids))
+    matches = findings.matches(first, second, *members["image_id"])
+    rows = matches[(matches["query_id"] == first) & (matches["neighbour_id"] == second)]
+    row = rows.iloc[0].to_dict() if len(rows) else None
+    bound, grounds = decided_between(first, second, links)
+    names = pd.Series(findings.names(first, second, *members["image_id"]))
+    reasons = explain_pair(
+        first, second, matches, members, names, threshold=findings.threshold, decided=bound,
+        apart=[decision.pair for decision in links.apart],
+    )  # fmt: skip
+    sides, affine = _sides(findings, first, second, row, longest_side)
+    return Pair(
+        sides=sides,
+        verdict=verdict(row) if row else "This pair was not looked at",
+        probability=in_digits(row["probability"]) if row else "",
+        doubtful=not row or row["probability"] < findings.threshold,
+        geometry=geometry_in_words(row) if row else "",
+        matrix=_as_svg(affine),
+        mirrored=affine is not None and bool(np.linalg.det(affine[:, :2]) < 0),
+        across=not set(sides[0].accessions) & set(sides[1].accessions),
+        stake="" if question is None else stake_in_words(question.to_dict()),
+        reasons=[*grounds, *(reasons[2:] if row else reasons)],  # without what stands above
+        said=said,
+        bound=bound,
+    )
+
+
+def _sides(
+    findings: Findings, first: str, second: str, row: dict[str, Any] | None, longest_side: int
+) -> tuple[tuple[Side, Side], NDArray[np.float64] | None]:
+    """Returns both sides, and the map from the first to the second where there is one."""
+    images = findings.described(first, second)
+    sizes = [_reduced(images[image], longest_side) for image in (first, second)]
+    mapped = row is not None and row["map"] is not None
+    affine = np.reshape(np.asarray(row["map"], np.float64), (2, 3)) if mapped and row else None
+    lying = Laid(sizes[0], sizes[1], (), ()) if affine is None else lie(affine, sizes[0], sizes[1])
+    outlines = lying.outline, lying.other_outline
+    sides = [
+        _side(findings, images[image], size, outline)
+        for image, size, outline in zip((first, second), sizes, outlines, strict=True)
+    ]
+    return (sides[0], sides[1]), affine
+
+
+def _reduced(image: dict[str, Any], longest_side: int) -> tuple[int, int]:
+    scale = min(1.0, longest_side / max(image["width"], image["height"]))
+    return max(1, round(scale * image["width"])), max(1, round(scale * image["height"]))
+
+
+def _side(findings: Findings, image: dict[str, Any], size: tuple[int, int], outline: Sequence[tuple[int, int]]) -> Side:
+    names = [file["path"] + (f", page {file['page']}" if file["page"] > 1 else "") for file in image["files"]]
+    group_id = findings.group_of.get(image["id"])
+    translation = image["caption_en"] if image["caption_en"] != image["caption"] else None
+    return Side(
+        id=image["id"],
+        name=names[0],
+        copies=names[1:],
+        accessions=list(dict.fromkeys(file["accession"] for file in image["files"])),
+        pixels=(image["width"], image["height"]),
+        width=size[0],
+        height=size[1],
+        caption=image["caption"],
+        translation=translation,
+        outline=" ".join(f"{x},{y}" for x, y in outline),
+        group_id=group_id,
+        members=1 if group_id is None else findings.sizes[group_id],
+    )
+
+
+def _as_svg(affine: NDArray[np.float64] | None) -> str:
+    """Writes a map as SVG's matrix: column by column."""
+    return "" if affine is None else " ".join(f"{value:.6g}" for value in affine.T.ravel())
