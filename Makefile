@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test test-all lint presets bench weights ui clean
+.PHONY: help run test test-all lint fuzz presets bench weights ui clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -27,6 +27,9 @@ test: $(READY) ## the quick tests: five minutes on two cores
 
 test-all: $(READY) ## all tests, the heavy ones too
 	pytest $(TWO) -m "" $(ARGS)
+
+fuzz: $(READY) ## images, tables, bombs and names at random; ARGS="--seconds 300 --seed 1 --only tables"
+	python -W ignore -m tests.fuzz $(ARGS)
 
 lint: $(READY) ## formatting, rules, types
 	ruff format --check .

@@ -93,7 +93,9 @@ def test_the_science_opens_no_params() -> None:
         assert "params.yaml" not in constants, path
 
 
-def test_tests_import_their_helpers_from_tests_support_and_nothing_else_of_tests_or_benchmarks() -> None:
+def test_tests_import_their_helpers_from_tests_support_or_the_fuzzer_and_nothing_else_of_tests_or_benchmarks() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         names = {name for name in imported(path) if name.partition(".")[0] in ("tests", "benchmarks")}
-        assert all(name.startswith("tests.support") for name in names), (path, names)
+        of_the_fuzzer = path.parent.name in ("fuzz", "regressions")
+        rooms = ("tests.support", "tests.fuzz") if of_the_fuzzer else ("tests.support",)
+        assert all(name.startswith(rooms) for name in names), (path, names)

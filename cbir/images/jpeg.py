@@ -1,13 +1,16 @@
 """Takes out of a JPEG what its decoder warns of although the picture is whole."""
 
+import re
 from collections.abc import Iterator
 from itertools import product
 
-_START, _SCAN, _END = b"\xff\xd8", 0xDA, b"\xff\xd9"
+_START, _SCAN, END = b"\xff\xd8", 0xDA, b"\xff\xd9"
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # markers without a segment
 _BASELINE = frozenset((0xC0, 0xC1))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # behind the data of a scan, or in it by damage
+_BETWEEN_SCANS = frozenset((0xC4, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
 _WHOLE_SPECTRUM = b"\x00\x3f\x00"
 _PADDING = 64  # zero bytes before the end marker at most; more are a hole in the picture
 
@@ -22,15 +25,28 @@ def mended(data: bytes) -> Iterator[bytes]:
     """
     head, scan = _split(data)
     yield head + scan
-    picture, end, rest = scan.rpartition(_END)
+    picture, end, rest = scan.rpartition(END)
     if not end:
         if not has_every_scan(data):
             return
         picture, rest = scan.rstrip(b"\xff"), b""
-        yield head + picture + _END
+        yield head + picture + END
     bare = picture.rstrip(b"\0")
     if 0 < len(picture) - len(bare) <= _PADDING:
-        yield head + bare + (b"\0" if bare.endswith(b"\xff") else b"") + _END + rest
+        yield head + bare + (b"\0" if bare.endswith(b"\xff") else b"") + END + rest
+
+
+def end_of_only_scan(data: bytes) -> int:
+    """Returns the byte at which the data of the only scan ends, without padding; 0 where there are several, or no end.
+
+    A decoder reads several scans whole before it gives a row, and tells of bytes that are left over by itself.
+    """
+    head, scan = _split(data)
+    start = len(data) - len(scan) + 2 + int.from_bytes(scan[2:4])
+    marker = _MARKER.search(data, start) if head else None
+    if marker is None or marker[0][1] in _BETWEEN_SCANS:
+        return 0
+    return start + len(data[start : marker.start()].rstrip(b"\0\xff"))
 
 
 def has_every_scan(data: bytes) -> bool:
@@ -58,7 +74,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     at = len(_START)
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
-        if marker == _END[1]:
+        if marker == END[1]:
             return
         if marker in (0x00, 0xFF) or marker in _ALONE:
             at += 1 if marker == 0xFF else 2

@@ -9,7 +9,7 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property, partial
 from io import FileIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from PIL import Image
 
 from cbir.base.errors import UserError
 from cbir.images.compressions import unread_tiff
-from cbir.images.decoding import forget_what_was_said, last_rows_heard, mended_pixels, raise_what_was_said, words_of
+from cbir.images.decoding import all_heard, forget_what_was_said, jpeg_pixels, mended_pixels, words_of
 from cbir.images.formats import RAW, RefusalError, recognise
 from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
@@ -50,7 +50,7 @@ _NOT_BUILT_IN = (
     *("unsupported jpeg", "unsupported tiff", "unsupported bmp", "unsupported feature", "can not handle"),
 )
 _NARROW = {2**bits - 1 for bits in (10, 12, 14)}  # the largest values of samples that were stored with 16 bits
-# A damaged file also meets code of Pillow that was not written for it.
+# A damaged file meets code of Pillow that was not written for it.
 _OF_A_DECODER = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AssertionError)
 _OF_A_DECODER += (RuntimeError, struct.error, Image.DecompressionBombError)  # type: ignore[assignment]
 
@@ -141,21 +141,20 @@ class ImageFile:
             require_tiles(self._file.fileno(), self._directories[page : page + 1])
             if isinstance(image, PillowImage):
                 return to_array(image.load(wavelet_levels(full, longest_side)), side)
-            shrink = jpeg_shrink(full, longest_side) if self.format == "JPEG" else 1
-            return self._vips_pixels(page, side, {"shrink": shrink} if shrink > 1 else {})
+            if self.format == "JPEG":
+                return jpeg_pixels(_all_of(self._file), side, shrink=jpeg_shrink(full, longest_side))
+            return self._vips_pixels(page, side)
 
-    def _vips_pixels(self, page: int, side: int, options: dict[str, Any]) -> np.ndarray:
+    def _vips_pixels(self, page: int, side: int) -> np.ndarray:
         """Decodes a page; what the decoder warns of is an error, but for what is known to leave the picture whole.
 
-        A damaged JPEG is grey from the damage on, a tile of a TIFF black, and libvips only warns.
+        A tile of a damaged TIFF is black or grey from the damage on, and libvips only warns.
         """
         white = self._white(page)
         try:
-            with last_rows_heard() if self.format == "JPEG" else nullcontext():
-                return to_array(self._open_vips(page, fail_on="warning", **options), side, white=white)
+            with all_heard():
+                return to_array(self._open_vips(page, fail_on="warning"), side, white=white)
         except pyvips.Error as error:
-            if self.format == "JPEG":
-                return mended_pixels(_all_of(self._file), error, side, options)
             if self.format == "TIFF" and self._is_not_built_in(words_of(error)[0]):
                 if jpeg := self._old_jpeg(page):
                     self._not_read = ""
@@ -163,10 +162,11 @@ class ImageFile:
                 return to_array(self._open_other_tiff(page).load(), side)
             if self.format != "TIFF" or error.detail.strip():
                 raise
-        # libtiff warns of odd tags, without words, and then gives no tile at all.
-        pixels = to_array(self._open_vips(page), side, white=white)
-        raise_what_was_said()  # of tiles, which is no error to libvips
-        return pixels
+        # libtiff warns of odd tags, without words, and then gives no tile at all; of runs that end early likewise.
+        if self._directories[page].in_runs:
+            self._open_other_tiff(page).load()
+        with all_heard():
+            return to_array(self._open_vips(page), side, white=white)
 
     def _white(self, page: int) -> int:
         """Returns the value of white where a TIFF states 10, 12 or 14 bits in samples of 16 and keeps to it; else 0."""

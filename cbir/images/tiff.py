@@ -18,6 +18,7 @@ OLD_JPEG = 6  # the number of a compression (TIFF 6.0, section 22)
 _SIDES = {256, 257}  # the tags without which a directory is none of a picture
 _SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _MOST = 254, 258, 259, 262, 274, 281
 _TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
+_RUN_LENGTHS = {2, 3, 4, 32771, 32773}  # compressions: of fax, and PackBits
 _YCBCR, _JPEG = 6, 7  # numbers of a photometric interpretation and of a compression
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
 _RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # behind the header: of Canon and Phase One
@@ -95,6 +96,11 @@ class Directory:
     raw: bool
     children: tuple[int, ...]
     changes: Mapping[int, bytes]
+
+    @property
+    def in_runs(self) -> bool:
+        """Tells whether it is compressed in runs of equal samples."""
+        return self.compression in _RUN_LENGTHS
 
 
 def layout_of(descriptor: int) -> Layout | None:

@@ -15,16 +15,24 @@ _LONGEST_WORD = 1_000  # characters that are looked at
 
 _SIGNS = "€„†‡‰‹›•™¡¢£¤¥¦§¨©ª¬®¯±²³µ¶¸¹º¼½¾¿×÷"
 _WORD = re.compile(r"[^\s;,|\"]+")
-_CAPITAL_INSIDE = re.compile(r"[a-zß-ÿ][ŠŒŽŸ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]|[a-zß-ÿ]Æ[a-zß-ÿ]")  # RŽfugiŽs
+_JUMBLES_BY_CASE = (
+    r"[a-zß-ÿ][ŠŒŽŸØËÞÐ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]|[a-zß-ÿA-Z]Æ[a-zß-ÿ]",  # a capital inside a word: RŽfugiŽs, mØsta, SÆo
+    r"(?<!\w)(?:[¹²³ºª®§€][a-zß-ÿ]{2}|¾[a-zß-ÿ]{3}|Ÿ[a-zß-ÿ])",  # a sign that begins it: ¹kola, ºi, Ÿehir
+)
 _JUMBLES = (
-    _CAPITAL_INSIDE,
+    *map(re.compile, _JUMBLES_BY_CASE),
     *(
         re.compile(jumble, re.IGNORECASE)
         for jumble in (
             "[ƒˆ˜]",  # of no language: chƒteau
             rf"[a-zß-ÿ][{_SIGNS}“”]+[a-zß-ÿ]",  # a sign inside a word: gar‡on, sch”n, g³owa
             rf"[{_SIGNS}‚]{{3}}",
-            r"[^\W\d_]‚|™[^\W\d_]",  # r‚fugi‚s, ™sterreich
+            r"[^\W\d_]‚|™[^\W\d_]|[†‡][a-zà-ÿ]",  # r‚fugi‚s, ™sterreich, ‡rbol
+            r"[aeiouáéíóú]–[aeiouáéíóú]|[a-z]—n(?:es)?\b",  # a dash for a letter: se–or, estaci—n
+            "ç(?=[b-df-hj-np-tv-xz])",  # no consonant follows it: bçrni
+            r"[^\W\d_]â\b|î(?=[krv])",  # ziemâ, karavîri
+            r"[^\W\d_][¡¢¤¥¦¨¬±¶¼½¾¿]|[aeiou]º|[a-z]œ\b",  # a sign that ends it: gór±, Troms¿, oraº, wieœ
+            r"eè|schš|šh|áe\b|í[^\W\d_]*ì|â[^\W\d_]*ã",  # of no language: deèki, schšn, Straáe, dítì, fântânã
             "[ðþý]",  # letters of other languages in their place: savaþý
             r"[ìù](?=[^\W\d_])",  # last in a word, in all languages that have them: mìsta
             "è(?=[aeiouy])",  # no vowel follows it: vojaèka

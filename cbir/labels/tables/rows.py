@@ -13,7 +13,7 @@ from pathlib import Path
 from cbir.archive.sandbox import Isolated, Lost
 from cbir.base.errors import UserError
 from cbir.labels.tables.encodings import encoding_of
-from cbir.labels.tables.workbooks import MOST_ROWS, Cells, Sheet, read_workbook
+from cbir.labels.tables.workbooks import MOST_COLUMNS, MOST_ROWS, Cells, Sheet, read_workbook
 
 EXCEL_SUFFIXES = frozenset((".xlsx", ".xlsm"))
 TEXT_SUFFIXES = frozenset((".csv", ".tsv", ".txt"))
@@ -146,6 +146,7 @@ def _within_limits(path: Path, numbered: Iterable[tuple[int, Cells]]) -> list[tu
         last = len(rows) if longest else last
         for what, count, most in (
             (f"characters in a cell of row {number}", longest, _LONGEST_CELL),
+            (f"columns in row {number}", len(cells), MOST_COLUMNS),
             ("rows", len(rows), MOST_ROWS),
             ("cells", slots, _MOST_CELLS),
             ("characters", length, _MOST_TEXT),

@@ -25,7 +25,7 @@ from cbir.labels.tables.shown import as_shown
 Cells = tuple[str, ...]
 T = TypeVar("T")
 
-MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384  # Excel's own limits
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384  # Excel's own limits
 _LARGEST = 500_000_000  # bytes, unpacked
 _CHUNK = 1 << 20
 _BLANK_CELL = re.compile(rb'<c (?=[^<>]*\br=")[^<>]*/>')
@@ -229,7 +229,7 @@ def _lacks_value(cell: ElementTree.Element, reading: _Reading) -> bool:
 
 
 def _require_within(path: Path, row: int, column: int) -> None:
-    for what, number, most in (("row", row, MOST_ROWS), ("column", column, _MOST_COLUMNS)):
+    for what, number, most in (("row", row, MOST_ROWS), ("column", column, MOST_COLUMNS)):
         if number > most:
             raise UserError(f"{path} has a cell in {what} {number}, beyond Excel's last ({most}); save it anew")
 

@@ -1,0 +1,110 @@
+"""Fuzzes what the program reads: images, tables, bombs and names, until a time is over.
+
+``make fuzz ARGS="--seconds 300"``. Each fault is made small and put into ``tests/regressions``, and a test replays it.
+"""
+
+import argparse
+import hashlib
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import TypeVar
+
+from tests.fuzz import bombs, images, names, tables
+from tests.fuzz.image_seeds import seed
+from tests.fuzz.minimising import minimised
+from tests.fuzz.table_seeds import Book
+from tests.fuzz.verdicts import FAULTS, Case, Figures, Verdict, table
+
+REGRESSIONS = Path(__file__).parents[1] / "regressions"
+SHARES = {"images": 0.55, "tables": 0.3, "bombs": 0.05, "names": 0.1}  # of the time
+
+T = TypeVar("T")
+
+
+def main() -> int:
+    """Fuzzes, prints the figures, and returns 1 where there was a fault."""
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="time for all kinds together")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="same seed, same inputs")
+    parser.add_argument("--only", choices=[*SHARES], help="one kind")
+    parser.add_argument("--workers", type=int, default=1, help="processes that decode images")
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    kinds = [options.only] if options.only else [*SHARES]
+    print(f"seed {options.seed}", flush=True)
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in kinds:
+            share = 1.0 if options.only else SHARES[kind]
+            seconds = share * options.seconds
+            figures.append(fuzz(kind, Path(folder), seconds, options.seed, options.workers))
+        faults = [verdict for kind in figures for verdict in kind.faults]
+        print(table(figures), flush=True)
+        for verdict in faults:
+            print(f"{verdict.outcome}: {keep(verdict, Path(folder))}: {verdict.words[:200]}", flush=True)
+    return 1 if faults else 0
+
+
+def fuzz(kind: str, folder: Path, seconds: float, number: int, workers: int = 1) -> Figures:
+    """Tries inputs of one kind for a time; bombs are all tried once, however long that takes."""
+    start = time.monotonic()
+    figures = Figures(kind)
+    figures.add(_tried(kind, folder, start + seconds, number, workers))
+    figures.seconds = time.monotonic() - start
+    return figures
+
+
+def _tried(kind: str, folder: Path, end: float, number: int, workers: int) -> Iterator[Verdict]:
+    if kind == "images":
+        yield from images.try_all(_until(end, images.cases(number)), folder=folder, workers=workers)
+    elif kind == "tables":
+        yield from (tables.try_one(case, folder) for case in _until(end, tables.cases(number)))
+    elif kind == "names":
+        yield from _until(end, names.try_all(number))
+    else:
+        yield from images.try_all(bombs.images(), folder=folder)
+        for name, data in bombs.tables():
+            yield tables.try_one(tables.TableCase(name, data, book=Book(name, b"")), folder)
+
+
+def _until(end: float, items: Iterator[T]) -> Iterator[T]:
+    return takewhile(lambda _: time.monotonic() < end, items)
+
+
+def keep(verdict: Verdict, folder: Path) -> Path:
+    """Makes the input of a fault small and keeps it for the test that replays it; its path."""
+    case = verdict.case
+    small = minimised(case.data, lambda data: _again(case, data, folder).outcome in FAULTS, intact=_intact_of(case))
+    kind = "images" if "." in case.name else "names"
+    if isinstance(case, tables.TableCase):
+        kind = "captions" if case.book.captions else "tables"
+    digest = hashlib.sha256(small).hexdigest()[:8]
+    stem, _, suffix = case.name.partition(".")
+    path = REGRESSIONS / kind / f"{stem.partition('__')[0]}-{digest}{f'.{suffix}' if suffix else '.txt'}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(small)
+    return path
+
+
+def _intact_of(case: Case) -> bytes:
+    if isinstance(case, tables.TableCase):
+        return case.book.data
+    return seed(case.seed) if case.seed else b""
+
+
+def _again(case: Case, data: bytes, folder: Path) -> Verdict:
+    """Tries other data in place of a case's."""
+    if isinstance(case, tables.TableCase):
+        return tables.try_one(tables.TableCase(case.name, data, case.seed, book=case.book), folder)
+    if "." not in case.name:
+        return Verdict(case, next(iter(FAULTS)))  # Hypothesis has made it short
+    return next(images.try_all([Case(case.name, data, case.seed)], folder=folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
