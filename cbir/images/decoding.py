@@ -32,6 +32,15 @@ def all_heard() -> Iterator[None]:
         raise pyvips.Error("unable to read", words)
 
 
+def gives_a_row(image: pyvips.Image) -> bool:
+    """Tells whether the first row of an image is decoded without an error."""
+    try:
+        image.crop(0, 0, image.width, 1).avg()
+    except pyvips.Error:
+        return False
+    return True
+
+
 def jpeg_pixels(data: bytes, side: int, *, shrink: int = 1) -> np.ndarray:
     """Decodes a JPEG; what its decoder warns of is an error, but for harmless faults, and so are bytes left over.
 
@@ -104,10 +113,15 @@ def _watched_pixels(data: bytes, side: int, options: dict[str, Any]) -> np.ndarr
 
 
 def _is_whole(data: bytes) -> bool:
-    """Tells whether a JPEG gives all its rows without a warning."""
+    """Tells whether a JPEG gives all its rows without a warning.
+
+    It is shrunk by as much as leaves rows of its last blocks: libvips cuts off those that give no whole row.
+    """
     try:
         with all_heard():
-            pyvips.Image.jpegload_buffer(data, fail_on="warning", access="sequential", shrink=8).avg()
+            height = pyvips.Image.jpegload_buffer(data).height
+            shrink = next(shrink for shrink in (8, 4, 2, 1) if height % shrink < (height - 1) % 8 + 1)
+            pyvips.Image.jpegload_buffer(data, fail_on="warning", access="sequential", shrink=shrink).avg()
     except pyvips.Error:
         return False
     return True

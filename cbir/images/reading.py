@@ -21,7 +21,7 @@ from PIL import Image
 
 from cbir.base.errors import UserError
 from cbir.images.compressions import unread_tiff
-from cbir.images.decoding import all_heard, forget_what_was_said, jpeg_pixels, mended_pixels, words_of
+from cbir.images.decoding import all_heard, forget_what_was_said, gives_a_row, jpeg_pixels, mended_pixels, words_of
 from cbir.images.formats import RAW, RefusalError, recognise
 from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
@@ -162,11 +162,16 @@ class ImageFile:
                 return to_array(self._open_other_tiff(page).load(), side)
             if self.format != "TIFF" or error.detail.strip():
                 raise
-        # libtiff warns of odd tags, without words, and then gives no tile at all; of runs that end early likewise.
-        if self._directories[page].in_runs:
-            self._open_other_tiff(page).load()
+        self._require_sound(page)
         with all_heard():
             return to_array(self._open_vips(page), side, white=white)
+
+    def _require_sound(self, page: int) -> None:
+        """Raises an error for damage of which libtiff warns without words; of odd tags too, but then no row comes."""
+        if self._directories[page].in_runs:
+            self._open_other_tiff(page).load()
+        elif self._directories[page].in_jpeg and gives_a_row(self._open_vips(page, fail_on="warning")):
+            raise ValueError("its JPEG data ends early, or has lost its place")
 
     def _white(self, page: int) -> int:
         """Returns the value of white where a TIFF states 10, 12 or 14 bits in samples of 16 and keeps to it; else 0."""

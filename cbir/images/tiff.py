@@ -102,6 +102,11 @@ class Directory:
         """Tells whether it is compressed in runs of equal samples."""
         return self.compression in _RUN_LENGTHS
 
+    @property
+    def in_jpeg(self) -> bool:
+        """Tells whether it is compressed as JPEG, not of the old style."""
+        return self.compression == _JPEG
+
 
 def layout_of(descriptor: int) -> Layout | None:
     """Reads the header of a TIFF; None for another file."""

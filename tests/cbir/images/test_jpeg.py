@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cbir.images.jpeg import has_every_scan, mended
+from cbir.images.jpeg import end_of_only_scan, has_every_scan, mended
 from cbir.images.reading import UnreadableImage, read_image
 from tests.support.scenes import SCENE
 
@@ -158,3 +158,34 @@ def test_data_that_ends_in_the_last_rows_is_missed_at_every_size(
     path = written(tmp_path / "a.jpg", jpeg(NOISE, **options)[:-2000] + b"\xff\xd9")
     with pytest.raises(UnreadableImage, match="premature end of data segment"):
         read_image(path, longest_side=side)
+
+
+def with_bytes_left_over(data: bytes, count: int) -> bytes:
+    """A JPEG of one scan, whose decoder comes to the last row so many bytes before the end marker."""
+    return data[:-2] + NOISE.tobytes()[:count].replace(b"\xff", b"\x7f").replace(b"\0", b"\x11") + data[-2:]
+
+
+@pytest.mark.parametrize("count", [16, 300, 5000])
+@pytest.mark.parametrize("side", [None, 200, 50])
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 2}, {"progressive": True}])
+def test_bytes_that_are_left_over_behind_the_last_row_tell_that_the_decoder_has_lost_its_place(
+    tmp_path: Path, options: dict[str, object], side: int | None, count: int
+) -> None:
+    path = written(tmp_path / "a.jpg", with_bytes_left_over(jpeg(**options), count))
+    with pytest.raises(UnreadableImage, match=r"left over before the end marker|extraneous bytes") as caught:
+        read_image(path, longest_side=side)
+    assert caught.value.status == "corrupt"
+
+
+@pytest.mark.parametrize("height", [8, 9, 15, 63, 65, 257])
+@pytest.mark.parametrize("side", [None, 33, 8])
+def test_a_sound_jpeg_of_any_height_has_nothing_left_over_at_any_size(
+    tmp_path: Path, height: int, side: int | None
+) -> None:
+    assert read_image(written(tmp_path / "a.jpg", jpeg(NOISE[:height])), longest_side=side).size
+
+
+def test_the_data_of_the_only_scan_ends_before_padding_and_end_marker() -> None:
+    data = jpeg()
+    assert end_of_only_scan(data) == end_of_only_scan(data[:-2] + bytes(20) + data[-2:] + b"tail") == len(data) - 2
+    assert end_of_only_scan(jpeg(progressive=True)) == end_of_only_scan(data[:-2]) == end_of_only_scan(b"") == 0

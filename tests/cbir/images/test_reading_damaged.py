@@ -80,6 +80,23 @@ def test_a_compressed_tile_that_is_damaged_is_corrupt_and_an_odd_tag_is_not(
     assert caught.value.status == "corrupt"
 
 
+@pytest.mark.parametrize("side", [None, 60])
+@pytest.mark.parametrize("compression", ["jpeg", "packbits"])
+def test_a_tile_or_strip_whose_data_ends_early_is_corrupt(tmp_path: Path, compression: str, side: int | None) -> None:
+    path = tmp_path / "a.tif"
+    save(path, SCENE, compression=compression)
+    read_image(path, longest_side=side)
+    with Image.open(path) as image:
+        starts, sizes = (image.tag_v2[tag] for tag in (273, 279))
+    data = bytearray(path.read_bytes())
+    last = slice(starts[-1] + sizes[-1] // 2, starts[-1] + sizes[-1])
+    data[last] = bytes([0x80 if compression == "packbits" else 0xFF]) * (last.stop - last.start)  # nothing follows
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImage, match="the TIFF data is damaged") as caught:
+        read_image(path, longest_side=side)
+    assert caught.value.status == "corrupt"
+
+
 def test_a_gif_with_a_hole_is_corrupt(tmp_path: Path) -> None:
     path = save(tmp_path / "a.gif", GREY)
     data = bytearray(path.read_bytes())
