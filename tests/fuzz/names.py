@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from cbir.display import visible
+from cbir.base.display import visible
 from cbir.labels.layouts.reading import names_in
 from cbir.labels.names import NameIndex, compose, plain, unaccented
 from cbir.spreadsheet import as_markdown, as_text

@@ -18,7 +18,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 
-from cbir.errors import UserError
+from cbir.base.errors import UserError
 from cbir.labels.reference import Known, Reference, read_reference
 from tests.fuzz.mutations import ANY
 from tests.fuzz.table_seeds import FILES, Book, Cells, captions, groundtruth
