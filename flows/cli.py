@@ -14,6 +14,9 @@ import typer
 from cbir.base.display import VisibleFormatter, visible, visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.auditing import app as audit
+from flows.commands.config import app as config
+from flows.commands.importing import app as importing
+from flows.commands.looking import app as looking
 from flows.commands.run import app as run
 from flows.commands.run import set_option, values_of
 from flows.environment import prepare
@@ -33,6 +36,9 @@ app = typer.Typer(
 
 app.add_typer(audit, name="audit")
 app.add_typer(run)
+app.add_typer(importing)
+app.add_typer(looking)
+app.add_typer(config, name="config")
 
 
 def main() -> None:
@@ -145,32 +151,6 @@ def serve() -> None:
     from flows.unattended.schedules import serve_schedules
 
     serve_schedules()
-
-
-@app.command("import")
-def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder of images, with any folders below.")],
-    groundtruth: Annotated[Path | None, typer.Option(help="What is known to belong together: .xlsx or .csv.")] = None,
-    captions: Annotated[Path | None, typer.Option(help="Captions: .csv, .xlsx, or a folder of .xlsx.")] = None,
-    accession: Annotated[str | None, typer.Option(help="Name of the accession; default: the folder's.")] = None,
-    link: Annotated[bool, typer.Option(help="Hard links in place of copies, where the disk allows it.")] = False,
-) -> None:
-    """Bring a folder of images in as an accession; the folder itself stays as it is."""
-    paths = workspace(sound=True)
-    from tqdm import tqdm
-
-    from flows.importing import import_archive, left_out_report
-
-    with hold_workspace("cbir import"):
-        made = import_archive(folder, groundtruth, captions, name=accession, link=link, progress=tqdm)
-    print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
-    for reason, count in made.skipped_by_reason.items():
-        print(f"left out: {count} ({reason})")
-    if formats := ", ".join(f"{count} {name}" for name, count in made.unread_formats.items()):
-        print(f"left out: {formats}: formats that are not read; convert them to TIFF or JPEG")
-    if made.skipped:
-        print(f"what was left out: {left_out_report(paths, made)}")
-    print("next: cbir run")
 
 
 @app.command()

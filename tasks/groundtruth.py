@@ -21,7 +21,7 @@ from tasks.harness.stage import main
 def groundtruth(
     paths: Paths,
     *,
-    file: str,
+    file: str | list[str],
     layout: Layout,
     unlabelled: list[str],
     captions: str,
@@ -39,7 +39,7 @@ def groundtruth(
     trained = of_accessions(manifest, accessions) if accessions else manifest
     reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt)
     whole = read_reference(reference, manifest)
-    log_reading(whole, paths.reference / file)
+    log_reading(whole, reference)
     require_believable(whole)
     known = read_reference(reference, trained) if accessions else whole
     texts = [*whole.captions.values(), *known.captions.values()]

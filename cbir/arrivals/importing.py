@@ -15,6 +15,7 @@ import pandas as pd
 
 from cbir.archive.manifest import LANDED
 from cbir.arrivals.landing import make_archive
+from cbir.arrivals.removing import move_aside
 from cbir.arrivals.staging import StaysError, bring, cut_off, require_room
 from cbir.arrivals.survey import Skipped, SourceFile, survey
 from cbir.base.display import Progress, silent
@@ -101,10 +102,15 @@ def write_left_out(path: Path, accession: Accession) -> None:
     write_csv(path, pd.DataFrame(rows, columns=["path", "reason"], dtype=object))
 
 
-def bring_reference(file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"]) -> Path:
+def bring_reference(
+    file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"], replace: bool = False
+) -> Path:
     """Copies a ground-truth or captions file, or a folder of caption sheets, to the reference files, by its own name.
 
-    A file that is there already stays; it is a person's work, so one with other content is never replaced.
+    A file that is there already stays; it is a person's work, so one with other content is never lost.
+
+    Args:
+        replace: one with other content is moved aside, to the folder `cbir.arrivals.removing.ASIDE`.
 
     Returns:
         The path below ``reference``.
@@ -121,6 +127,8 @@ def bring_reference(file: Path, reference: Path, *, kind: Literal["groundtruth",
     if file.resolve().is_relative_to(reference.resolve()):
         return reference / file.resolve().relative_to(reference.resolve())
     target = reference / compose(file.name or file.resolve().name)
+    if replace and target.exists() and not _same(file, target):
+        move_aside(target, reference)
     if target.exists():
         if not _same(file, target):
             raise UserError(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cbir.base.errors import UserError, nearest
 from cbir.labels.captions import find_captions
-from cbir.labels.groundtruth import Groups, folder_classes, resolve_groups
+from cbir.labels.groundtruth import Groups, folder_classes, resolve_groups, unite
 from cbir.labels.layouts.reading import Mention, TableLayout
 from cbir.labels.layouts.table import read_layout
 from cbir.labels.names import NameIndex, Problem
@@ -31,7 +31,7 @@ class Reference:
 
     Attributes:
         folder: that the files lie in.
-        file: the ground truth, below ``folder``; empty: there is none.
+        file: the ground truth, or several of them, below ``folder``; empty: there is none.
         layout: of the ground truth; ``folders``: the class of an image is its folder's name, there is no file.
         unlabelled: folders that name no class.
         captions: a file or a folder of Excel files, below ``folder``; empty: there are none.
@@ -39,11 +39,16 @@ class Reference:
     """
 
     folder: Path
-    file: str = ""
+    file: str | Sequence[str] = ""
     layout: Layout = "auto"
     unlabelled: tuple[str, ...] = ()
     captions: str = ""
     caption_prompt: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the ground truths."""
+        return ((self.file,) if self.file else ()) if isinstance(self.file, str) else tuple(self.file)
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,9 @@ def read_reference(reference: Reference, manifest: pd.DataFrame) -> Known:
     index = NameIndex(manifest)
     if reference.layout == "folders":
         known = _read_folders(reference, manifest)
-    elif reference.file:
-        known = _read_groups(reference.folder / reference.file, reference.layout, index)
+    elif reference.files:
+        read = {file: _read_groups(reference.folder / file, reference.layout, index) for file in reference.files}
+        known = _merged(read)
     else:
         known = Known(account=("no ground truth: groups can be found, but not evaluated",))
     return _with_captions(known, reference, manifest, index) if reference.captions else known
@@ -93,28 +99,29 @@ def require_reference(reference: Reference) -> None:
     Raises:
         UserError: a file is not in the folder of reference files, or the layout does not go with there being one.
     """
-    if reference.layout == "folders" and reference.file:
+    if reference.layout == "folders" and reference.files:
         raise UserError(
-            f"groundtruth.file is {reference.file}, but layout folders reads no file; "
+            f"groundtruth.file is {', '.join(reference.files)}, but layout folders reads no file; "
             'set it to "", or name another layout'
         )
-    if not reference.file and reference.layout not in ("auto", "folders"):
+    if not reference.files and reference.layout not in ("auto", "folders"):
         raise UserError(
             f"groundtruth.file is empty, but groundtruth.layout is {reference.layout}; bring a file in "
             "(cbir import DIR --groundtruth FILE), or set the layout to auto"
         )
-    if reference.file:
-        _require_file("file", reference.file, reference.folder)
+    for file in reference.files:
+        _require_file("file", file, reference.folder)
     if reference.captions:
         _require_file("captions", reference.captions, reference.folder)
 
 
-def log_reading(known: Known, file: Path) -> None:
-    """Logs the account of what was read, and warns where no name of the file is an image's."""
+def log_reading(known: Known, reference: Reference) -> None:
+    """Logs the account of what was read, and warns where no name of the ground truth is an image's."""
     for line in known.account:
         log.info(line)
     if known.names and not known.matched:
-        log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", file)
+        files = ", ".join(str(reference.folder / file) for file in reference.files)
+        log.warning("no name in %s is a file of the archive; see reports/groundtruth.csv for the nearest names", files)
 
 
 def require_believable(known: Known) -> None:
@@ -146,6 +153,21 @@ def _read_groups(path: Path, layout: Literal["auto"] | TableLayout, index: NameI
     doubt = _doubt(path, groups, reading.layout) if layout == "auto" else ""
     return Known(
         groups.members, notes=notes, account=account, names=reading.mentions, matched=groups.matched, doubt=doubt
+    )
+
+
+def _merged(read: Mapping[str, Known]) -> Known:
+    """Unites the groups of several ground truths, by their files; those that share an image become one."""
+    parts = list(read.values())
+    if len(parts) == 1:
+        return parts[0]
+    return Known(
+        tuple(map(tuple, unite(group for known in parts for group in known.groups))),
+        notes=tuple(note for known in parts for note in known.notes),
+        account=tuple(f"{file}: {line}" for file, known in read.items() for line in known.account),
+        names=sum(known.names for known in parts),
+        matched=sum(known.matched for known in parts),
+        doubt=next((known.doubt for known in parts if known.doubt), ""),
     )
 
 

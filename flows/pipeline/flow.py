@@ -1,6 +1,7 @@
 """Defines the Prefect flow: the stages of dvc.yaml as tasks, in their order, independent ones side by side."""
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from cbir.base.display import visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.pipeline import embed_workers
 from flows.pipeline.artifacts import publish
-from flows.pipeline.durations import remember
+from flows.pipeline.durations import last_seconds, remember
 from flows.pipeline.living import announced
+from flows.pipeline.pace import Pace, watched
 from flows.pipeline.recorder import Recording
 from flows.pipeline.results import keep
 from flows.pipeline.stages import Outcome, Plan, StageError, StageInterruptedError, Tell, bring_up_to_date, plan_stages
@@ -34,6 +36,8 @@ class Run:
     ) -> None:
         self.root, self.plan, self.force, self.hold = root, plan, force, hold
         self.prefix, self.recording, self.running = prefix, recording, Running()
+        order = list(plan.before())
+        self.pace = Pace(order, [name for name in order if name not in plan.unchanged], last_seconds(root))
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Pickles as nothing: Prefect sends a task's arguments along to the workers that the task starts."""
@@ -47,14 +51,16 @@ def _can_be_retried(_task: object, _run: object, state: State) -> bool:
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=10, retry_condition_fn=_can_be_retried)
 def stage(name: str, run: Run) -> State[Any]:
     """Brings one stage up to date; ends Cached, with the reason, if it did not have to run."""
-    run_log = get_run_logger()
+    run_log, spoken = get_run_logger(), [0.0]
 
     def tell(level: int, text: str) -> None:
+        spoken[0] = time.monotonic()
         run_log.log(level, "%s", visible_lines(text))
         terminal.log(level, "%s%s: %s", run.prefix, name, text)
 
     try:
-        outcome = run.plan.unchanged.get(name) or _bring_up_to_date(name, run, tell)
+        with watched(lambda text: tell(logging.INFO, text), lambda: spoken[0]):
+            outcome = run.plan.unchanged.get(name) or _bring_up_to_date(name, run, tell)
     except StageError as error:
         run.recording.failed(name, error)
         if isinstance(error, StageInterruptedError):
@@ -71,6 +77,7 @@ def stage(name: str, run: Run) -> State[Any]:
 
 def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
     def prepare() -> None:
+        terminal.info("%s%s", run.prefix, run.pace.begin(name))
         run.recording.prepare()
         if name == embed_workers.STAGE:
             embed_workers.embed_in_shards(run.root, tell, run.running)
@@ -81,6 +88,7 @@ def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
             name, root=run.root, force=force, hold=hold, tell=tell, running=run.running, prepare=prepare
         )
         remember(run.root, outcome)
+        run.pace.end(name)
     except Exception as error:
         if trouble := disk_trouble(error):
             raise StageError(f"{name}: {trouble}") from error

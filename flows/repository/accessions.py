@@ -27,6 +27,19 @@ def tell_dvc(paths: Sequence[Path]) -> None:
         raise UserError(f"DVC did not take {', '.join(map(str, paths))}: {' '.join(str(error).split())}") from error
 
 
+def forget(folder: Path) -> None:
+    """Takes a folder that has gone from DVC's care, with its .dvc file and its line in .gitignore."""
+    described = folder.with_name(f"{folder.name}.dvc")
+
+    def remove() -> None:
+        with open_repository(Path()) as repo:
+            repo.scm_context.quiet = True
+            repo.remove(str(described))
+
+    if described.exists():
+        patiently(remove, log.log)
+
+
 def require_dvc(source: Path, *, link: bool) -> None:
     """Raises UserError if DVC cannot take what is to be brought in, or its cache is of hard links, as is the accession.
 

@@ -50,6 +50,16 @@ def require_stages(names: Sequence[str]) -> None:
             raise UserError(f"--force {name}: there is no such stage; there are {', '.join(known)}")
 
 
+def defaults() -> dict[str, Any]:
+    """Returns the values that ship, by their names (``section.key``)."""
+    sections = json.loads(SCHEMA.read_text(encoding="utf-8"))["properties"]
+    return {
+        f"{section}.{name}": schema["default"]
+        for section, described in sections.items()
+        for name, schema in described["properties"].items()
+    }
+
+
 @cache
 def _schema() -> dict[str, dict[str, Any]]:
     """Returns the kinds of values of each section, by their names."""

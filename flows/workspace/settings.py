@@ -13,6 +13,7 @@ from cbir.base.errors import UserError, nearest
 from cbir.base.files import writing
 from tasks.harness.settings import GRAPH, PARAMS, Paths, load_paths, read_yaml, renamed
 
+SEVERAL = ("groundtruth.file",)  # texts that may also be a list of them
 HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
 
 
@@ -148,7 +149,9 @@ def _in_one_line(value: Any) -> Any:
 
 def _as_kind_of(before: Any, value: Any, text: str, name: str) -> Any:
     kinds = {bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a mapping"}
-    if isinstance(before, str):
+    if isinstance(before, str) and isinstance(value, list) and name in SEVERAL:
+        return value
+    if isinstance(before, str) or (name in SEVERAL and isinstance(value, str)):
         return text if not isinstance(value, str) else value
     for kind, words in kinds.items():
         if isinstance(before, kind):

@@ -63,7 +63,7 @@ def _kinds() -> dict[str, dict[str, Any]]:
 
 
 def _section(values: Any, kinds: dict[str, Any]) -> dict[str, Any]:
-    properties = {key: _described(kinds[key], _comment(values, key)) for key in values}
+    properties = {key: _described(kinds[key], values[key], _comment(values, key)) for key in values}
     return {
         "type": "object",
         "properties": properties,
@@ -72,8 +72,8 @@ def _section(values: Any, kinds: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _described(kind: Any, comment: str) -> dict[str, Any]:
-    made = TypeAdapter(kind).json_schema()
+def _described(kind: Any, value: Any, comment: str) -> dict[str, Any]:
+    made = TypeAdapter(kind).json_schema() | {"default": value}
     notes = [note for note in getattr(kind, "__metadata__", ()) if isinstance(note, str)]
     return made | ({RULE: notes[0]} if notes else {}) | ({"description": comment} if comment else {})
 
