@@ -19,6 +19,7 @@ from flows.commands.importing import app as importing
 from flows.commands.looking import app as looking
 from flows.commands.run import app as run
 from flows.commands.run import set_option, values_of
+from flows.commands.speaking import Quiet, Verbose, Version, arrange, error_line, say
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
 from flows.workspace.exclusive import hold_workspace
@@ -27,18 +28,22 @@ WRONG_USE = 2  # as Typer ends where it cannot read the words
 
 Saying = Literal["same", "scene", "different", "unsure"]
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Find every appearance of a photograph in an archive of historical images.",
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 app.add_typer(audit, name="audit")
 app.add_typer(run)
 app.add_typer(importing)
 app.add_typer(looking)
 app.add_typer(config, name="config")
+
+
+@app.callback()
+def start(version: Version = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Find every appearance of a photograph in an archive of historical images.
+
+    Example: cbir import ~/scans && cbir run && cbir open
+    """
+    say(quiet=quiet, verbose=verbose)
 
 
 def main() -> None:
@@ -48,11 +53,11 @@ def main() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(message)s", lines=True))
     logging.getLogger("flows").addHandler(handler)
-    logging.getLogger("flows").setLevel(logging.INFO)
+    arrange(app)
     try:
         app()
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(error_line(str(error)))
     except SystemExit as ended:
         if ended.code == WRONG_USE and (name := dashed_name(sys.argv[1:])):
             sys.stderr.write(
@@ -62,7 +67,7 @@ def main() -> None:
     except Exception as error:
         if not (trouble := disk_trouble(error)):
             raise
-        sys.exit(f"error: {visible(trouble)}")
+        sys.exit(error_line(visible(trouble)))
 
 
 def dashed_name(words: Sequence[str]) -> str | None:
@@ -140,7 +145,7 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
     provide_api(workspace(sound=True))
     state = state_of(getattr(importlib.import_module(module), name), *arguments)
     if not state.is_completed():
-        sys.exit(f"error: {visible(str(state.message))}")
+        sys.exit(error_line(visible(str(state.message))))
     print(f"\n{visible(str(state.message))}")
 
 

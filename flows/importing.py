@@ -93,7 +93,7 @@ def _set_references(known: Mapping[str, Sequence[Path]], paths: Paths) -> dict[s
 
 def account_of(paths: Paths) -> list[str]:
     """Says what the reference files that are set know of the archive as it is; no image is read."""
-    from cbir.labels.ahead import read_ahead
+    from cbir.arrivals.ahead import read_ahead
 
     known = read_yaml(PARAMS)["groundtruth"]
     reference = Reference(paths.reference, known["file"], known["layout"], tuple(known["unlabelled"]))

@@ -41,7 +41,7 @@ def sentences(docstring: str) -> list[str]:
 def is_exempt(function: Function) -> bool:
     """Tells whether a function is a property, described by a noun, or a command, whose docstring is its ``--help``."""
     decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
-    return any("property" in name or name.startswith("app.command(") for name in decorators)
+    return any("property" in name or name.startswith(("app.command(", "app.callback(")) for name in decorators)
 
 
 def names(node: ast.AST) -> list[str]:

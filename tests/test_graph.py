@@ -11,6 +11,7 @@ from tests.support.code import LAYERS, ROOT, imported, relative
 GRAPHS = [ROOT / "dvc.yaml", *sorted(ROOT.glob("presets/stages/*.yaml"))]
 STAGES = {name: stage for path in GRAPHS for name, stage in YAML(typ="safe").load(path)["stages"].items()}
 NAMING = {  # the files of flows and tracking that hold a stage's name, and why
+    "flows/commands/looking.py": "the name of a page",
     "flows/workspace/checks.py": "sections of params.yaml",
     "flows/workspace/settings.py": "HELD: what trains never runs by itself",
     "flows/pipeline/embed_workers.py": "several processes may embed before the stage runs",

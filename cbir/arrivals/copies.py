@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from cbir.archive.identity import content_keys
 from cbir.archive.listing import list_archive
+from cbir.arrivals.identity import content_keys
 from cbir.base.errors import in_short
 
 

@@ -110,10 +110,10 @@ def export(
 
 def _rows(table: Table, paths: Any, probability: float | None) -> Any:
     from cbir.archive.manifest import read_manifest
-    from cbir.groups.export import group_rows, pair_rows
     from cbir.groups.table import read_groups
     from cbir.groups.threshold import Chosen, threshold_in_use
     from cbir.matching.table import read_matches
+    from cbir.serving.export import group_rows, pair_rows
     from tasks.harness.settings import PARAMS, load_value, read_yaml
 
     manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)

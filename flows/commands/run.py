@@ -9,6 +9,7 @@ import typer
 
 from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError
+from flows.commands.speaking import error_line
 from flows.foreground import make_ready, run_flow, workspace
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import PARAMS
@@ -63,7 +64,7 @@ def run(
             reconcile(logging.getLogger("flows").log)
     if failure:
         print("\n" + visible_lines(failure_summary(outcomes, paths)))
-        sys.exit(f"error: {visible(failure)}")
+        sys.exit(error_line(visible(failure)))
     print("\n" + visible_lines(summary(outcomes, paths)))
 
 

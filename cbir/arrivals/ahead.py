@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cbir.archive.identity import content_keys
 from cbir.archive.listing import list_archive
+from cbir.arrivals.identity import content_keys
 from cbir.labels.reference import Known, Reference, read_reference, require_believable
 
 

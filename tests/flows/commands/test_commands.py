@@ -1,0 +1,105 @@
+"""The commands that look at a workspace and change its settings, in this process: what they print."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cbir.base.errors import UserError
+from flows.cli import app
+from flows.commands.speaking import PANELS, arrange
+from tests.support.workspace import ROOT
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a workspace, without images, git and DVC."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, name)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    return tmp_path
+
+
+def say(*words: str) -> str:
+    """Returns the output of a command; its error is raised."""
+    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def refusal(*words: str) -> str:
+    """Returns the sentence with which a command refuses."""
+    with pytest.raises(UserError) as refused:
+        CliRunner().invoke(app, list(words), catch_exceptions=False)
+    return str(refused.value)
+
+
+def test_the_version_is_told() -> None:
+    assert say("--version").startswith("cbir ")
+
+
+def test_a_setting_is_shown_changed_and_compared_with_those_that_ship(workspace: Path) -> None:
+    assert say("config", "get", "index.k") == "30\n"
+    assert say("config", "diff") == ""
+    assert say("config", "set", "index.k=50", "train.seed=3") == "index.k: 30 → 50\ntrain.seed: 0 → 3\n"
+    assert "k: 50 # neighbours of every image" in Path("params.yaml").read_text()
+    assert say("config", "diff").splitlines() == ["train.seed: 0 → 3", "index.k: 30 → 50"]
+    assert json.loads(say("config", "diff", "--json")) == {"train.seed": [0, 3], "index.k": [30, 50]}
+    assert say("config", "list", "index").splitlines()[:2] == ["index.kind = auto", "index.k = 50"]
+    assert json.loads(say("config", "list", "--json"))["images.longest_side"] == 512
+
+
+def test_a_wrong_setting_changes_none(workspace: Path) -> None:
+    before = Path("params.yaml").read_bytes()
+    assert refusal("config", "set", "train.seed=3", "index.k=0") == "params.yaml: index.k must be at least 1, is 0"
+    assert refusal("config", "get", "index.kk") == "params.yaml has no index.kk; did you mean index.k?"
+    assert refusal("config", "list", "indx").startswith("params.yaml has no section indx; there are paths, images,")
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_the_status_of_an_empty_workspace_says_how_to_begin(workspace: Path) -> None:
+    lines = say("status", "--quick").splitlines()
+    assert lines[0] == "archive    empty: bring images in with `cbir import DIR`, or try `cbir sample`"
+    assert json.loads(say("status", "--quick", "--json"))["encoder"] is None
+
+
+def test_the_status_shows_the_encoder_and_its_figures(workspace: Path) -> None:
+    Path("data/raw/old").mkdir(parents=True)
+    Path("models/encoder").mkdir(parents=True)
+    Path("data/landing").mkdir()
+    Path("data/landing/a.jpg").touch()
+    Path("reports").mkdir()
+    config = {"backbone": "timm/test_resnet", "image_size": 64, "training": {"method": "simclr"}}
+    Path("models/encoder/config.json").write_text(json.dumps(config))
+    Path("reports/metrics.json").write_text(json.dumps({"map@10": 0.5, "ci95": {}}))
+    Path("reports/clean.json").write_text(json.dumps({"usable": 3, "exact_copies": 1, "rejected": 0}))
+    lines = say("status", "--quick").splitlines()
+    assert lines[:2] == [
+        "archive    1 accession, 3 images, 1 exact copies, 0 rejected",
+        "encoder    timm/test_resnet trained by simclr, 64 px; map@10 0.500",
+    ]
+    assert "landed     1 files wait in the landing folder: `cbir refresh`" in lines
+
+
+def test_a_page_that_is_not_there_is_told_with_what_makes_it(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert refusal("open") == "reports/index.html is not there yet; `cbir run` makes it"
+    assert refusal("open", "study") == "reports/study.html is not there yet; `cbir study` makes it"
+    Path("reports").mkdir()
+    Path("reports/index.html").touch()
+    assert say("open") == "reports/index.html\n"
+
+
+def test_a_table_is_written_by_the_name_of_its_file(workspace: Path) -> None:
+    assert refusal("export", "groups", "groups.ods") == "groups.ods must be named .csv or .json"
+
+
+def test_every_command_has_its_place_in_the_help() -> None:
+    arrange(app)
+    shown = say("--help")
+    assert all(f"─ {heading} ─" in shown for heading in PANELS)
+    assert "─ Commands ─" not in shown
