@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cbir.base.errors import UserError
-from cbir.comparison.gate import Gate, Measured, decide, require_metric
+from cbir.comparison.gate import Gate, Measured, decide, loss_in_words, require_metric
 
 GATE = Gate(metric="map@10", significance=0.05, tolerance=0.02)
 SERVED = [0.2, 0.3, 0.1, 0.4, 0.2, 0.3, 0.5, 0.0]  # mean 0.25
@@ -94,3 +94,11 @@ def test_a_metric_that_queries_have_not_is_named_with_those_that_they_have() -> 
     gate = Gate(metric="micro_ap", significance=0.05, tolerance=0.0)
     with pytest.raises(UserError, match=r"promotion\.metric is 'micro_ap', .*; there are map@10, mrr$"):
         require_metric(measured(SERVED), gate)
+
+
+def test_a_loss_is_worded_with_both_figures_where_the_two_were_measured_alike() -> None:
+    worse = measured([value - 0.05 for value in SERVED])
+    assert loss_in_words(worse, measured(SERVED), metric="map@10") == "map@10 0.200, in service 0.250"
+    assert loss_in_words(measured(SERVED), worse, metric="map@10") == ""
+    assert loss_in_words(worse, measured(SERVED[:4]), metric="map@10") == ""
+    assert loss_in_words(worse, measured(SERVED), metric="mrr") == ""
