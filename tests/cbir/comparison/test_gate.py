@@ -101,4 +101,4 @@ def test_a_loss_is_worded_with_both_figures_where_the_two_were_measured_alike() 
     assert loss_in_words(worse, measured(SERVED), metric="map@10") == "map@10 0.200, in service 0.250"
     assert loss_in_words(measured(SERVED), worse, metric="map@10") == ""
     assert loss_in_words(worse, measured(SERVED[:4]), metric="map@10") == ""
-    assert loss_in_words(worse, measured(SERVED), metric="mrr") == ""
+    assert loss_in_words(worse, measured(SERVED), metric="ndcg@10") == ""
