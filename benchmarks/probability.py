@@ -16,25 +16,28 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
+from tqdm import tqdm
 
 from benchmarks.historical import FROZEN
 from benchmarks.photographs import LONGEST_SIDE, read_grey
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.base.files import write_json
-from cbir.calibration.fitting import fit_model
+from cbir.calibration.fitting import fit_logistic
 from cbir.embedding.files import read_embeddings
 from cbir.images.reduced import ReducedImages
 from cbir.index.neighbours import read_neighbours
 from cbir.matching.candidates import propose
 from cbir.matching.description import describe
-from cbir.matching.probability import features
+from cbir.matching.doubt import in_doubt
+from cbir.matching.probability import features, point_features, read_logistic
 from cbir.matching.standing import stand
-from cbir.matching.verification import verify
+from cbir.matching.verification import Verification
 from cbir.reprints.press import MILD, PRESS, PRESS_SIZE, SEVERE_UNSEEN, Press
 from cbir.reprints.reprint import reprint
 from tests.support.workspace import ROOT, Workspace
 
-GROUPS, DISTRACTORS, SEED = 250, 200, 7
+GROUPS, DISTRACTORS, SEED, CLOSER = 250, 200, 7, 2
 KINDS = {"mild": MILD, "press": PRESS, "severe": SEVERE_UNSEEN, "crop": replace(PRESS, crop=(0.1, 0.5))}
 LEAST, SOFTNESS = (
     0.7,
@@ -52,9 +55,12 @@ def main(photos: Path, weights: Path) -> None:
         program = "import sys; from flows.workspace.settings import set_params; set_params(sys.argv[1:])"
         workspace.command("python", "-c", program, *FROZEN)
         workspace.command("dvc", "repro", "index")
-        values, true = known_pairs(workspace.folder)
-    source = "simulated reprints of openly licensed photographs"
-    document = fit_model(values, true, least=LEAST, softness=SOFTNESS, source=source)
+        pairs = known_pairs(workspace.folder)
+    document = {
+        "fitted_on": "simulated reprints of openly licensed photographs",
+        **{kind: fit_logistic(*known) for kind, known in pairs.items()},
+        "appearance": {"least": LEAST, "softness": SOFTNESS},
+    }
     write_json(ROOT / "cbir/matching/probability.json", document)
 
 
@@ -92,19 +98,29 @@ def _reprinted(
     return np.asarray(cv2.resize(grey, None, fx=size, fy=size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def known_pairs(workspace: Path) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
-    """Returns the features of the candidates of an archive that :func:`print_archive` made, and which are true."""
+Known = tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]  # features by name (m,), and which pairs are true (m,)
+
+
+def known_pairs(workspace: Path) -> dict[str, Known]:
+    """Returns the candidates of an archive that :func:`print_archive` made, as features and tones see them, and those
+    in doubt among them as learned points do.
+    """
     data, store = workspace / "data", workspace / ".store"
     images = unique_images(read_manifest(data / "manifest.parquet"))
     neighbours, embeddings = read_neighbours(data / "neighbours.parquet"), read_embeddings(data / "embeddings")
     source = ReducedImages(store, data / "raw", longest_side=LONGEST_SIDE)
     described = describe(images, source, store, most=500)
     pairs = propose(described, neighbours, images, near=10, votes=6, store=store)
-    evidence = verify(pairs, images, described, source, store)
+    verification = Verification(images, described, source, store, progress=tqdm)
+    evidence = verification.by_features(pairs)
     standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
-    values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)
     names = pd.Series([Path(path).stem.partition("_")[0] for path in images["path"]]).to_numpy()
-    return values, names[pairs[:, 0]] == names[pairs[:, 1]]
+    true = names[pairs[:, 0]] == names[pairs[:, 1]]
+    values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)
+    likely = expit(read_logistic(fit_logistic(values, true)).odds(values))
+    rows = in_doubt(likely, evidence, standing.ranks, nearest=CLOSER)
+    closer = verification.by_points(pairs[rows])
+    return {"by_features": (values, true), "by_points": (point_features(closer), true[rows])}
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def contenders(gallery: Sequence[Pixels]) -> dict[str, Rank]:
         SHIPPED_ROW: shipped.cosines,
         "its 10 nearest, by geometry": partial(verifier.by_geometry, votes=False),
         "and those that features vote for, by geometry": partial(verifier.by_geometry, votes=True),
-        "the same, by probability": partial(verifier.by_probability, votes=True),
+        "the same, by probability": partial(verifier.by_probability, closer=False),
+        "the same, after a closer look at pairs in doubt": partial(verifier.by_probability, closer=True),
     }
 
 

@@ -3,6 +3,7 @@ can be left out.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,14 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.searches import Embedded, Pixels, Search
+from cbir.matching.archive import weigh
+from cbir.matching.doubt import in_doubt
 from cbir.matching.evidence import EVIDENCE, Picture, gather
+from cbir.matching.learned.evidence import gather_learned
+from cbir.matching.learned.points import Points, find_points
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.features import Features, extract
 from cbir.matching.local.voting import LocalIndex
-from cbir.matching.probability import features, shipped_model
 from cbir.matching.standing import Standing, stand
 
-FEATURES, NEAR, VOTES, VOTING, LISTED = 500, 10, 6, 300, 30  # as params.yaml and the stage have them
+FEATURES, NEAR, VOTES, VOTING, LISTED, CLOSER = 500, 10, 6, 300, 30, 2  # as params.yaml and the stage have them
 _NOT_SEEN: Final = -1000.0  # the score of a pair that was not looked at, below that of any other
 _TIE: Final = 1e-6  # of the cosine, which tells pairs of one probability apart, as in the table of matches
 
@@ -33,6 +37,7 @@ class Seen:
         near, by_votes: (m,) whether embeddings proposed the pair, and whether local features did.
         evidence: (m,) EVIDENCE.
         probability: (m,) that both show the same photograph.
+        closer: (m,) the same, after a closer look at those in doubt.
     """
 
     pairs: Pairs
@@ -40,6 +45,7 @@ class Seen:
     by_votes: NDArray[np.bool_]
     evidence: NDArray[np.void]
     probability: NDArray[np.float64]
+    closer: NDArray[np.float64]
 
 
 class Verifier:
@@ -60,10 +66,10 @@ class Verifier:
         seen = self._look(search)
         return self._scores(search, seen, -seen.evidence["log_nfa"].astype(float), votes=votes)
 
-    def by_probability(self, search: Search, *, votes: bool) -> NDArray[np.float64]:
-        """Ranks by the probability that ships."""
+    def by_probability(self, search: Search, *, closer: bool) -> NDArray[np.float64]:
+        """Ranks by the probability that ships, with or without a closer look at pairs in doubt."""
         seen = self._look(search)
-        return self._scores(search, seen, seen.probability, votes=votes)
+        return self._scores(search, seen, seen.closer if closer else seen.probability, votes=True)
 
     def _scores(self, search: Search, seen: Seen, values: NDArray[np.float64], *, votes: bool) -> NDArray[np.float64]:
         cosines = self._embedded.cosines(search)
@@ -89,10 +95,11 @@ class Verifier:
         pairs = np.argwhere((near | voted) & ~search.itself)
         evidence = np.array(list(on_each_core(lambda pair: self._gather(search, *pair), pairs)), EVIDENCE)
         standing, images = self._stand(search, pairs)
-        model = shipped_model()
-        values = features(evidence, images=images, nearness=standing.nearness, ranks=standing.ranks)
-        at = tuple(pairs.T)
-        return Seen(pairs, near[at], voted[at], evidence, model.probability(values, evidence))
+        probability, at = weigh(evidence, standing, images=images), tuple(pairs.T)
+        rows, after = in_doubt(probability, evidence, standing.ranks, nearest=CLOSER), probability.copy()
+        learned = np.array([self._gather_learned(search, *pair) for pair in pairs[rows]], EVIDENCE)
+        after[rows] = np.maximum(probability[rows], weigh(learned, standing.of(rows), images=images))
+        return Seen(pairs, near[at], voted[at], evidence, probability, after)
 
     def _describe(self, images: list[Pixels]) -> None:
         new = list({id(image): image for image in images if id(image) not in self._features}.values())
@@ -114,9 +121,19 @@ class Verifier:
         return list(on_each_core(vote, range(len(search.queries))))
 
     def _gather(self, search: Search, query: int, other: int) -> NDArray[np.void]:
-        images = search.queries[query], search.gallery[other]
-        first, second = (Picture(self._features[id(image)], lambda image=image: image) for image in images)
-        return gather(first, second)
+        return gather(*self._pictures(search, query, other))
+
+    def _gather_learned(self, search: Search, query: int, other: int) -> NDArray[np.void]:
+        first, second = self._pictures(search, query, other)
+        return gather_learned(first, second, partial(self._points, first), self._points(second, mirrored=False))
+
+    def _pictures(self, search: Search, query: int, other: int) -> tuple[Picture, Picture]:
+        first, second = search.queries[query], search.gallery[other]
+        return Picture(self._features[id(first)], lambda: first), Picture(self._features[id(second)], lambda: second)
+
+    @staticmethod
+    def _points(picture: Picture, *, mirrored: bool) -> Points:
+        return find_points(picture.pixels(), picture.features.pitch, mirrored=mirrored)
 
     def _stand(self, search: Search, pairs: Pairs) -> tuple[Standing, int]:
         """Returns how pairs stand in the archive of the gallery and the queries, and its number of images."""

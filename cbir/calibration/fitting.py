@@ -11,19 +11,15 @@ _PENALTY = 1.0  # of the squared weights, in units of one pair's loss; more make
 _DIGITS = 4
 
 
-def fit_model(
-    values: Mapping[str, NDArray[np.float64]], true: NDArray[np.bool_], *, least: float, softness: float, source: str
-) -> dict[str, Any]:
+def fit_logistic(values: Mapping[str, NDArray[np.float64]], true: NDArray[np.bool_]) -> dict[str, Any]:
     """Fits a logistic model with L2 penalty whose weights are not negative.
 
     Args:
-        values: features by name, (m,) each, as :func:`cbir.matching.probability.features` makes them.
+        values: features by name, (m,) each.
         true: (m,), whether the pair shows the same photograph.
-        least, softness: as in :class:`cbir.matching.probability.Model`.
-        source: the pairs, in words.
 
     Returns:
-        The content of probability.json.
+        A part of probability.json, a :class:`cbir.matching.probability.Logistic`.
     """
     table = np.stack(list(values.values()), axis=1)
     mean, scale = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-6)
@@ -44,12 +40,10 @@ def fit_model(
         for name, *row in zip(values, mean, scale, best[:-1], strict=True)
     }
     return {
-        "fitted_on": source,
         "pairs": len(true),
         "true_pairs": int(true.sum()),
         "intercept": _rounded(best[-1]),
         "features": rows,
-        "appearance": {"least": least, "softness": softness},
     }
 
 

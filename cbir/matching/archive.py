@@ -13,11 +13,12 @@ from cbir.base.display import Progress, silent
 from cbir.images.reduced import ReducedImages
 from cbir.matching.candidates import implied, propose
 from cbir.matching.description import describe
+from cbir.matching.doubt import in_doubt
 from cbir.matching.evidence import mapped
 from cbir.matching.probability import features, log_false_alarms, relations, shipped_model
 from cbir.matching.standing import Standing, stand
 from cbir.matching.table import SAME_FILE, both_directions
-from cbir.matching.verification import verify
+from cbir.matching.verification import Verification
 
 if TYPE_CHECKING:
     from cbir.embedding.files import Embeddings
@@ -31,6 +32,7 @@ class Matching:
     neighbours: Annotated[int, Ge(0), "it is a number of candidates"]
     votes: Annotated[int, Ge(0), "it is a number of candidates, 0 for none"]
     implied: Annotated[int, Ge(0), "it is a number of pairs, 0 for none"]
+    closer: Annotated[int, Ge(0), "it is a rank among neighbours, 0 for no closer look"]
 
 
 def match_archive(
@@ -64,24 +66,38 @@ def match_archive(
         progress=progress,
     )
 
-    def judge(pairs: NDArray[np.int64]) -> pd.DataFrame:
-        evidence = verify(pairs, images, described, source, store, progress=progress)
+    verification = Verification(images, described, source, store, progress=progress)
+
+    def judge(pairs: NDArray[np.int64], *, nearest: int) -> pd.DataFrame:
         standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
+        evidence = verification.by_features(pairs)
+        weighed = weigh(evidence, standing, images=len(images))
+        if settings.closer:
+            rows = in_doubt(weighed, evidence, standing.ranks, nearest=nearest)
+            closer = verification.by_points(pairs[rows])
+            better = weigh(closer, standing.of(rows), images=len(images)) > weighed[rows]
+            evidence[rows[better]] = closer[better]
         return _judged(pairs, evidence, standing, images)
 
-    judged = judge(pairs)
+    judged = judge(pairs, nearest=settings.closer)
     more = implied(pairs, judged["probability"].to_numpy(), most=settings.implied)
-    return both_directions(pd.concat([judged, judge(more)], ignore_index=True) if len(more) else judged)
+    if len(more):  # two likely pairs speak for each, however far apart its images are by embedding
+        judged = pd.concat([judged, judge(more, nearest=len(images))], ignore_index=True)
+    return both_directions(judged)
+
+
+def weigh(evidence: NDArray[np.void], standing: Standing, *, images: int) -> NDArray[np.float64]:
+    """Returns the probability by the model that ships that pairs show the same photograph, (m,)."""
+    values = features(evidence, images=images, nearness=standing.nearness, ranks=standing.ranks)
+    return shipped_model().probability(values, evidence)
 
 
 def _judged(
     pairs: NDArray[np.int64], evidence: NDArray[np.void], standing: Standing, images: pd.DataFrame
 ) -> pd.DataFrame:
     """Returns one direction of each pair, with its probability and its relation."""
-    model = shipped_model()
-    values = features(evidence, images=len(images), nearness=standing.nearness, ranks=standing.ranks)
-    same_moment = model.same_moment(evidence)
-    probability = model.probability(values, evidence)
+    same_moment = shipped_model().same_moment(evidence)
+    probability = weigh(evidence, standing, images=len(images))
     false_alarms = log_false_alarms(evidence, images=len(images))
     ids, paths = (images[name].to_numpy(dtype=object) for name in ("image_id", "path"))
     one_file, seen = paths[pairs[:, 0]] == paths[pairs[:, 1]], mapped(evidence)

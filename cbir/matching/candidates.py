@@ -23,9 +23,9 @@ from cbir.matching.description import Described
 from cbir.matching.local.cores import on_each_core
 from cbir.matching.local.features import Features
 from cbir.matching.local.voting import VERSION, LocalIndex
+from cbir.matching.probability import LIKELY
 from cbir.store import Store
 
-LIKELY = 0.5  # probability of a pair that implies others
 _VOTING = 300  # features of an image that vote and are voted for; 500 take twice as long and find nothing more
 _AT_ONCE = 2048  # images whose votes are stored together
 

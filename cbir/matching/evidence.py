@@ -17,7 +17,7 @@ from cbir.matching.local.features import Features
 from cbir.matching.local.geometry import Geometry, find_geometry
 from cbir.matching.overlap import common, overlaps, spread, tones
 
-VERSION = 3  # raise it with any change of the code that decides the evidence
+VERSION = 4  # raise it with any change of the code that decides the evidence
 EVIDENCE = np.dtype(
     [
         ("mirrored", np.float32),
@@ -30,18 +30,20 @@ EVIDENCE = np.dtype(
         ("tone", np.float32),
         ("forms", np.float32),
         ("aligned", np.float32),
+        ("learned", np.float32),
         ("map", np.float32, (6,)),
     ]
 )
 """The evidence of a pair.
 
-mirrored: 1 where one is the other's mirror image. inliers: features that agree. aligned: 1 where too few agree and the
-map is one of tones; where there are no inliers either, there is no map, and the rest says nothing. share: of the
-correspondences, those that agree. log_nfa: log10 of the maps as good that chance gives one pair. spread: the narrower
-way that the agreeing features reach, in parts of the longest side, the smaller of both; or that the common part
-reaches, where the map is one of tones. overlap_query, overlap_neighbour: the part that the other one covers. tone,
-forms: correlations of grey values after warping, of all and of forms alone. map: (2, 3), from px of the query to px of
-the neighbour, one row after the other.
+mirrored: 1 where one is the other's mirror image. inliers: features, or learned points, that agree. aligned: 1 where
+too few agree and the map is one of tones. learned: 1 where it is one of learned points. Where there are neither inliers
+nor tones that agree, there is no map, and the rest says nothing. share: of the correspondences, those that agree.
+log_nfa: log10 of the maps as good that chance gives one pair. spread: the narrower way that the agreeing features
+reach, in parts of the longest side, the smaller of both; or that the common part reaches, where the map is one of
+tones. overlap_query, overlap_neighbour: the part that the other one covers. tone, forms: correlations of grey values
+after warping, of all and of forms alone. map: (2, 3), from px of the query to px of the neighbour, one row after the
+other.
 """
 
 _CLEAR = -12.0  # log10; a pair that agrees so well is not its own mirror image too
@@ -64,23 +66,28 @@ def mapped(evidence: NDArray[np.void]) -> NDArray[np.bool_]:
     return np.asarray((evidence["inliers"] > 0) | (evidence["aligned"] > 0))
 
 
+def is_clear(evidence: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Returns where features agree so well that nothing more needs to be looked at."""
+    return np.asarray((evidence["inliers"] > 0) & (evidence["log_nfa"] <= _CLEAR))
+
+
 def gather(query: Picture, other: Picture) -> NDArray[np.void]:
     """Returns the evidence of two images, () EVIDENCE; both ways up to a mirror are tried."""
     own, others = query.features, other.features
     upright = resemble(own, others)
     straight, turned = find_geometry(upright), None
-    if not _is_clear(straight):
+    if not _settled(straight):
         flipped = resemble(own.mirrored, others)
         turned = find_geometry(flipped)
     geometry = _likelier(straight, turned)
-    if not _is_clear(geometry):
+    if not _settled(geometry):
         alignments = align(upright), align(flipped)
         alignment = _likelier(*alignments)
         if alignment is not None and _likelier(geometry, alignment) is alignment:
             return _aligned(query, other, alignment, mirrored=alignment is alignments[1])
     if geometry is None:
         return np.zeros((), EVIDENCE)
-    return _measured(query, other, geometry, mirrored=geometry is turned)
+    return measured(query, other, geometry, mirrored=geometry is turned)
 
 
 def _likelier(first: A | None, second: B | None) -> A | B | None:
@@ -88,11 +95,11 @@ def _likelier(first: A | None, second: B | None) -> A | B | None:
     return min((each for each in (first, second) if each is not None), key=lambda each: each.log_nfa, default=None)
 
 
-def _is_clear(geometry: Geometry | None) -> bool:
+def _settled(geometry: Geometry | None) -> bool:
     return geometry is not None and geometry.log_nfa <= _CLEAR
 
 
-def _measured(query: Picture, other: Picture, geometry: Geometry, *, mirrored: bool) -> NDArray[np.void]:
+def measured(query: Picture, other: Picture, geometry: Geometry, *, mirrored: bool) -> NDArray[np.void]:
     points = geometry.inliers.points
     sizes = query.features.size, other.features.size
     evidence = _mapped(query, other, geometry.affine, points[1], mirrored=mirrored)

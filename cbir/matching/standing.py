@@ -25,6 +25,10 @@ class Standing:
     nearness: NDArray[np.float64]
     ranks: NDArray[np.int64]
 
+    def of(self, rows: NDArray[np.int64]) -> "Standing":
+        """Returns the standing of some of the pairs."""
+        return Standing(self.similarity[rows], self.nearness[rows], self.ranks[rows])
+
 
 def stand(
     pairs: NDArray[np.int64], neighbours: pd.DataFrame, ids: NDArray[np.object_], vectors: NDArray[np.float32]

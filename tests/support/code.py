@@ -13,6 +13,7 @@ TEMPLATES = "cbir/reports/templates"  # these count together: a page takes what 
 READ = {
     "cbir/reports/html.py": TEMPLATES,
     "cbir/matching/local/voting.py": "cbir/matching/local/words.npy",
+    "cbir/matching/learned/points.py": "cbir/matching/learned/weights",
     "cbir/matching/probability.py": "cbir/matching/probability.json",
     "cbir/training/shipped/loading.py": "cbir/training/shipped/weights",
 }

@@ -42,7 +42,7 @@ def month(tmp_path: Path, sample_archive: Sample, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path / "now")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, name)
-    few = ["match.features=200", "match.neighbours=5", "match.votes=2"]
+    few = ["match.features=200", "match.neighbours=5", "match.votes=2", "match.closer=0"]
     set_params(["clean.workers=1", "group.report_groups=0", *few])  # quicker: one process, no pictures, few candidates
     paths = load_paths(read_yaml(PARAMS))
     for source in sample_archive.accessions:

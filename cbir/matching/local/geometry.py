@@ -16,7 +16,7 @@ from cbir.matching.local.correspondences import Correspondences, Resemblance, co
 
 _TOLERANCE = 0.02  # of the longest side, between where a feature is and where the map puts it
 _FINEST = 0.004  # of the longest side; no feature lies more exactly
-_LEAST = 5  # correspondences; three fix the map, and two more may agree by chance
+LEAST = 5  # correspondences; three fix the map, and two more may agree by chance
 _SCALES = (0.2, 5.0)  # least and most by which a copy is enlarged
 _SQUEEZE = 2.0  # most by which it is enlarged more in one direction than across it
 _WINDOWS = 2 * 12 * 4  # mirrorings, turns and enlargements that are looked at
@@ -43,20 +43,28 @@ class Geometry:
 
 def find_geometry(resemblance: Resemblance) -> Geometry | None:
     """Returns the map of the query onto the other image; None where fewer features agree than chance explains."""
-    pairs, other = correspond(resemblance), resemblance.other
-    if len(pairs) < _LEAST:
+    pairs, size = correspond(resemblance), resemblance.other.size
+    window = pairs.of(in_agreement(pairs)) if len(pairs) >= LEAST else pairs
+    fitted = fit_map(window, size)
+    if fitted is None:
         return None
-    window = pairs.of(in_agreement(pairs))
-    longest = max(other.size)
-    affine = _fit(window, longest * _TOLERANCE) if len(window) >= _LEAST else None
+    affine, near = fitted
+    distance = np.sort(_distances(affine, window)[near]) / max(size)
+    return Geometry(affine, window.of(near), float(near.sum() / len(pairs)), _log_nfa(distance, len(pairs), size))
+
+
+def fit_map(pairs: Correspondences, size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
+    """Fits a map (2, 3) to correspondences, and marks those that agree with it (n,); None where there is no good one.
+
+    Args:
+        size: width and height of the other image, px.
+    """
+    tolerance = max(size) * _TOLERANCE
+    affine = _fit(pairs, tolerance) if len(pairs) >= LEAST else None
     if affine is None:
         return None
-    distance = _distances(affine, window)
-    near = distance <= longest * _TOLERANCE
-    if near.sum() < _LEAST or not _plausible(affine[:, :2]):
-        return None
-    log_nfa = _log_nfa(np.sort(distance[near]) / longest, len(pairs), other.size)
-    return Geometry(affine, window.of(near), float(near.sum() / len(pairs)), log_nfa)
+    near = _distances(affine, pairs) <= tolerance
+    return (affine, near) if near.sum() >= LEAST and _plausible(affine[:, :2]) else None
 
 
 def _fit(pairs: Correspondences, tolerance: float) -> NDArray[np.float64] | None:
@@ -73,7 +81,7 @@ def _fit(pairs: Correspondences, tolerance: float) -> NDArray[np.float64] | None
         if affine is None or not np.isfinite(affine).all():
             return None
         near = _distances(affine, pairs) <= tolerance
-        if near.sum() < _LEAST:
+        if near.sum() < LEAST:
             return None
         affine = _least_squares(pairs.of(near))
     return affine

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from cbir.calibration.fitting import fit_model
-from cbir.matching.probability import read_model
+from cbir.calibration.fitting import fit_logistic
+from cbir.matching.probability import read_logistic
 
 RNG = np.random.default_rng(0)
 VALUES = {"first": RNG.normal(2, 3, 2000), "second": RNG.normal(0, 1, 2000)}
@@ -14,7 +14,7 @@ TRUE = RNG.random(2000) < expit(0.8 * (VALUES["first"] - 2) / 3 + 1.5 * VALUES["
 
 
 def fitted(values: dict[str, np.ndarray], true: np.ndarray = TRUE) -> dict:
-    return fit_model(values, true, least=0.6, softness=0.05, source="a test")
+    return fit_logistic(values, true)
 
 
 def test_the_weights_are_those_of_scikit_learn_where_none_is_negative() -> None:
@@ -33,6 +33,6 @@ def test_a_feature_that_speaks_against_a_pair_has_no_weight() -> None:
 
 def test_the_document_is_a_model_that_tells_true_pairs_from_others() -> None:
     document = fitted(VALUES)
-    odds = read_model(document).odds(VALUES)
+    odds = read_logistic(document).odds(VALUES)
     assert odds[TRUE].mean() > odds[~TRUE].mean() + 1
     assert (document["pairs"], document["true_pairs"]) == (2000, TRUE.sum())

@@ -10,7 +10,7 @@ import pytest
 
 from cbir.embedding.files import Embeddings
 from cbir.images.reduced import ReducedImages
-from cbir.matching import description, verification
+from cbir.matching import description, evidence
 from cbir.matching.archive import Matching, match_archive
 from cbir.matching.evidence import gather
 from cbir.matching.local.features import extract
@@ -24,7 +24,7 @@ PICTURES = {
     "06-cropped": cropped(picture(6)),
 }
 IDS = np.array(sorted(PICTURES), object)
-SETTINGS = Matching(features=400, neighbours=1, votes=3, implied=5)
+SETTINGS = Matching(features=400, neighbours=1, votes=3, implied=5, closer=1)
 
 
 def images(ids: np.ndarray) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def test_a_rerun_computes_nothing_and_a_new_image_its_own_pairs_alone(
     first = matched(tmp_path, IDS[:-1])
     described, gathered = [], []
     monkeypatch.setattr(description, "extract", lambda *a, **k: described.append(1) or extract(*a, **k))
-    monkeypatch.setattr(verification, "gather", lambda *a: gathered.append(1) or gather(*a))
+    monkeypatch.setattr(evidence, "gather", lambda *a: gathered.append(1) or gather(*a))
     pd.testing.assert_frame_equal(matched(tmp_path, IDS[:-1]), first)
     assert (described, gathered) == ([], [])
     grown = matched(tmp_path)

@@ -40,17 +40,17 @@ def test_embeddings_alone_find_no_photograph() -> None:
 
 
 def test_no_weight_of_the_shipped_model_is_negative() -> None:
-    model = shipped_model()
-    assert (model.weight >= 0).all()
-    assert (model.scale > 0).all()
-    assert len(model.names) <= 12
+    for model in (shipped_model().by_features, shipped_model().by_points):
+        assert (model.weight >= 0).all()
+        assert (model.scale > 0).all()
+        assert len(model.names) <= 12
 
 
-@given(st.sampled_from(sorted(FEATURES)), st.floats(0, 1), st.floats(0, 1))
-def test_more_evidence_never_makes_a_pair_less_likely(name: str, first: float, second: float) -> None:
+@given(st.sampled_from(sorted(FEATURES)), st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_more_evidence_never_makes_a_pair_less_likely(name: str, first: float, second: float, learned: bool) -> None:
     low, high = FEATURES[name]
     less, more = (low + (high - low) * part for part in sorted((first, second)))
-    before, after = (probability(evidence(**STRONG | {name: value})) for value in (less, more))
+    before, after = (probability(evidence(**STRONG | {"learned": learned, name: value})) for value in (less, more))
     assert before <= after + 1e-9
 
 
@@ -71,3 +71,10 @@ def test_pictures_whose_forms_differ_are_another_shot_of_the_scene() -> None:
 def test_a_part_too_small_to_compare_is_no_sign_of_another_shot() -> None:
     row = evidence(**STRONG | {"tone": np.nan, "forms": np.nan})
     assert shipped_model().same_moment(row)[0] == 1
+
+
+def test_many_points_that_agree_and_like_forms_make_a_pair_likely_and_either_alone_does_not() -> None:
+    points: dict[str, Any] = {**STRONG, "learned": 1, "log_nfa": -7, "inliers": 60, "forms": 0.95}
+    assert probability(evidence(**points)) > 0.6
+    assert probability(evidence(**points | {"forms": 0.2, "tone": 0.2})) < 0.1
+    assert probability(evidence(**points | {"inliers": 5, "share": 0.2, "spread": 0.02})) < 0.1
