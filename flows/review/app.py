@@ -2,23 +2,22 @@
 
 import errno
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import parse_qs, quote
+from typing import Any
+from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from cbir.base.errors import UserError
 from cbir.reports import html
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.ledger import Pair
 from flows.review.access import Access
+from flows.review.groups import add_groups
+from flows.review.web import HERE, SEE_OTHER, Form, Person, StrangerError, around, field, ids_of, show
 
-HERE = Path(__file__).parent
 STATIC = {name: HERE / "static" / name for name in ("review.css", "review.js")}
 STATIC["page.css"] = Path(html.__file__).parent / "templates" / "page.css"
-MOST_BYTES = 10_000  # of a form
-SEE_OTHER = 303
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,35 +31,6 @@ HEADERS = {
 KEPT = {"Cache-Control": "private, max-age=604800, immutable"}  # an image_id names the content
 
 
-class _StrangerError(Exception):
-    """Raised for a request without a token that is known."""
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Reads a form; of a field that is there twice the last."""
-    size = request.headers.get("content-length", "")
-    if not size.isdecimal() or int(size) > MOST_BYTES:
-        raise UserError(f"a form must have at most {MOST_BYTES} bytes; shorten the note")
-    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, max_num_fields=10)
-    return {name: values[-1] for name, values in fields.items()}
-
-
-def _person(request: Request) -> str:
-    access: Access = request.app.state.access
-    if person := access.person(request.cookies.get(access.cookie, "")):
-        return person
-    raise _StrangerError
-
-
-def _ids(pair: str) -> Pair:
-    first, _, second = pair.partition("-")
-    return first, second
-
-
-Form = Annotated[dict[str, str], Depends(_form)]
-Person = Annotated[str, Depends(_person)]
-
-
 def create_app(desk: Desk, access: Access) -> FastAPI:
     """Builds the application; who may reach it is for the guard before it to say."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -68,24 +38,9 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
     _protect(app)
     _add_entrance(app, access)
     _add_pairs(app, desk)
+    add_groups(app, desk)
     _add_files(app, desk)
     return app
-
-
-def _show(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    page = html.environment(HERE / "templates").get_template(template).render(**values)
-    return HTMLResponse(page, status)
-
-
-def _around(desk: Desk, person: str) -> dict[str, Any]:
-    """Returns what every page shows around its own content."""
-    return {
-        "person": person,
-        "news": desk.news(),
-        "open_pairs": desk.open_pairs(),
-        "contradictions": desk.contradictions(),
-        "last": desk.ledger.last(person),
-    }
 
 
 def _protect(app: FastAPI) -> None:
@@ -96,18 +51,18 @@ def _protect(app: FastAPI) -> None:
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    @app.exception_handler(_StrangerError)
+    @app.exception_handler(StrangerError)
     def ask_for_token(request: Request, _: Exception) -> Response:
         return RedirectResponse("/enter", SEE_OTHER)
 
     @app.exception_handler(UserError)
     def say(_: Request, error: UserError) -> Response:
-        return _show("trouble.html", status=400, sentence=str(error))
+        return show("trouble.html", status=400, sentence=str(error))
 
     @app.exception_handler(OSError)
     def say_what_the_disk_says(_: Request, error: OSError) -> Response:
         reason = "no space is left on the disk" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        return _show(
+        return show(
             "trouble.html", status=507, sentence=f"Nothing was kept: {reason}. Free some space, and press again."
         )
 
@@ -115,13 +70,13 @@ def _protect(app: FastAPI) -> None:
 def _add_entrance(app: FastAPI, access: Access) -> None:
     @app.get("/enter")
     def entrance() -> Response:
-        return _show("enter.html", wrong=False)
+        return show("enter.html", wrong=False)
 
     @app.post("/enter")
     def enter(form: Form) -> Response:
-        token = form.get("token", "").strip()
+        token = field(form, "token").strip()
         if access.person(token) is None:
-            return _show("enter.html", status=403, wrong=True)
+            return show("enter.html", status=403, wrong=True)
         response = RedirectResponse("/pairs", SEE_OTHER)
         response.set_cookie(access.cookie, token, httponly=True, samesite="strict")
         return response
@@ -135,25 +90,24 @@ def _add_pairs(app: FastAPI, desk: Desk) -> None:
     @app.get("/")
     @app.get("/pairs")
     def next_pair(person: Person, after: str = "") -> Response:
-        return to_next(person, _ids(after) if after else None)
+        return to_next(person, ids_of(after) if after else None)
 
     @app.get("/done")
     def done(person: Person) -> Response:
-        return _show("done.html", **_around(desk, person), path="/pairs")
+        return show("done.html", **around(desk, person), path="/pairs")
 
     @app.get("/pairs/{pair}")
     def show_pair(pair: str, person: Person) -> Response:
-        ends = _ids(pair)
+        ends = ids_of(pair)
         following = desk.next_pair(person, after=ends, look=False)
-        values = _around(desk, person) | {"pair": desk.pair(*ends), "following": following or ()}
-        return _show("pair_page.html", **values, path="/pairs")
+        values = around(desk, person) | {"pair": desk.pair(*ends), "following": following or ()}
+        return show("pair_page.html", **values, path="/pairs")
 
     @app.post("/pairs/{pair}")
     def decide(pair: str, person: Person, form: Form) -> Response:
-        ends = _ids(pair)
-        desk.decide(person, *ends, form.get("relation", ""), note=form.get("note", ""))
-        back = form.get("back", "")
-        return RedirectResponse("/contradictions", SEE_OTHER) if back == "contradictions" else to_next(person, ends)
+        ends = ids_of(pair)
+        desk.decide(person, *ends, field(form, "relation"), note=field(form, "note"))
+        return to_next(person, ends)
 
     @app.post("/undo")
     def undo(person: Person) -> Response:
@@ -164,7 +118,7 @@ def _add_pairs(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/contradictions")
     def show_contradictions(person: Person) -> Response:
-        return _show("contradictions.html", **_around(desk, person), path="/contradictions")
+        return show("contradictions.html", **around(desk, person), path="/contradictions")
 
     @app.post("/renew")
     def renew(person: Person) -> Response:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -53,12 +54,12 @@ class Decision:
     first: str
     second: str
 
-    @property
+    @cached_property
     def pair(self) -> tuple[str, str]:
         """The two images, the smaller image_id first."""
         return min(self.first, self.second), max(self.first, self.second)
 
-    @property
+    @cached_property
     def moment(self) -> datetime:
         """The time, to compare."""
         return datetime.fromisoformat(self.time)

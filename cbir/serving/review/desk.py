@@ -10,9 +10,10 @@ from cbir.base.errors import UserError, nearest
 from cbir.groups.decisions.journal import RELATIONS, Decision, now
 from cbir.groups.decisions.links import Contradiction
 from cbir.serving.review.findings import Findings, Sources
+from cbir.serving.review.groups import Groups, Wanted
 from cbir.serving.review.ledger import Ledger, Pair, pair_of
 from cbir.serving.review.pairs import Pair as PairPage
-from cbir.serving.review.pairs import describe_pair
+from cbir.serving.review.pairs import Side, describe_images, describe_pair
 from cbir.serving.review.pictures import Pictures
 from cbir.serving.review.queue import Queue
 
@@ -51,11 +52,31 @@ class Desk:
         with self._lock:
             findings = Findings.read(self._sources, chosen=self._settings.threshold)
             self._read = findings, Queue(findings)
+            self._groups: Groups | None = None
 
     @property
     def findings(self) -> Findings:
         """The findings that the pages show."""
         return self._read[0]
+
+    @property
+    def groups(self) -> Groups:
+        """The groups of the findings, listed when they are first asked for."""
+        with self._lock:
+            if self._groups is None:
+                self._groups = Groups(self.findings)
+            return self._groups
+
+    def find_groups(self, wanted: Wanted) -> list[str]:
+        """Returns the group_ids that are asked for, in order."""
+        links = self.ledger.links()
+        decided = {image for decision in (*links.together, *links.apart) for image in decision.pair}
+        return self.groups.find(wanted, decided)
+
+    def group(self, group_id: str, *, most: int | None = None) -> list[Side]:
+        """Describes the images of a group, the best copy first; raises UserError where there is no such group."""
+        images = self.groups.members(group_id)[:most]
+        return describe_images(self.findings, images, self._settings.longest_side)
 
     def news(self) -> str:
         """Says whether a run has written files since they were read; empty where none has."""

@@ -117,6 +117,16 @@ class Findings:
         named = zip(rows["image_id"], rows["path"], rows["page"].astype(int), strict=True)
         return {image: path if page == 0 else f"{path}, page {page + 1}" for image, path, page in named}
 
+    def file_names(self) -> pd.DataFrame:
+        """Returns the files of all images in groups: image_id, accession, and text, their names and captions in small
+        letters.
+        """
+        files = self._files.rows(self.group_of)[["image_id", "accession", "path"]]
+        captions = self._known.rows(self.group_of)[["image_id", "caption", "caption_en"]]
+        rows = files.merge(captions, on="image_id", how="left")
+        words = rows["path"].str.cat([rows["caption"].fillna(""), rows["caption_en"].fillna("")], sep=" ")
+        return rows[["image_id", "accession"]].assign(text=words.str.casefold())
+
     def matches(self, *image_ids: str) -> pd.DataFrame:
         """Returns the pairs of images with all that they were compared with."""
         return self._matches.rows(image_ids)

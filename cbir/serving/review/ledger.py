@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cbir.groups.decisions.journal import UNSURE, Decision, Journal, Relation, append_decision, now
@@ -107,7 +108,7 @@ def _later_than(before: Decision | None, decision: Decision) -> Decision:
     """Gives a decision a time that is not before the one that it follows, though a clock was set back."""
     if before is None or before.moment <= decision.moment:
         return decision
-    return Decision(**{**decision.__dict__, "time": before.time})
+    return replace(decision, time=before.time)
 
 
 def _steps(decisions: Sequence[Decision], person: str) -> list[tuple[Decision, Relation]]:

@@ -120,6 +120,12 @@ def describe_pair(
     )
 
 
+def describe_images(findings: Findings, image_ids: Sequence[str], longest_side: int) -> list[Side]:
+    """Describes images by themselves, in this order."""
+    images = findings.described(*image_ids)
+    return [_side(findings, images[image], _reduced(images[image], longest_side), ()) for image in image_ids]
+
+
 def _sides(
     findings: Findings, first: str, second: str, row: dict[str, Any] | None, longest_side: int
 ) -> tuple[tuple[Side, Side], NDArray[np.float64] | None]:

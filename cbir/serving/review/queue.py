@@ -28,6 +28,7 @@ class Queue:
         self._number = {core: number for number, core in enumerate(dict.fromkeys(cores))}
         numbers = np.array([self._number[core] for core in cores], np.int64)
         self._first, self._second = numbers.reshape(-1, 2).T
+        self._open: tuple[Links, NDArray[np.bool_]] | None = None  # of the last decisions that were asked about
 
     def place(self, pair: Pair) -> int | None:
         """Returns where a pair stands, from 0; None where it is no question."""
@@ -35,6 +36,11 @@ class Queue:
 
     def is_open(self, links: Links) -> NDArray[np.bool_]:
         """Tells of each question whether decisions leave it open."""
+        if self._open is None or self._open[0] is not links:
+            self._open = links, self._find_open(links)
+        return self._open[1]
+
+    def _find_open(self, links: Links) -> NDArray[np.bool_]:
         top_of = _joined([self._cores(decision) for decision in links.together])
         outside: dict[str, int] = {}  # sets that no question is about
 

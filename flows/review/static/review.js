@@ -45,8 +45,8 @@
 
   function begin() {
     const viewer = first(".viewer");
+    place = null;
     if (viewer) {
-      place = null;
       view(viewer.dataset.matrix ? remembered.view : "side", false);
       outline(remembered.plain);
       draw();
@@ -63,7 +63,9 @@
   document.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = event.target;
-    go(form.getAttribute("action"), {method: "POST", body: new URLSearchParams(new FormData(form, event.submitter))});
+    const fields = new URLSearchParams(new FormData(form, event.submitter));
+    if (form.method === "post") go(form.getAttribute("action"), {method: "POST", body: fields});
+    else go(`${form.getAttribute("action")}?${fields}`);
   });
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, a.button");

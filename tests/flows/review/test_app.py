@@ -192,7 +192,7 @@ def test_no_get_changes_anything(desk: Desk, tmp_path: Path) -> None:
     paths = [route.path for route in app._app.routes if "GET" in getattr(route, "methods", ())]
     assert len(paths) > 6
     for path in paths:
-        browser.get(path.format(pair=pair("cd"), name="review.js", image_id=image("a"), relation="same scene"))
+        browser.get(path.format(pair=pair("cd"), name="review.js", image_id=image("a"), group_id=image("a")))
     browser.get(f"/pairs/{pair('cd')}?relation=different")
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "store" not in path.parts}
     assert before == after

@@ -1,5 +1,6 @@
 """Tests of cbir.serving.review.queue."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,7 @@ from tests.support.review import image, make_findings
 
 def said(*words: str) -> list[Decision]:
     """Decisions on images of the archive."""
-    return [
-        Decision(**{**each.__dict__, "first": image(each.first), "second": image(each.second)})
-        for each in decisions(*words)
-    ]
+    return [replace(each, first=image(each.first), second=image(each.second)) for each in decisions(*words)]
 
 
 @pytest.fixture
