@@ -18,7 +18,7 @@ from tests.fuzz import bombs, images, names, tables
 from tests.fuzz.image_seeds import seed
 from tests.fuzz.minimising import minimised
 from tests.fuzz.table_seeds import Book
-from tests.fuzz.verdicts import FAULTS, Case, Figures, Verdict, table
+from tests.fuzz.verdicts import FAULTS, Case, Figures, Outcome, Verdict, table
 
 REGRESSIONS = Path(__file__).parents[1] / "regressions"
 SHARES = {"images": 0.55, "tables": 0.3, "bombs": 0.05, "names": 0.1}  # of the time
@@ -46,7 +46,9 @@ def main() -> int:
         faults = [verdict for kind in figures for verdict in kind.faults]
         print(table(figures), flush=True)
         for verdict in faults:
-            print(f"{verdict.outcome}: {keep(verdict, Path(folder))}: {verdict.words[:200]}", flush=True)
+            print(f"{verdict.case.name}: {verdict.outcome}: {verdict.words[:200]}", flush=True)
+        for verdict in faults:
+            print(f"kept as {keep(verdict, Path(folder))}", flush=True)
     return 1 if faults else 0
 
 
@@ -79,7 +81,11 @@ def _until(end: float, items: Iterator[T]) -> Iterator[T]:
 def keep(verdict: Verdict, folder: Path) -> Path:
     """Makes the input of a fault small and keeps it for the test that replays it; its path."""
     case = verdict.case
-    small = minimised(case.data, lambda data: _again(case, data, folder).outcome in FAULTS, intact=_intact_of(case))
+
+    def is_faulty(data: bytes) -> bool:
+        return _again(verdict, data, folder).outcome in FAULTS
+
+    small = minimised(case.data, is_faulty, intact=_intact_of(case))
     kind = "images" if "." in case.name else "names"
     if isinstance(case, tables.TableCase):
         kind = "captions" if case.book.captions else "tables"
@@ -97,13 +103,17 @@ def _intact_of(case: Case) -> bytes:
     return seed(case.seed) if case.seed else b""
 
 
-def _again(case: Case, data: bytes, folder: Path) -> Verdict:
-    """Tries other data in place of a case's."""
+def _again(verdict: Verdict, data: bytes, folder: Path) -> Verdict:
+    """Tries other data in place of a case's; in this process, if the case did not take its worker with it."""
+    case = verdict.case
     if isinstance(case, tables.TableCase):
         return tables.try_one(tables.TableCase(case.name, data, case.seed, book=case.book), folder)
     if "." not in case.name:
-        return Verdict(case, next(iter(FAULTS)))  # Hypothesis has made it short
-    return next(images.try_all([Case(case.name, data, case.seed)], folder=folder))
+        return verdict  # Hypothesis has made it short
+    tried = Case(case.name, data, case.seed)
+    if verdict.outcome is Outcome.WRONG:
+        return images.look_at(tried, folder)
+    return next(images.try_all([tried], folder=folder))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Reads one row an image: the group that it belongs to, and the file, as clusters are saved."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from cbir.labels.names import compose
 from cbir.labels.tables.rows import Row
 
 _NO_GROUP = {"-1", "-", "nan", "none", "null", "n/a", "noise"}  # of clustering programs: no cluster
+_SCORE = re.compile(r"\d*[.,]?\d+ ?%?")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TITLES = 10  # full rows among which the headings are looked for
 
@@ -118,11 +119,20 @@ def _are_groups(labels: Sequence[str], names: Sequence[str], is_file: IsFile) ->
     twice = len(names) - len({*names})
     if len(written) < 2 or 10 * twice > len(names) or any(map(has_suffix, written)):
         return False
-    if all(map(_YEAR.fullmatch, written)):
+    if all(map(_YEAR.fullmatch, written)) or _are_scores(written):
         return False
     if all(map(str.isdecimal, written)) and all(map(has_suffix, names)):
         return True
     return any(map(is_file, names)) and not any(map(is_file, written))
+
+
+def _are_scores(labels: Collection[str]) -> bool:
+    """Tells whether labels are likenesses: fractions up to 1, or percents."""
+    if not all(map(_SCORE.fullmatch, labels)):
+        return False
+    shares = [float(label.rstrip(" %").replace(",", ".")) for label in labels]
+    percents = any(label.endswith("%") for label in labels)
+    return percents or (max(shares) <= 1 and any(share % 1 for share in shares))
 
 
 def _follow_each_other(body: Sequence[Row], group: int) -> bool:

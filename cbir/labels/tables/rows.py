@@ -163,17 +163,31 @@ def _read_text(path: Path, delimiter: str | None) -> Iterator[tuple[int, Cells]]
     csv.field_size_limit(_LARGEST)  # what is too long is told by the limit of a cell
     encoding = encoding_of(path, data)
     delimiter = delimiter or _find_delimiter("".join(islice(_lines(data, encoding), _SAMPLE)))
-    quoting = csv.QUOTE_MINIMAL
-    try:
-        if b'"' in data:
-            for _ in _split(_lines(data, encoding), delimiter, quoting=quoting):
-                pass
-    except csv.Error:  # quotation marks that are part of a caption, not of the format
-        quoting = csv.QUOTE_NONE
+    quoting = _quoting(path, data, encoding, delimiter) if b'"' in data else csv.QUOTE_MINIMAL
     try:
         yield from _split(_lines(data, encoding), delimiter, quoting=quoting)
     except csv.Error as error:
         raise UserError(f"{path} is no CSV file ({error}); save it as CSV in UTF-8") from error
+
+
+def _quoting(path: Path, data: bytes, encoding: str, delimiter: str) -> int:
+    """Tells whether quotation marks are of the format, or are part of captions.
+
+    Raises:
+        UserError: they are of the format, and the file ends within a cell.
+    """
+    broken = False  # whether a cell of several lines is closed
+    try:
+        for _, cells in _split(_lines(data, encoding), delimiter, quoting=csv.QUOTE_MINIMAL):
+            broken |= any("\n" in cell for cell in cells)
+    except csv.Error as error:
+        ends_within = "unexpected end of data" in str(error)
+        if ends_within and (broken or not data.decode(encoding).endswith(("\n", "\r"))):
+            raise UserError(
+                f"{path} ends within a cell in quotation marks; bring the whole file in, or close them"
+            ) from error
+        return csv.QUOTE_NONE
+    return csv.QUOTE_MINIMAL
 
 
 def _lines(data: bytes, encoding: str) -> io.TextIOWrapper:

@@ -154,3 +154,15 @@ def test_layout_members_is_refused_where_no_columns_are_groups_and_files() -> No
         read_layout(table(PAIRS[0], PAIRS[1]), layout="members", is_file=is_file)
     assert find_members([], is_file) is None
     assert headed_members(table(("group", "file")), is_file) is None
+
+
+@pytest.mark.parametrize("scores", [("0.99", "0.93"), ("1.0", "0,93"), ("98 %", "97%"), (".99", "1")])
+def test_likenesses_beside_names_are_no_groups(scores: tuple[str, str]) -> None:
+    rows = [("\n".join(pair), scores[number // 4]) for number, pair in enumerate(PAIRS)]
+    reading = read(table(*rows))
+    assert [[mention.name for mention in group] for group in reading.groups] == PAIRS
+
+
+@pytest.mark.parametrize("label", ["{}", "{}.0", "{}.1", "g{}"])
+def test_numbers_of_groups_are_no_likenesses(label: str) -> None:
+    assert groups(table(*listed(PAIRS, label))) == PAIRS

@@ -70,6 +70,20 @@ def test_a_quotation_mark_that_never_closes_swallows_no_rows(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'scan_1.jpg;"scan_2.jpg"\nscan_3.jpg;"scan_0',  # cut off within the last cell
+        '"a.jpg\nb.jpg"\n"c.jpg\nd.jpg\n',  # and where a line of it ends
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_that_ends_within_a_quoted_cell_is_refused(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(UserError, match=r"t\.csv ends within a cell in quotation marks; bring the whole file in"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "what"),
     [
         ("t.xlsx", b"a;b\n", "is not an Excel workbook (its content is of another kind)"),
