@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cbir.base.errors import UserError
+from flows.workspace.place import from_here
 
 app = typer.Typer(no_args_is_help=True, help="Judge a random sample of the published pairs; see what it promises.")
 
@@ -40,7 +41,9 @@ def draw(
 
 @app.command()
 def report(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The sheet of `cbir audit draw`, filled in.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", callback=from_here, help="The sheet of `cbir audit draw`, filled in.")
+    ],
 ) -> None:
     """Say what the verdicts promise, and keep it for the report until the groups change."""
     from flows.workspace.settings import require_workspace

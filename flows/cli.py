@@ -22,7 +22,9 @@ from flows.commands.run import set_option, values_of
 from flows.commands.speaking import Quiet, Verbose, Version, arrange, error_line, say
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
+from flows.founding import init
 from flows.workspace.exclusive import hold_workspace
+from flows.workspace.place import from_here, go_to
 
 WRONG_USE = 2  # as Typer ends where it cannot read the words
 
@@ -35,14 +37,23 @@ app.add_typer(run)
 app.add_typer(importing)
 app.add_typer(looking)
 app.add_typer(config, name="config")
+app.command()(init)
 
 
 @app.callback()
-def start(version: Version = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+def start(
+    folder: Annotated[
+        Path | None, typer.Option("-C", metavar="DIR", help="Work in this folder, as if called there.")
+    ] = None,
+    version: Version = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Find every appearance of a photograph in an archive of historical images.
 
     Example: cbir import ~/scans && cbir run && cbir open
     """
+    go_to(folder or Path())
     say(quiet=quiet, verbose=verbose)
 
 
@@ -179,7 +190,9 @@ def sample(
 
 @app.command()
 def search(
-    image: Annotated[Path | None, typer.Argument(help="An image file, of the archive or not.")] = None,
+    image: Annotated[
+        Path | None, typer.Argument(callback=from_here, help="An image file, of the archive or not.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Words in place of an image, for an encoder of open_clip.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
 ) -> None:

@@ -4,13 +4,12 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 HERE = ("127.0.0.1", "localhost")  # no proxy reaches these
 
 
 def prepare() -> None:
-    """Sets what the user has not set (Prefect's home in the workspace, telemetry off), and what no run can do without.
+    """Sets what the user has not set (telemetry off), and what no run can do without.
 
     All that a command starts has the same environment: names are UTF-8, plots need no screen, and this machine is
     reached directly.
@@ -18,7 +17,6 @@ def prepare() -> None:
     if sys.getfilesystemencoding() != "utf-8":  # of a locale such as de_DE.ISO-8859-1
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONUTF8": "1"})
     defaults = {
-        "PREFECT_HOME": str(Path.cwd() / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",

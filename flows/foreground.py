@@ -16,8 +16,8 @@ def workspace(*, sound: bool = False) -> Paths:
     from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
     from flows.workspace.surroundings import require_own_code, require_surroundings
 
-    require_own_code(Path())
     paths = require_workspace()
+    require_own_code(Path())
     if sound:
         from flows.workspace.checks import require_settings
 

@@ -8,6 +8,7 @@ import typer
 from cbir.base.errors import UserError
 from flows.foreground import workspace
 from flows.workspace.exclusive import hold_workspace
+from flows.workspace.place import all_from_here, from_here
 from tasks.harness.settings import Paths
 
 app = typer.Typer()
@@ -15,13 +16,15 @@ app = typer.Typer()
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of images, with any folders below.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(callback=from_here, help="Folder of images, with any folders below.")
+    ] = None,
     groundtruth: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="What is known to belong together: .xlsx or .csv. Repeat it for several."),
+        typer.Option(callback=all_from_here, metavar="FILE", help="What is known to belong together: .xlsx or .csv. Repeat it for several."),
     ] = None,
     captions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx.")
+        Path | None, typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx.")
     ] = None,
     accession: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the accession; default: the folder's.")

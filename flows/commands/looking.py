@@ -84,7 +84,7 @@ def _page(page: Page, reports: Path) -> Path:
 @app.command()
 def export(
     table: Annotated[Table, typer.Argument(help="Groups: a row an image; pairs: a row a pair.")],
-    file: Annotated[Path, typer.Argument(help="Where to write it: .csv or .json.")],
+    file: Annotated[Path, typer.Argument(callback=from_here, help="Where to write it: .csv or .json.")],
     probability: Annotated[
         float | None, typer.Option("--from", min=0, max=1, help="Least probability of a pair; default: the threshold.")
     ] = None,
@@ -114,7 +114,8 @@ def _rows(table: Table, paths: Any, probability: float | None) -> Any:
     from cbir.groups.threshold import Chosen, threshold_in_use
     from cbir.matching.table import read_matches
     from cbir.serving.export import group_rows, pair_rows
-    from tasks.harness.settings import PARAMS, load_value, read_yaml
+    from flows.workspace.place import from_here
+from tasks.harness.settings import PARAMS, load_value, read_yaml
 
     manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)
     if table is Table.groups:

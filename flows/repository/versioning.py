@@ -74,6 +74,16 @@ def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: S
         return Commit(reason=str(error))
 
 
+def commit_all(root: Path, message: str) -> Commit:
+    """Commits a folder that was just made, but for what its .gitignore leaves out."""
+    try:
+        _git(root, "add", "--", ".")
+        _git(root, *_identity(root), "commit", "--quiet", f"--message={message}", "--", ".")
+        return Commit(hash=_git(root, "rev-parse", "HEAD").strip())
+    except _NoCommitError as error:
+        return Commit(reason=str(error))
+
+
 def push(root: Path = HERE) -> str:
     """Pushes the workspace's data to DVC's default remote; a sentence where that failed, empty where it did not."""
     try:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from cbir.base.errors import UserError, nearest
+from flows.workspace.graph import is_archive, versioned
+from flows.workspace.home import TEMPLATE
 from flows.workspace.settings import present
 from tasks.harness.settings import PARAMS, read_yaml
 
-FOLDER = Path("presets")
-QUICK = FOLDER / "quick/rules.yaml"
+FOLDER = Path("presets")  # of a workspace, for presets of its own
+QUICK = "quick/rules.yaml"
 DEFAULT = "default"
 ENTRIES = ("description", "published", "params", "quick", "stage")
 # Sections on places, the archive and its operation, which are no matter of a method.
@@ -49,7 +51,13 @@ class Preset:
 
 def preset_names() -> list[str]:
     """Returns the names of all presets, the default first."""
-    return sorted((path.stem for path in FOLDER.glob("*.yaml")), key=lambda name: (name != DEFAULT, name))
+    return sorted(_files("*.yaml"), key=lambda name: (name != DEFAULT, name))
+
+
+def _files(pattern: str) -> dict[str, Path]:
+    """Returns the files of the program and of the workspace by their names; the workspace's stand for the same name."""
+    folders = (TEMPLATE / FOLDER, FOLDER)
+    return {path.stem: path for folder in folders for path in sorted(folder.glob(pattern))}
 
 
 def load_preset(name: str) -> Preset:
@@ -57,7 +65,7 @@ def load_preset(name: str) -> Preset:
     names = preset_names()
     if name not in names:
         raise UserError(f"there is no preset {name!r} in {FOLDER}; {nearest(name, names)}")
-    path = FOLDER / f"{name}.yaml"
+    path = _files("*.yaml")[name]
     entries = read_yaml(path)
     if unknown := [entry for entry in entries if entry not in ENTRIES]:
         raise UserError(f"{path}: {unknown[0]} is no part of a preset; its parts are {', '.join(ENTRIES)}")
@@ -78,10 +86,11 @@ def _line(text: Any, preset: Path) -> str:
 
 
 def _stages(name: Any, preset: Path) -> dict[str, Any]:
-    files = {path.stem: path for path in sorted((FOLDER / "stages").glob("*.yaml"))}
+    files = _files("stages/*.yaml")
     if name is not None and name not in files:
         raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(files) or 'none'}")
-    return read_yaml(files[name])["stages"] if name else {}
+    stages = read_yaml(files[name])["stages"] if name else {}
+    return versioned(stages) if is_archive() else stages
 
 
 def _flat(sections: Any, where: str) -> Values:
@@ -125,7 +134,7 @@ def preset_values(preset: Preset) -> Values:
 
 def quick_values(preset: Preset) -> Values:
     """Returns the values of `--quick`: by the rules for all and for the preset's kind of backbone, and its own."""
-    rules = read_yaml(QUICK)
+    rules = read_yaml(_files(QUICK)["rules"])
     backbone = preset_values(preset)["train.backbone"]
     kinds = [pattern for pattern in rules.get("backbones", {}) if fnmatchcase(backbone, pattern)]
     if not kinds:

@@ -11,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from cbir.base.errors import UserError, nearest
 from cbir.base.files import writing
+from flows.workspace.place import enter_workspace
 from tasks.harness.settings import GRAPH, PARAMS, Paths, load_paths, read_yaml, renamed
 
 SEVERAL = ("groundtruth.file",)  # texts that may also be a list of them
@@ -18,10 +19,14 @@ HELD = ("train",)  # stages that never run unless someone asks for it, or the sc
 
 
 def require_workspace() -> Paths:
-    """Returns the paths of the workspace; raises UserError if the working directory is none."""
-    for name in ("dvc.yaml", "params.yaml", ".dvc"):
-        if not Path(name).exists():
-            raise UserError(f"{Path.cwd()} is not a cbir workspace (no {name} in it): run cbir in the folder of one")
+    """Makes the workspace the working directory, and returns its paths.
+
+    Raises:
+        UserError: this folder lies in no workspace, or in one that DVC does not know.
+    """
+    enter_workspace()
+    if not Path(".dvc").exists():
+        raise UserError(f"{Path.cwd()} has no .dvc in it, by which DVC knows its folder: run `dvc init` there")
     params = read_yaml(PARAMS)
     _require_sections(params)
     return load_paths(params)
@@ -32,8 +37,8 @@ def _require_sections(params: Mapping[str, Any]) -> None:
     read = sections_read()
     if missing := sorted(read - params.keys()):
         raise UserError(
-            f"params.yaml has no section {missing[0]}, which a stage of dvc.yaml reads; copy it from the params.yaml "
-            "that came with this version"
+            f"params.yaml has no section {missing[0]}, which a stage of dvc.yaml reads; "
+            "`cbir upgrade` adds it, and says what else it would change"
         )
 
 

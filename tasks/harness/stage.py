@@ -17,6 +17,7 @@ from typing import Any
 from cbir.base.display import VisibleFormatter, visible
 from cbir.base.errors import PassingError, UserError, disk_trouble, in_short
 from tasks.harness.settings import PARAMS, arguments, decisions_taken, dependencies, is_tracked, load_paths, read_yaml
+from tasks.harness.versions import require_version, stage_versions
 
 USER_ERROR = 2
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
@@ -33,6 +34,8 @@ def main(function: Callable[..., None], *, helper: bool = False) -> typing.NoRet
     log = _start_log(name, helper=helper)
     started = time.monotonic()
     try:
+        if len(sys.argv) > 1:
+            require_version(name, sys.argv[1:], stage_versions())
         before = _inputs(name)
         function(**arguments(function))
         _require_same_inputs(name, before, _inputs(name))

@@ -26,11 +26,12 @@ def test_asking_for_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "command", [["run"], ["sample"], ["search", "a.jpg"], ["search", "--text", "a"], ["why", "a", "b"], ["import", "."]]
 )
-def test_outside_a_workspace_a_command_says_where_to_go(command: list[str], tmp_path: Path) -> None:
+def test_outside_of_any_workspace_a_command_says_how_to_make_one(command: list[str], tmp_path: Path) -> None:
     cbir = Path(sys.executable).with_name("cbir")
     done = subprocess.run([cbir, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {tmp_path} is not a cbir workspace (no dvc.yaml in it)")
+    assert done.stderr.startswith(f"error: {tmp_path} is in no cbir workspace (no folder from here up has dvc.yaml")
+    assert "make one with `cbir init DIR`, or name one with `cbir -C DIR`" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
@@ -87,7 +88,7 @@ def test_a_name_that_begins_with_a_dash_is_told_how_to_be_given(words: list[str]
     done = subprocess.run(
         [cbir, words[0], *rest, "--", name], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "is not a cbir workspace" in done.stderr
+    assert "is in no cbir workspace" in done.stderr
 
 
 def test_an_option_with_a_wrong_value_is_no_name() -> None:
@@ -106,7 +107,7 @@ def test_an_archive_that_is_set_with_the_run_is_the_one_that_is_looked_at(toy: W
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     code = "import errno, sys\nfrom unittest import mock\nimport flows.cli as c\n"
     code += "sys.argv = ['cbir', 'run']\nfull = OSError(errno.ENOSPC, 'No space left on device')\n"
-    code += "with mock.patch('flows.workspace.settings.require_workspace', side_effect=full): c.main()"
+    code += "with mock.patch('flows.workspace.settings.enter_workspace', side_effect=full): c.main()"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: no space is left on the disk of {tmp_path}; free some")

@@ -60,7 +60,7 @@ def test_a_wrong_assignment_changes_nothing(workspace: Path, assignment: str, se
 
 
 def test_a_folder_without_a_pipeline_is_no_workspace(workspace: Path) -> None:
-    with pytest.raises(UserError, match=r"is not a cbir workspace \(no dvc.yaml in it\): run cbir in the folder"):
+    with pytest.raises(UserError, match=r"is in no cbir workspace \(no folder from here up has dvc.yaml and params"):
         require_workspace()
 
 
@@ -74,7 +74,7 @@ def test_a_params_file_without_a_section_that_a_stage_reads_is_refused(
     assert require_workspace().raw == Path("data/raw")
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("\nplots:", "\nfigures:"))
-    with pytest.raises(UserError, match=r"params\.yaml has no section plots, .* copy it from"):
+    with pytest.raises(UserError, match=r"params\.yaml has no section plots, .* `cbir upgrade` adds it"):
         require_workspace()
 
 
