@@ -1,5 +1,6 @@
 """Runs flows in the foreground of a command: what they need is made ready, and Ctrl-C ends them in one line."""
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,12 @@ def workspace(*, sound: bool = False) -> Paths:
 def make_ready(paths: Paths) -> None:
     """Makes the workspace ready for a flow: it has images, DVC knows of all data, and Prefect's API answers."""
     from flows.repository.accessions import adopt
+    from flows.workspace.graph import follow_program
     from flows.workspace.settings import is_empty
 
     if is_empty(paths.raw):
         raise UserError(f"{paths.raw} holds no accession: bring images in with `cbir import DIR`, or try `cbir sample`")
+    follow_program(logging.getLogger("flows").log)
     adopt(paths.raw, paths.weights)
     provide_api(paths)
 

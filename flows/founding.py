@@ -29,7 +29,7 @@ def init(
         bool | None, typer.Option("--git/--no-git", help="Keep versions of settings and results with git.")
     ] = None,
 ) -> None:
-    """Make a workspace for an archive in a folder."""
+    """Makes a workspace for an archive in a folder, with git or without, as the user says."""
     _require_free(folder)
     if git is None:
         git = typer.confirm("Keep versions of settings and results with git?", default=True) if _asks() else True

@@ -26,7 +26,7 @@ def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
             f"look at   {paths.reports}/index.html (the groups), {paths.reports}/doubts.html (pairs that need your "
             f"look), {paths.reports}/robustness.html, {paths.reports}/cleaning.csv, {paths.reports}/plots/"
         )
-        lines.append("          make ui (MLflow and Prefect), cbir search IMAGE")
+        lines.append("          cbir ui (MLflow and Prefect), cbir search IMAGE")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ import typer
 from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError
 from flows.foreground import workspace
+from flows.workspace.place import from_here
 
 app = typer.Typer()
 
@@ -114,8 +115,7 @@ def _rows(table: Table, paths: Any, probability: float | None) -> Any:
     from cbir.groups.threshold import Chosen, threshold_in_use
     from cbir.matching.table import read_matches
     from cbir.serving.export import group_rows, pair_rows
-    from flows.workspace.place import from_here
-from tasks.harness.settings import PARAMS, load_value, read_yaml
+    from tasks.harness.settings import PARAMS, load_value, read_yaml
 
     manifest, groups = read_manifest(paths.manifest), read_groups(paths.groups)
     if table is Table.groups:

@@ -32,9 +32,16 @@ class Run:
     """Holds what the stages of a flow run share; no data class, which Prefect would take apart and pickle."""
 
     def __init__(
-        self, root: Path, plan: Plan, force: Sequence[str], hold: Sequence[str], prefix: str, recording: Recording
+        self,
+        root: Path,
+        plan: Plan,
+        force: Sequence[str],
+        hold: Sequence[str],
+        lenient: bool,
+        prefix: str,
+        recording: Recording,
     ) -> None:
-        self.root, self.plan, self.force, self.hold = root, plan, force, hold
+        self.root, self.plan, self.force, self.hold, self.lenient = root, plan, force, hold, lenient
         self.prefix, self.recording, self.running = prefix, recording, Running()
         order = list(plan.before())
         self.pace = Pace(order, [name for name in order if name not in plan.unchanged], last_seconds(root))
@@ -85,7 +92,14 @@ def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
     force, hold = name in run.force, name in run.hold
     try:
         outcome = bring_up_to_date(
-            name, root=run.root, force=force, hold=hold, tell=tell, running=run.running, prepare=prepare
+            name,
+            root=run.root,
+            force=force,
+            hold=hold,
+            keep=run.lenient,
+            tell=tell,
+            running=run.running,
+            prepare=prepare,
         )
         remember(run.root, outcome)
         run.pace.end(name)
@@ -103,6 +117,7 @@ def pipeline(
     root: Path = HERE,
     targets: Sequence[str] = (),
     hold: Sequence[str] = (),
+    lenient: bool = False,
     prefix: str = "",
     key: str = "",
     recorded: bool = True,
@@ -114,18 +129,19 @@ def pipeline(
     Args:
         targets: only these stages and what they need; none: all.
         hold: stages that must not run: the flow fails if one would have to.
+        lenient: whether those stay as they are where only their version, or what was made before them, is another.
         prefix: begins each line on the terminal.
         key: of the MLflow run, which runs with the same key share; empty: the flow run's id.
         recorded: whether to record it in MLflow, if the workspace is tracked.
     """
     with announced():
         try:
-            plan = plan_stages(force, terminal.log, root=root, targets=targets)
+            plan = plan_stages(force, terminal.log, root=root, targets=targets, keep=hold if lenient else ())
         except UserError as error:
             keep(error)
             return Failed(message=str(error))
         recording = Recording(root, (key or str(flow_run.id)) if recorded else "")
-        run = Run(root, plan, force, hold, prefix, recording)
+        run = Run(root, plan, force, hold, lenient, prefix, recording)
         tasks: dict[str, PrefectFuture[Any]] = {}
         for name, awaited in plan.before().items():
             named = stage.with_options(name=name, task_run_name=name)

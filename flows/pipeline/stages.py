@@ -39,7 +39,9 @@ from tasks.tracking.facts import Data, data_read, flatten
 logging.getLogger("dvc").setLevel(logging.WARNING)
 
 Tell = Callable[[int, str], None]
-Reason = Literal["ran", "unchanged", "restored from the cache", "restored from the run cache"]
+Reason = Literal["ran", "unchanged", "restored from the cache", "restored from the run cache", "kept in service"]
+
+KEPT: Reason = "kept in service"
 
 
 class StageError(Exception):
@@ -94,22 +96,25 @@ class Plan:
         return {name: self.needs[name] for name in others} | dict.fromkeys(sorted(self.figures), others)
 
 
-def plan_stages(force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = ()) -> Plan:
+def plan_stages(
+    force: Sequence[str], tell: Tell, *, root: Path = HERE, targets: Sequence[str] = (), keep: Sequence[str] = ()
+) -> Plan:
     """Reads dvc.yaml, once for the whole run, and finds out what is up to date.
 
     First it brings the .dvc files of edited data up to date, as `dvc repro` does, and restores missing data. It waits
-    while another process works on the files. With ``targets`` the plan has only these stages and what they need.
+    while another process works on the files. With ``targets`` the plan has only these stages and what they need. Stages
+    in ``keep`` may stay as they are, see `bring_up_to_date`.
 
     Raises:
         UserError: dvc.yaml or params.yaml is missing or not valid, or a name in ``force`` is no stage's.
     """
     try:
-        return patiently(lambda: _plan(force, tell, root, targets), tell)
+        return patiently(lambda: _plan(force, tell, root, targets, keep), tell)
     except DvcException as error:
         raise UserError(f"{' '.join(str(error).split())}; `dvc status` shows where") from error
 
 
-def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) -> Plan:
+def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str], keep: Sequence[str]) -> Plan:
     with open_repository(root) as repo, lock_repo(repo):
         for source in [stage for stage in repo.index.stages if not stage.cmd and stage.changed()]:
             _record(source)
@@ -122,8 +127,11 @@ def _plan(force: Sequence[str], tell: Tell, root: Path, targets: Sequence[str]) 
             raise UserError(f"--force {unknown[0]}: there is no such stage; there are {', '.join(needs)}")
         unchanged: dict[str, Outcome] = {}
         for stage in order:
-            if stage.name not in force and unchanged.keys() >= set(needs[stage.name]) and not stage.changed():
-                unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
+            if stage.name not in force and unchanged.keys() >= set(needs[stage.name]):
+                if not stage.changed():
+                    unchanged[stage.name] = Outcome(stage.name, False, "unchanged", 0.0, key_of(stage))
+                elif stage.name in keep and _can_be_kept(stage):
+                    unchanged[stage.name] = Outcome(stage.name, False, KEPT, 0.0, key_of(stage))
         needed = {name for names in needs.values() for name in names}
         figures = {stage.name for stage in order if any(out.plot for out in stage.outs)} - needed
         return Plan(needs, unchanged, frozenset(figures))
@@ -144,6 +152,7 @@ def bring_up_to_date(
     root: Path = HERE,
     force: bool = False,
     hold: bool = False,
+    keep: bool = False,
     tell: Tell,
     running: Running,
     prepare: Callable[[], None] = lambda: None,
@@ -155,6 +164,8 @@ def bring_up_to_date(
     Args:
         force: run it even when it is up to date.
         hold: never run it; it may be restored.
+        keep: where a held stage would have to run only because its version was raised, or because stages before it have
+            made something else, leave it and its entry as they are.
         tell: takes level and text of each line that the stage logs, while it runs.
         prepare: called only before the stage's process starts, while no other run works on the stage's files.
 
@@ -162,11 +173,17 @@ def bring_up_to_date(
         StageError: the stage's process failed, or the stage would have to run and is held.
     """
     run = partial(_run_process, prepare=prepare, tell=tell, running=running)
-    return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, run=run), tell)
+    return patiently(lambda: _bring_up_to_date(name, root, force=force, hold=hold, keep=keep, run=run), tell)
 
 
 def _bring_up_to_date(
-    name: str, root: Path, *, force: bool, hold: bool, run: Callable[[PipelineStage, Mapping[str, str]], None]
+    name: str,
+    root: Path,
+    *,
+    force: bool,
+    hold: bool,
+    keep: bool,
+    run: Callable[[PipelineStage, Mapping[str, str]], None],
 ) -> Outcome:
     with open_repository(root) as repo, lock_repo(repo):
         stage = repo.stage.load_one(str(root / GRAPH), name)
@@ -175,7 +192,10 @@ def _bring_up_to_date(
             return Outcome(name, False, reason, 0.0, key_of(stage))
         if hold and reason is None:
             # Loaded again, for the look into the run cache has replaced the recorded hashes with the present ones.
-            raise StageError(_refusal(repo.stage.load_one(str(root / GRAPH), name)))
+            stage = repo.stage.load_one(str(root / GRAPH), name)
+            if keep and _can_be_kept(stage):
+                return Outcome(name, False, KEPT, 0.0, key_of(stage))
+            raise StageError(_refusal(stage))
         started = time.monotonic()
         if reason:
             stage.save()
@@ -185,6 +205,12 @@ def _bring_up_to_date(
         stage.dump(update_pipeline=False)
         seconds = time.monotonic() - started
         return Outcome(name, not reason, reason or "ran", seconds, key_of(stage), data_read(name, root))
+
+
+def _can_be_kept(stage: PipelineStage) -> bool:
+    """Returns whether what a stage wrote is there, and it would have to run for no person's edit of its inputs."""
+    made = {out.fs_path for other in stage.repo.index.stages if other.cmd for out in other.outs}
+    return not stage.changed_outs() and all(dep.fs_path in made for dep in stage.deps if dep.status())
 
 
 def _refusal(stage: PipelineStage) -> str:

@@ -15,6 +15,7 @@ from dvc.config import NoRemoteError
 from cbir.base.errors import UserError, in_short
 from flows.processes.programs import run_limited
 from flows.repository.opening import open_repository
+from flows.workspace.graph import archive_graph
 from flows.workspace.settings import present, with_values
 from tasks.harness.settings import GRAPH, HERE, PARAMS, dependencies, load_paths, read_yaml
 
@@ -67,7 +68,7 @@ def commit(message: str, *, root: Path = HERE, edits: Sequence[str] = (), own: S
                 f"{in_short(others, most=_NAMED)}; commit that first"
             )
         decisions = glob.escape(str(load_paths(read_yaml(root / PARAMS)).decisions))
-        written = [LOCK, str(PARAMS), decisions, "**/*.dvc", f"**/{IGNORED}"]
+        written = [LOCK, str(PARAMS), decisions, "**/*.dvc", f"**/{IGNORED}", *_graph_as_written(root)]
         changes = [(state, path) for state, path in _changes(root, written) if _is_ours(path, root)]
         return Commit(hash=_commit(root, message, changes) if changes else "")
     except (_NoCommitError, UserError) as error:
@@ -98,8 +99,15 @@ def push(root: Path = HERE) -> str:
 
 
 def _edited(root: Path, own: Sequence[str]) -> list[str]:
-    changed = [path for _, path in _changes(root, _sources(root)) if not path.endswith((".dvc", IGNORED))]
+    sources = _changes(root, _sources(root))
+    changed = [path for _, path in sources if not path.endswith((".dvc", IGNORED, *_graph_as_written(root)))]
     return [path for path in changed if path != str(PARAMS) or not _differs_only_in(own, root)]
+
+
+def _graph_as_written(root: Path) -> list[str]:
+    """Names dvc.yaml where it is as the program writes it for an archive, and so no person's edit."""
+    graph = root / GRAPH
+    return [str(GRAPH)] if graph.exists() and graph.read_text(encoding="utf-8") == archive_graph() else []
 
 
 def _require_branch(root: Path) -> None:

@@ -89,7 +89,9 @@ def _stages(name: Any, preset: Path) -> dict[str, Any]:
     files = _files("stages/*.yaml")
     if name is not None and name not in files:
         raise UserError(f"{preset}: stage {name!r} is not in {FOLDER}/stages, which has {', '.join(files) or 'none'}")
-    stages = read_yaml(files[name])["stages"] if name else {}
+    if name is None:
+        return {}
+    stages = read_yaml(files[name])["stages"]
     return versioned(stages) if is_archive() else stages
 
 

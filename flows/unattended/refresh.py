@@ -18,13 +18,14 @@ from cbir.archive.manifest import accessions_of, read_manifest
 from cbir.arrivals.intake import Intake, take_in
 from cbir.arrivals.landing import Look, look
 from cbir.base.errors import UserError
+from cbir.base.files import writing
 from cbir.encoders.files import CONFIG_FILE
 from cbir.groups.threshold import Chosen
 from cbir.images.reduced import LongestSide
 from cbir.reports.thumbnails import ThumbnailSide
 from flows.pipeline.flow import pipeline
 from flows.pipeline.results import result_of
-from flows.pipeline.stages import plan_stages
+from flows.pipeline.stages import KEPT, Outcome, plan_stages
 from flows.repository.accessions import adopt
 from flows.repository.opening import undisturbed
 from flows.unattended.run import Done, tell, unattended
@@ -120,13 +121,29 @@ def pin_training(paths: Paths) -> None:
 
 
 def _is_up_to_date() -> bool:
-    plan = plan_stages((), tell)
+    plan = plan_stages((), tell, keep=HELD)
     return plan.unchanged.keys() == plan.needs.keys()
 
 
 def catch_up(targets: Sequence[str] = ()) -> None:
-    """Brings all stages up to date, or some; raises RunError if one fails, or if the encoder has to be trained."""
-    result_of(pipeline(targets=targets, hold=HELD, key=str(flow_run.id), return_state=True))
+    """Brings all stages up to date, or some, with the encoder in service whatever the version of its training.
+
+    Raises:
+        RunError: a stage fails, or the settings of the encoder's training were edited.
+    """
+    state = pipeline(targets=targets, hold=HELD, lenient=True, key=str(flow_run.id), return_state=True)
+    for outcome in result_of(state):
+        if outcome.reason == KEPT:
+            _say_once(outcome)
+
+
+def _say_once(kept: Outcome) -> None:
+    """Says that a retraining is due, once for each state of the program and the training data."""
+    mark = load_paths(read_yaml(PARAMS)).store / "retraining-due.txt"
+    if not mark.exists() or mark.read_text(encoding="ascii") != kept.key:
+        tell(logging.WARNING, "%s would give another encoder by now: `cbir retrain` makes and compares it", kept.name)
+        with writing(mark) as temporary:
+            temporary.write_text(kept.key, encoding="ascii")
 
 
 def _nothing_landed(seen: Look) -> str:

@@ -18,6 +18,7 @@ from flows.repository.versioning import OWN, commit, edited, push
 from flows.unattended.notification import notify
 from flows.unattended.registry import reconcile
 from flows.workspace.exclusive import BusyError, hold_workspace
+from flows.workspace.graph import follow_program
 from tasks.harness.settings import PARAMS, is_tracked, load_section, read_yaml
 
 PROMOTED = ("images", "groundtruth.accessions", "train")  # the sections that a promotion sets in params.yaml
@@ -78,6 +79,7 @@ def unattended(
                 recorder()  # MLflow may begin to load
             version = load_section("version", Version, read_yaml(PARAMS))
             before = edited() if version.commit else []
+            follow_program(tell)
             done = work()
             reconcile(tell, run=str(flow_run.id), reports=done.reports)
             _keep_version(what, done, version, before)

@@ -4,15 +4,18 @@ The program's dvc.yaml names the code, which its repository has beside it; an ar
 """
 
 import io
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from flows.workspace.home import TEMPLATE
-from tasks.harness.settings import GRAPH, HERE
-from tasks.harness.versions import OPTION, stage_versions
+from cbir.base.errors import UserError
+from cbir.base.files import writing
+from flows.workspace.home import TEMPLATE, program
+from tasks.harness.settings import GRAPH, HERE, read_yaml
+from tasks.harness.versions import OPTION, require_version, stage_versions, version_in
 
 _DATA = "${"  # begins the dependencies on data, whose places params.yaml gives
 _HEAD = """\
@@ -35,6 +38,38 @@ def archive_graph() -> str:
     text = io.StringIO()
     yaml.dump({**graph, "stages": versioned(graph["stages"])}, text)
     return _HEAD + text.getvalue()
+
+
+def follow_program(tell: Callable[[int, str], None]) -> None:
+    """Writes an archive's dvc.yaml anew where this program has raised the version of a stage.
+
+    Raises:
+        UserError: dvc.yaml differs in more than that from what this program writes, or asks for a higher version.
+    """
+    if not is_archive() or GRAPH.read_text(encoding="utf-8") == (text := archive_graph()):
+        return
+    before, now = read_yaml(GRAPH), YAML(typ="safe").load(text)
+    if unversioned(before) != unversioned(now):
+        raise UserError(f"{GRAPH} is not as {program()} writes it: `cbir upgrade` says what would change")
+    versions, asked = (
+        stage_versions(),
+        {name: version_in(stage["cmd"]) or 0 for name, stage in before["stages"].items()},
+    )
+    for name, number in asked.items():
+        require_version(name, [f"{OPTION}{max(number, versions[name])}"], versions)
+    raised = [f"version {versions[name]} of {name}" for name, number in asked.items() if number < versions[name]]
+    with writing(GRAPH) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if raised:
+        tell(logging.INFO, f"new with {program()}: {', '.join(raised)}; what depends on it runs again")
+
+
+def unversioned(graph: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a graph without the versions in its commands, to see what else differs."""
+    stages = {
+        name: {**stage, "cmd": stage["cmd"].partition(f" {OPTION}")[0]} for name, stage in graph["stages"].items()
+    }
+    return {**graph, "stages": stages}
 
 
 def versioned(stages: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,17 @@ def _share_files(paths: Iterable[Path], others: Iterable[Path]) -> bool:
 
 
 def code_tags() -> dict[str, str]:
-    """Returns MLflow's tags for the commit that is checked out, its branch, and the tracked files that differ from it.
+    """Returns MLflow's tags for the program, the commit that is checked out, its branch, and files that differ from it.
 
-    There are none without git or a commit. dvc.lock counts as no difference: it changes whenever a stage has run.
+    Without git or a commit it is the program alone. dvc.lock counts as no difference: it changes whenever a stage ran.
     """
     sha = _git("rev-parse", "HEAD")
+    program = {"cbir.version": version("cbir")}
     if not sha:
-        return {}
+        return program
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude,glob)**/dvc.lock")
     return {
+        **program,
         "mlflow.source.git.commit": sha,
         "mlflow.source.git.branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
         "changed_since_commit": ", ".join(line[3:] for line in changed.splitlines()) or "nothing",
