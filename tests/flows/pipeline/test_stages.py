@@ -17,7 +17,6 @@ from dvc.repo import lock_repo
 
 from cbir.base.errors import UserError
 from flows.pipeline.stages import (
-    KEPT,
     Outcome,
     StageError,
     StageInterruptedError,
@@ -245,32 +244,6 @@ def test_a_held_stage_that_would_have_to_run_is_refused_with_what_changed_and_le
     assert Path("out/second/0.txt").read_bytes() == before
     assert Path("dvc.lock").read_bytes() == lock
     assert here.ran() == []
-
-
-def test_a_held_stage_whose_version_was_raised_is_kept_where_it_may_be(here: Workspace) -> None:
-    lock = Path("dvc.lock").read_bytes()
-    here.replace("dvc.yaml", "python -m toy.second", "python -m toy.second --stage-version=2")
-    assert _bring(keep=True).reason == KEPT
-    assert plan_stages((), logging.log, keep=["second"]).unchanged["third"].reason == "unchanged"
-    assert Path("dvc.lock").read_bytes() == lock
-    with pytest.raises(StageError, match=r"^second is out of date because its command or its outputs changed"):
-        _bring()
-    Path("out/second/0.txt").write_text("altered")
-    with pytest.raises(StageError, match=r"^second is out of date"):
-        _bring(keep=True)
-    assert here.ran() == []
-
-
-def test_a_held_stage_is_kept_where_those_before_it_made_something_else_and_not_where_a_person_edited(
-    here: Workspace,
-) -> None:
-    set_params(["first.factor=9"])
-    bring_up_to_date("first", tell=_log, running=Running())
-    assert _bring(keep=True).reason == KEPT
-    set_params(["second.factor=9"])
-    with pytest.raises(StageError, match=r"^second is out of date because .*second\.factor changed"):
-        _bring(keep=True)
-    assert here.ran() == ["first"]
 
 
 def test_a_table_of_locks_that_a_kill_cut_off_is_no_hindrance(here: Workspace) -> None:
