@@ -23,6 +23,7 @@ from flows.commands.speaking import Quiet, Verbose, Version, arrange, error_line
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
 from flows.founding import init
+from flows.upgrading import upgrade
 from flows.workspace.exclusive import hold_workspace
 from flows.workspace.place import from_here, go_to
 
@@ -37,7 +38,8 @@ app.add_typer(run)
 app.add_typer(importing)
 app.add_typer(looking)
 app.add_typer(config, name="config")
-app.command()(init)
+app.command(help="Make a workspace for an archive in a folder; none of the code is in it.")(init)
+app.command(help="Bring the workspace to this version of cbir; says first what would change and run again.")(upgrade)
 
 
 @app.callback()

@@ -17,6 +17,7 @@ from flows.workspace.home import TEMPLATE, program
 from tasks.harness.settings import GRAPH, HERE, read_yaml
 from tasks.harness.versions import OPTION, require_version, stage_versions, version_in
 
+_OWN_STAGE = "write a stage of your own into a dvc.yaml of a folder below, or install the cbir that has it"
 _DATA = "${"  # begins the dependencies on data, whose places params.yaml gives
 _HEAD = """\
 # Written by cbir, and anew by `cbir upgrade`: stages of your own belong into a dvc.yaml of a folder below. A stage runs
@@ -41,35 +42,24 @@ def archive_graph() -> str:
 
 
 def follow_program(tell: Callable[[int, str], None]) -> None:
-    """Writes an archive's dvc.yaml anew where this program has raised the version of a stage.
+    """Writes an archive's dvc.yaml as this program has it, and says which stages have a new version.
 
     Raises:
-        UserError: dvc.yaml differs in more than that from what this program writes, or asks for a higher version.
+        UserError: dvc.yaml has a stage that this program does not have, or asks for a higher version than it has.
     """
     if not is_archive() or GRAPH.read_text(encoding="utf-8") == (text := archive_graph()):
         return
-    before, now = read_yaml(GRAPH), YAML(typ="safe").load(text)
-    if unversioned(before) != unversioned(now):
-        raise UserError(f"{GRAPH} is not as {program()} writes it: `cbir upgrade` says what would change")
-    versions, asked = (
-        stage_versions(),
-        {name: version_in(stage["cmd"]) or 0 for name, stage in before["stages"].items()},
-    )
+    versions, stages = stage_versions(), read_yaml(GRAPH)["stages"]
+    asked = {name: version_in(stage["cmd"]) or 0 for name, stage in stages.items()}
     for name, number in asked.items():
+        if name not in versions:
+            raise UserError(f"{GRAPH} has the stage {name}, which {program()} does not have: {_OWN_STAGE}")
         require_version(name, [f"{OPTION}{max(number, versions[name])}"], versions)
-    raised = [f"version {versions[name]} of {name}" for name, number in asked.items() if number < versions[name]]
     with writing(GRAPH) as temporary:
         temporary.write_text(text, encoding="utf-8")
+    raised = [f"version {versions[name]} of {name}" for name, number in asked.items() if number < versions[name]]
     if raised:
         tell(logging.INFO, f"new with {program()}: {', '.join(raised)}; what depends on it runs again")
-
-
-def unversioned(graph: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a graph without the versions in its commands, to see what else differs."""
-    stages = {
-        name: {**stage, "cmd": stage["cmd"].partition(f" {OPTION}")[0]} for name, stage in graph["stages"].items()
-    }
-    return {**graph, "stages": stages}
 
 
 def versioned(stages: Mapping[str, Any]) -> dict[str, Any]:

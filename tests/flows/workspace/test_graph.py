@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from cbir.base.errors import UserError
 from flows.workspace import graph
-from flows.workspace.graph import archive_graph, follow_program, is_archive, unversioned
+from flows.workspace.graph import archive_graph, follow_program, is_archive
 from tasks.harness.versions import stage_versions
 from tests.support.code import LAYERS, ROOT
 
@@ -68,12 +68,14 @@ def test_a_graph_of_a_newer_program_is_refused_and_stays(archive: Path) -> None:
     assert archive.read_text() == text
 
 
-def test_a_graph_that_differs_in_more_than_versions_is_for_an_upgrade(archive: Path) -> None:
-    archive.write_text(archive.read_text().replace("params: [images, match]", "params: [match]"))
+def test_a_stage_that_the_program_does_not_have_is_not_lost(archive: Path) -> None:
+    text = archive.read_text().replace("  match:", "  mine: {cmd: python mine.py}\n  match:")
+    archive.write_text(text)
     with pytest.raises(
-        UserError, match=r"^dvc.yaml is not as cbir \S+ writes it: `cbir upgrade` says what would change"
+        UserError, match=r"^dvc.yaml has the stage mine, which cbir \S+ does not have: write a stage of"
     ):
         follow_program(logging.log)
+    assert archive.read_text() == text
 
 
 def test_the_graph_of_a_clone_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,10 +84,3 @@ def test_the_graph_of_a_clone_is_left_alone(tmp_path: Path, monkeypatch: pytest.
     assert not is_archive()
     follow_program(logging.log)
     assert Path("dvc.yaml").read_text().startswith("stages: {clean: {cmd: python -m tasks.clean,")
-
-
-def test_without_its_versions_the_graph_of_an_archive_has_our_commands() -> None:
-    plain = unversioned(_archive())["stages"]
-    assert {name: stage["cmd"] for name, stage in plain.items()} == {
-        name: stage["cmd"] for name, stage in OURS["stages"].items()
-    }
