@@ -28,7 +28,8 @@ def keep_results(entries: Mapping[str, Any], draft: Path, *, made_by: Mapping[st
         draft: a folder with the two files.
         made_by: versions of the results of a clone, whose commands name none.
     """
-    kept, stale = dict(entries), {}
+    kept = dict(entries)
+    stale: dict[str, str] = {}
     stages = read_yaml(draft / GRAPH)["stages"]
     written = {name: {path.as_posix() for path in outputs(name, draft)} for name in stages}
     for name, described in stages.items():
