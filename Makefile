@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -13,6 +14,10 @@ help: ## this list
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
@@ -22,27 +27,27 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 
 # A worker a core, and a thread a worker: more threads would wait for each other.
 test test-all: export OMP_NUM_THREADS = 1
-test: $(READY) ## the quick tests: five minutes on two cores
+test: $(DEV) ## the quick tests: five minutes on two cores
 	pytest $(TWO) --timeout 60 $(ARGS)
 
-test-all: $(READY) ## all tests, the heavy ones too
+test-all: $(DEV) ## all tests, the heavy ones too
 	pytest $(TWO) -m "" $(ARGS)
 
-fuzz: $(READY) ## images, tables, bombs and names at random; ARGS="--seconds 300 --seed 1 --only tables"
+fuzz: $(DEV) ## images, tables, bombs and names at random; ARGS="--seconds 300 --seed 1 --only tables"
 	python -W ignore -m tests.fuzz $(ARGS)
 
-lint: $(READY) ## formatting, rules, types
+lint: $(DEV) ## formatting, rules, types
 	ruff format --check .
 	ruff check .
 	mypy
 
-presets: $(READY) ## presets/default.yaml anew, after an edit of params.yaml
+presets: $(DEV) ## presets/default.yaml anew, after an edit of params.yaml
 	$(BIN)/python -m tests.support.default_preset
 
-bench: $(READY) ## benchmarks, as ratios against named baselines; writes reports/bench.json
+bench: $(DEV) ## benchmarks, as ratios against named baselines; writes reports/bench.json
 	python -m benchmarks $(ARGS)
 
-weights: $(READY) ## the shipped weights anew, where the photographs are: hours of training, resumed after a stop
+weights: $(DEV) ## the shipped weights anew, where the photographs are: hours of training, resumed after a stop
 	python -m benchmarks.weights $(ARGS)
 
 ui: $(READY) ## MLflow UI and Prefect UI on this workspace; MLFLOW_PORT=5000 PREFECT_PORT=4200

@@ -87,7 +87,7 @@ def plan_upgrade() -> Upgrade:
     changes = [f"{PARAMS}: {change}" for change in changes]
     recorded = read_yaml(LOCK)["stages"] if LOCK.exists() else {}
     before = GRAPH.read_text(encoding="utf-8")
-    if Path.cwd() == HOME:  # a clone whose own program this is: its graph comes with its code
+    if Path.cwd().resolve() == HOME.resolve():  # a clone whose own program this is: its graph comes with its code
         return Upgrade(params, before, recorded, changes, {}, [])
     aside = [] if is_archive() else [name for name in OF_THE_PROGRAM if Path(name).exists()]
     graph = archive_graph()

@@ -19,6 +19,8 @@ NAMING = {  # the files of flows and tracking that hold a stage's name, and why
     "flows/searching.py": "a column",
     "flows/studies/presets.py": "a section of params.yaml",
     "flows/unattended/run.py": "a section of params.yaml",
+    "flows/workspace/migration.py": "a section of params.yaml, by which older ones are told",
+    "flows/repository/accepting.py": "stages that write what those of 0.1 wrote",
     "tasks/tracking/registry.py": "a section of params.yaml",
 }
 

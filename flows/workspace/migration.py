@@ -27,7 +27,7 @@ class Section:
 def migrated(text: str, shipped: str) -> tuple[str, list[str]]:
     """Returns the text of params.yaml with the settings of the shipped one, and a line a change.
 
-    A new setting has its shipped value, and stands where the shipped file has it. What is no setting any more becomes a
+    A new setting has its shipped value, and stands where the shipped file has it. One that is none any more becomes a
     comment.
 
     Raises:
