@@ -21,10 +21,15 @@ def import_(
     ] = None,
     groundtruth: Annotated[
         list[Path] | None,
-        typer.Option(callback=all_from_here, metavar="FILE", help="What is known to belong together: .xlsx or .csv. Repeat it for several."),
+        typer.Option(
+            callback=all_from_here,
+            metavar="FILE",
+            help="What is known to belong together: .xlsx or .csv. Repeat it for several.",
+        ),
     ] = None,
     captions: Annotated[
-        Path | None, typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx.")
+        Path | None,
+        typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx."),
     ] = None,
     accession: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the accession; default: the folder's.")
