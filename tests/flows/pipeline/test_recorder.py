@@ -86,7 +86,7 @@ def test_what_a_run_has_under_way_does_not_travel_to_its_workers(workspace: Path
     recording.ran(Outcome("clean", True, "ran", 1.0, "key"))
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(recording)
-    run = Run(workspace, Plan({}, {}), (), (), "", recording)
+    run = Run(workspace, Plan({}, {}), (), (), False, "", recording)
     sent = TypeAdapter(dict[str, Any]).dump_python({"run": run})  # as Prefect sends the arguments of a task
     assert type(pickle.loads(pickle.dumps(sent))["run"]) is object
 
