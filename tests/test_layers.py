@@ -15,6 +15,7 @@ FORBIDDEN = {
 }
 LAYERS = list(FORBIDDEN)
 MODULES = {layer: sorted((ROOT / layer).rglob("*.py")) for layer in LAYERS}
+LAZY = ROOT / "cbir/__init__.py"  # the names of the library
 MOST_MODULES = 12  # of one folder
 MOST_NAMES = 25  # at the top of cbir
 
@@ -84,7 +85,12 @@ def test_a_folder_has_few_modules() -> None:
 def test_packages_run_nothing_when_they_are_imported() -> None:
     for layer in LAYERS:
         for path in MODULES[layer]:
-            assert path.name != "__init__.py" or not path.read_text(encoding="utf-8"), path
+            assert path.name != "__init__.py" or path == LAZY or not path.read_text(encoding="utf-8"), path
+
+
+def test_the_names_of_cbir_are_lazy() -> None:
+    loaded = [node for node in ast.parse(LAZY.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {getattr(node, "module", "") for node in loaded} == {"importlib", "typing"}
 
 
 def test_the_science_opens_no_params() -> None:

@@ -54,9 +54,9 @@ class Labour:
 
 
 def clean_archive(
-    archive: Path, store: Path, *, rules: Rules, labour: Labour, progress: Progress = silent
+    archive: Path, store: Path, *, rules: Rules, labour: Labour, take_loose: bool = False, progress: Progress = silent
 ) -> list[Row]:
-    """Looks at every file of an archive, without changing anything in it.
+    """Looks at every file of an archive, by ``take_loose`` at loose ones too, without changing anything in it.
 
     The outcome of a file is kept in ``store`` by the digest of its bytes, and the digest by path, size, time and inode:
     only a new file is read, and only new content is decoded. The reduced images are stored on the way. A file whose
@@ -71,7 +71,7 @@ def clean_archive(
         UserError: the archive is not there, or holds no file in a folder of its own.
         PassingError: a worker was killed from outside at the same file twice, of which no row can tell the truth.
     """
-    entries = _entries(archive)
+    entries = _entries(archive, take_loose=take_loose)
     memory = _Memory(store, rules)
     image_ids = memory.image_ids(entries)
     pages = memory.pages(entries, image_ids)
@@ -144,20 +144,22 @@ def summary(counts: Mapping[str, int]) -> str:
     )
 
 
-def _entries(archive: Path) -> list[Entry]:
+def _entries(archive: Path, *, take_loose: bool) -> list[Entry]:
     try:
-        listing = list_archive(archive)
+        listing = list_archive(archive, take_loose=take_loose)
     except OSError as error:
         raise UserError(
             f"{archive}, the archive, cannot be read ({error.strerror}); `cbir import DIR` makes it"
         ) from error
-    if listing.loose:
+    if listing.loose and not take_loose:
         names = ", ".join(listing.loose[:3]) + (" …" if len(listing.loose) > 3 else "")
         log.warning(
             "%d files directly in %s belong to no accession and are left out: %s", len(listing.loose), archive, names
         )
     if not listing.entries:
-        raise UserError(f"{archive}, the archive, holds no images; `cbir import DIR` brings some in")
+        raise UserError(
+            f"{archive}, the archive, holds no images" + "; `cbir import DIR` brings some in" * (not take_loose)
+        )
     return listing.entries
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from cbir.archive.manifest import arrival
@@ -56,11 +56,14 @@ class Listing:
     loose: list[str]
 
 
-def list_archive(archive: Path) -> Listing:
+def list_archive(archive: Path, *, take_loose: bool = False) -> Listing:
     """Lists every file of every accession, any depth below; links to folders are named but never followed.
 
     Left out are hidden files and folders, ``.dvc`` files, wastebaskets, and what file managers and systems leave behind
     (Thumbs.db and the like).
+
+    Args:
+        take_loose: the loose files are entries too, of an accession that has the archive's own name.
 
     Raises:
         OSError: the archive itself cannot be read.
@@ -74,6 +77,8 @@ def list_archive(archive: Path) -> Listing:
             continue
         if path.parent == archive and not path.is_dir():
             loose.append(readable_path(path, archive))
+            if take_loose:
+                entries.append(replace(_entry(path, archive), accession=archive.name))
         else:
             entries.append(_entry(path, archive))
     return Listing(sorted(entries, key=lambda entry: (arrival(entry.accession), entry.path)), sorted(loose))

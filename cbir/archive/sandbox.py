@@ -4,6 +4,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -124,8 +126,25 @@ def _pool(workers: int, memory: int, limit: tuple[int, float], prepare: Callable
         workers,
         initializer=_start_worker,
         initargs=(os.getpid(), memory, limit, prepare),
-        context=multiprocessing.get_context("spawn"),  # a fork would copy the threads' locks of libvips and Arrow
+        context=_Spawn(),  # a fork would copy the threads' locks of libvips and Arrow
     )
+
+
+class _Process(multiprocessing.context.SpawnProcess):
+    """A process that does not run the module that the user runs: a script without a guard would start itself anew."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802 - the name in multiprocessing
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return multiprocessing.context.SpawnProcess._Popen(process_obj)
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Spawn(multiprocessing.context.SpawnContext):
+    Process = _Process
 
 
 def _outcomes(

@@ -171,3 +171,11 @@ def test_wastebaskets_and_what_systems_keep_for_themselves_are_left_out_at_any_d
 def test_a_name_that_only_begins_like_a_wastebaskets_stays(tmp_path: Path, name: str) -> None:
     make(tmp_path / "a" / name)
     assert [entry.path for entry in list_archive(tmp_path).entries] == [f"a/{name}"]
+
+
+def test_files_directly_in_the_archive_are_an_accession_where_they_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "scans" / "a").mkdir(parents=True)
+    for name in ("x.jpg", "a/y.jpg"):
+        (tmp_path / "scans" / name).touch()
+    entries = list_archive(tmp_path / "scans", take_loose=True).entries
+    assert {entry.path: entry.accession for entry in entries} == {"a/y.jpg": "a", "x.jpg": "scans"}
