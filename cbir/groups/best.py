@@ -1,5 +1,7 @@
 """Chooses the best copy of each group: the whole picture, in fine detail, with the tones that the others have too."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -7,10 +9,10 @@ from numpy.typing import NDArray
 _DECIMALS = 2  # of the score's logarithm: copies that differ by less than 1 % are alike
 
 
-def best_copies(table: pd.DataFrame, matches: pd.DataFrame) -> NDArray[np.bool_]:
+def best_copies(table: pd.DataFrame, matches: pd.DataFrame, chosen: Sequence[str] = ()) -> NDArray[np.bool_]:
     """Returns for each image of a group whether it is the best copy, one a group.
 
-    It is the one with the highest product of
+    It is the one that people have chosen; else the one with the highest product of
 
     - completeness, squared: the part of another member's picture that this one covers, the median over the others, so
       that a page around one of them, which nobody else has, counts little. Half of the picture so has to be four times
@@ -26,11 +28,13 @@ def best_copies(table: pd.DataFrame, matches: pd.DataFrame) -> NDArray[np.bool_]
     Args:
         table: image_id, cluster, width, height; by cluster, and in a cluster by accession, path and page.
         matches: query_id, neighbour_id, overlap_query, overlap_neighbour, tone; both directions of a pair.
+        chosen: image_ids; of several in a cluster the last counts.
     """
+    turn = table["image_id"].map({image: place for place, image in enumerate(chosen)}).fillna(-1).to_numpy(np.int64)
     pixels = table["width"].astype("float64") * table["height"].astype("float64")
     scores = _scores(table.assign(pixels=pixels).set_index("image_id"), matches)
     score = table["image_id"].map(scores).fillna(-np.inf).to_numpy()
-    order = np.lexsort([np.arange(len(table)), -pixels, -score])
+    order = np.lexsort([np.arange(len(table)), -pixels, -score, -turn])
     best = ~table["cluster"].iloc[order].duplicated()
     return np.asarray(best.sort_index().to_numpy(bool))
 

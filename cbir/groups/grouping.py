@@ -1,6 +1,6 @@
 """Makes the table of groups from the matches of an archive, as decisions bind it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,8 @@ def group_images(
     copied = np.setdiff1d(copies.index[copies > 1].to_numpy(object), related["image_id"].to_numpy(object))
     numbers = len(clusters) + np.arange(len(copied))
     alone = pd.DataFrame({"image_id": copied, "cluster": numbers, "similarity": 1.0, "evidence": "exact copy"})
-    return _name(pd.concat([part for part in (related, alone) if len(part)] or [related]), images, matches)
+    clustered = pd.concat([part for part in (related, alone) if len(part)] or [related])
+    return _name(clustered, images, matches, [decision.first for decision in links.best])
 
 
 def _obedient(
@@ -171,12 +172,12 @@ def _with_decided(pairs: np.ndarray, probabilities: np.ndarray, labels: np.ndarr
     return both, np.where(labels[both[:, 0]] == labels[both[:, 1]], 1.0, values)
 
 
-def _name(clusters: pd.DataFrame, images: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+def _name(clusters: pd.DataFrame, images: pd.DataFrame, matches: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     """Gives each cluster its group_id and its representative."""
     facts = ["image_id", "width", "height", "accession", "path", "page"]
     table = in_order(clusters.merge(images[facts], on="image_id", validate="one_to_one"))
     table = table.sort_values("cluster", kind="stable", ignore_index=True)
     table["group_id"] = table.groupby("cluster")["image_id"].transform("first")
-    table["representative"] = best_copies(table, matches)
+    table["representative"] = best_copies(table, matches, chosen)
     columns = ["group_id", "image_id", "representative", "similarity", "evidence"]
     return table.sort_values(["group_id", "image_id"], ignore_index=True)[columns]

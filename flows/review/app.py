@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from cbir.base.errors import UserError
+from cbir.groups.decisions.journal import BEST
 from cbir.reports import html
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.ledger import Pair
@@ -114,6 +115,8 @@ def _add_pairs(app: FastAPI, desk: Desk) -> None:
         decision = desk.ledger.undo(person)
         if decision is None:
             return to_next(person, None)
+        if decision.relation == BEST and (group_id := desk.findings.group_of.get(decision.first)):
+            return RedirectResponse(f"/groups/{quote(group_id)}", SEE_OTHER)
         return RedirectResponse(f"/pairs/{quote(decision.first)}-{quote(decision.second)}", SEE_OTHER)
 
     @app.get("/contradictions")

@@ -1,18 +1,20 @@
-"""Defines the pages of groups: the list, by what one asks for, and one group, to confirm it or to take pictures out."""
+"""Defines the pages of groups: the list, by what one asks for, and one group, to confirm, part or merge it."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, Query
 from fastapi.responses import RedirectResponse, Response
 
 from cbir.base.errors import UserError
-from cbir.groups.decisions.journal import Relation
+from cbir.groups.decisions.journal import SAME, Relation
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.groups import PAGE, Order, Wanted
-from flows.review.web import SEE_OTHER, Form, Person, around, field, show
+from cbir.serving.review.ledger import Pair
+from flows.review.web import SEE_OTHER, Form, Person, around, field, ids_of, show
 
 SHOWN = 8  # pictures of a group in the list
+ACTIONS = ("confirm", "different", "same scene", "merge", "join", "note")
 APART: dict[str, Relation] = {"different": "different", "same scene": "same scene"}
 
 Text = Annotated[str, Query(max_length=200)]
@@ -46,18 +48,46 @@ def add_groups(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/groups/{group_id}")
     def show_group(group_id: str, person: Person) -> Response:
-        images = desk.group(group_id)
-        return show("group_page.html", **around(desk, person), path="/groups", group_id=group_id, images=images)
+        remarks = desk.remarks(group_id)
+        joining = [image for image, _ in remarks.joining if image in desk.findings][:SHOWN]
+        perhaps = desk.groups.perhaps(group_id)[:SHOWN]
+        return show(
+            "group_page.html", **around(desk, person), path="/groups", group_id=group_id, images=desk.group(group_id),
+            remarks=remarks, joining=desk.describe(joining),
+            perhaps=list(zip(perhaps, desk.describe([each.image for each in perhaps]), strict=True)),
+        )  # fmt: skip
 
     @app.post("/groups/{group_id}")
     def decide_group(group_id: str, person: Person, form: Form) -> Response:
         action, note = field(form, "action"), field(form, "note")
-        if action == "confirm":
+        decisions: list[tuple[Pair, Relation]] = []
+        if best := field(form, "best"):
+            desk.choose_best(person, group_id, best, note=note)
+        elif action == "note":
+            desk.write_note(person, group_id, note.strip(), about=field(form, "about"))
+        elif action == "merge":
+            decisions = desk.groups.merged([group_id, _named(field(form, "group"))])
+        elif action == "join":
+            decisions = [(ids_of(field(form, "pair")), SAME)]
+        elif action == "confirm":
             decisions = desk.groups.confirmed(group_id)
         elif action in APART:
             decisions = desk.groups.parted(group_id, form.get("image", []), APART[action])
         else:
-            raise UserError(f"action must be confirm, different or same scene, is {action!r}")
+            raise UserError(f"action must be one of {', '.join(ACTIONS)}, is {action!r}")
+        return keep(person, group_id, decisions, note)
+
+    @app.post("/groups")
+    def merge_groups(person: Person, form: Form) -> Response:
+        group_ids = form.get("group", [])
+        return keep(person, group_ids[0] if group_ids else "", desk.groups.merged(group_ids), field(form, "note"))
+
+    def keep(person: str, group_id: str, decisions: list[tuple[Pair, Relation]], note: str) -> Response:
         for pair, relation in decisions:
             desk.decide(person, *pair, relation, note=note)
-        return RedirectResponse(f"/groups/{group_id}", SEE_OTHER)
+        return RedirectResponse(f"/groups/{quote(group_id)}", SEE_OTHER)
+
+
+def _named(address: str) -> str:
+    """Returns the group_id in what people paste: the address of its page, or the id."""
+    return address.strip().rstrip("/").rpartition("/")[2]

@@ -3,16 +3,21 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from cbir.groups.decisions.journal import Decision, Relation
+from cbir.groups.decisions.journal import Decision, Relation, Remark
 
 _START = datetime(2026, 11, 28, tzinfo=UTC)
-_RELATIONS: dict[str, Relation] = {"=": "same photograph", "~": "same scene", "!": "different", "?": "unsure"}
+_RELATIONS: dict[str, Relation | Remark] = {
+    **{"=": "same photograph", "~": "same scene", "!": "different", "?": "unsure"},
+    **{">": "best copy", "<": "not best copy"},
+}
 
 
 def decision(
     first: str, sign: str, second: str, *, by: str = "Anne", minute: int = 0, files: tuple[str, str] | None = None
 ) -> Decision:
-    """A decision on two images; sign: = same photograph, ~ same scene, ! different, ? unsure."""
+    """A decision on two images; sign: = same photograph, ~ same scene, ! different, ? unsure, > first is the best copy,
+    < it is not chosen any more.
+    """
     names = files or (f"{first}.jpg", f"{second}.jpg")
     return Decision(
         time=(_START + timedelta(minutes=minute)).isoformat(),

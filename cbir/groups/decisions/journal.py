@@ -1,4 +1,4 @@
-"""Keeps what people decide about pairs of images: a CSV that rows are appended to, and that every rerun reads.
+"""Keeps what people decide about images: a CSV that rows are appended to, and that every rerun reads.
 
 A row without its end is no decision. Images are named by their content (image_id), so that a
 decision outlasts a renamed file; the names that the files had stand beside for people, and nothing reads them.
@@ -25,6 +25,11 @@ Relation = Literal["same photograph", "same scene", "different", "unsure"]
 SAME: Relation = "same photograph"
 UNSURE: Relation = "unsure"
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
+Remark = Literal["best copy", "not best copy", "note"]
+BEST: Remark = "best copy"
+NOT_BEST: Remark = "not best copy"
+NOTE: Remark = "note"
+_WORDS = (*RELATIONS, *get_args(Remark))
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _BREAKS = re.compile(r"\s+")
@@ -34,13 +39,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A person's word on two images; the columns of the file are these attributes, in this order.
+    """A person's word on two images, or on one of them; the columns of the file are these attributes, in this order.
 
     Attributes:
         time: ISO 8601, UTC.
         person: who decided.
         first_file, second_file: the names of the images' files at that time, for people.
-        relation: one of RELATIONS; unsure takes back what this person said of the pair before.
+        relation: one of RELATIONS; unsure takes back what this person said of the pair before. Or a remark on the first
+            image alone: best copy, of the group that it is in; not best copy, which takes that back; note, which
+            stands in ``note``, and takes the place of the person's note before.
         note: why, for people.
         first, second: image_ids, in the order in which they were named; last, so that a row that was cut lacks them.
     """
@@ -49,7 +56,7 @@ class Decision:
     person: str
     first_file: str = ""
     second_file: str = ""
-    relation: Relation
+    relation: Relation | Remark
     note: str = ""
     first: str
     second: str
@@ -58,6 +65,13 @@ class Decision:
     def pair(self) -> tuple[str, str]:
         """The two images, the smaller image_id first."""
         return min(self.first, self.second), max(self.first, self.second)
+
+    @cached_property
+    def subject(self) -> tuple[str, str]:
+        """The pair, or the image and the kind of remark: a person's last word on it stands."""
+        if self.relation in RELATIONS:
+            return self.pair
+        return (NOTE if self.relation == NOTE else BEST), self.first
 
     @cached_property
     def moment(self) -> datetime:
@@ -169,8 +183,8 @@ def _broken_rule(decision: Decision) -> str:
             return f"{name} must be an image_id, 32 hex characters, is {image_id!r}"
     if decision.first == decision.second:
         return f"first and second must be two images, are both {decision.first}"
-    if decision.relation not in RELATIONS:
-        return f"relation must be one of {', '.join(RELATIONS)}, is {decision.relation!r}"
+    if decision.relation not in _WORDS:
+        return f"relation must be one of {', '.join(_WORDS)}, is {decision.relation!r}"
     return ""
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cbir.groups.decisions.journal import SAME, UNSURE, Decision
+from cbir.groups.decisions.journal import BEST, NOTE, RELATIONS, SAME, UNSURE, Decision
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,20 @@ class Links:
         together: same photograph; the pairs join nothing that ``apart`` keeps apart.
         apart: same scene, or different.
         contradictions: what is not obeyed, and why; by time.
+        best: the first image of each is the best copy of its group; of several in a group the last, by time.
+        notes: on the group of their first image, by time.
     """
 
     together: tuple[Decision, ...] = ()
     apart: tuple[Decision, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
+    best: tuple[Decision, ...] = ()
+    notes: tuple[Decision, ...] = ()
 
 
 def standing(decisions: Iterable[Decision]) -> list[Decision]:
-    """Returns the last decision of each person on each pair, by time; unsure takes back what the person said before."""
-    last = {(decision.pair, decision.person): decision for decision in _by_time(decisions)}
+    """Returns the last word of each person on each subject, by time; unsure takes back what the person said before."""
+    last = {(decision.subject, decision.person): decision for decision in _by_time(decisions)}
     return _by_time(decision for decision in last.values() if decision.relation != UNSURE)
 
 
@@ -58,8 +62,10 @@ def link(decisions: Iterable[Decision]) -> Links:
     are put together, the latest decisions first, and one that would bring two of those into one is left out.
     """
     by_pair: dict[tuple[str, str], list[Decision]] = defaultdict(list)
-    for decision in standing(decisions):
-        by_pair[decision.pair].append(decision)
+    words = standing(decisions)
+    for decision in words:
+        if decision.relation in RELATIONS:
+            by_pair[decision.pair].append(decision)
     overruled = [
         Contradiction(earlier, (said[-1],))
         for said in by_pair.values()
@@ -78,7 +84,9 @@ def link(decisions: Iterable[Decision]) -> Links:
         if agreeing.relation == SAME
     ]
     contradictions = sorted(overruled + refused, key=lambda each: (each.left_out.moment, each.left_out.pair))
-    return Links(tuple(knots.tied), tuple(apart), tuple(contradictions))
+    best = tuple(decision for decision in words if decision.relation == BEST)
+    notes = tuple(decision for decision in words if decision.relation == NOTE and decision.note)
+    return Links(tuple(knots.tied), tuple(apart), tuple(contradictions), best, notes)
 
 
 class _Knots:

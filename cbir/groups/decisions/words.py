@@ -9,18 +9,25 @@ _RELATIONS = {
     "same photograph": "{0} and {1} are the same photograph",
     "same scene": "{0} and {1} are two shots of one scene",
     "different": "{0} and {1} are different",
+    "best copy": "{0} is the best copy",
+    "not best copy": "{0} is not chosen as the best copy",
+    "note": "on the group of {0}",
 }
 _OF_AN_IMAGE = {"same photograph": "same as {0}", "same scene": "same scene as {0}", "different": "different from {0}"}
 
 
 def decided_column(links: Links) -> dict[str, str]:
-    """Returns for each image, by image_id, what was decided of its pairs, in a line; images without a decision lack."""
+    """Returns for each image, by image_id, what was decided of it and its pairs, in a line; others are left out."""
     said: dict[str, list[str]] = defaultdict(list)
     left_out = [contradiction.left_out for contradiction in links.contradictions]
     for decisions, ending in (((*links.together, *links.apart), ""), (left_out, ", not obeyed")):
         for decision in sorted(decisions, key=lambda each: (each.moment, each.pair)):
             for image, other in ((decision.first, decision.second_file), (decision.second, decision.first_file)):
                 said[image].append(f"{_OF_AN_IMAGE[decision.relation].format(other)} ({decision.person}{ending})")
+    for decision in links.best:
+        said[decision.first].append(f"best copy ({decision.person})")
+    for decision in links.notes:
+        said[decision.first].append(f"note: {decision.note} ({decision.person})")
     return {image: "; ".join(parts) for image, parts in said.items()}
 
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cbir.base.errors import UserError, nearest
-from cbir.groups.decisions.journal import RELATIONS, Decision, now
+from cbir.groups.decisions.journal import BEST, NOTE, RELATIONS, Decision, now
 from cbir.groups.decisions.links import Contradiction
 from cbir.serving.review.findings import Findings, Sources
 from cbir.serving.review.groups import Groups, Wanted
@@ -16,6 +17,7 @@ from cbir.serving.review.pairs import Pair as PairPage
 from cbir.serving.review.pairs import Side, describe_images, describe_pair
 from cbir.serving.review.pictures import Pictures
 from cbir.serving.review.queue import Queue
+from cbir.serving.review.remarks import Remarks, remarks_on
 
 _LOOKING = 600  # seconds for which a pair that somebody looks at is not handed to others
 
@@ -75,8 +77,15 @@ class Desk:
 
     def group(self, group_id: str, *, most: int | None = None) -> list[Side]:
         """Describes the images of a group, the best copy first; raises UserError where there is no such group."""
-        images = self.groups.members(group_id)[:most]
-        return describe_images(self.findings, images, self._settings.longest_side)
+        return self.describe(self.groups.members(group_id, self._chosen())[:most])
+
+    def describe(self, image_ids: Sequence[str]) -> list[Side]:
+        """Describes images of the archive, in this order."""
+        return describe_images(self.findings, image_ids, self._settings.longest_side)
+
+    def remarks(self, group_id: str) -> Remarks:
+        """Returns what people have said of a group since the run and before; raises UserError as :meth:`group`."""
+        return remarks_on(self.groups.members(group_id), self.ledger.links(), self.findings.group_of)
 
     def news(self) -> str:
         """Says whether a run has written files since they were read; empty where none has."""
@@ -142,6 +151,36 @@ class Desk:
             raise UserError(
                 f"relation must be one of {', '.join(RELATIONS)}, is {relation!r}; {nearest(relation, RELATIONS)}"
             )
+        self._keep(person, first, second, relation, note)
+
+    def choose_best(self, person: str, group_id: str, image: str, *, note: str = "") -> None:
+        """Keeps which image of a group is its best copy; raises as :meth:`decide`, and where it is not in the group."""
+        self._keep(person, image, self._another(group_id, image), BEST, note)
+
+    def write_note(self, person: str, group_id: str, text: str, *, about: str = "") -> None:
+        """Keeps a person's note on a group, in the place of the one before; an empty one takes that back.
+
+        Args:
+            about: the image that the note before stands at, where that is no more the group's first.
+
+        Raises:
+            UserError: there is no such group, or the image is not in it.
+            OSError: it could not be kept.
+        """
+        image = about or group_id
+        self._keep(person, image, self._another(group_id, image), NOTE, text)
+
+    def _another(self, group_id: str, image: str) -> str:
+        """Returns the best copy of a group, or another image where that is it."""
+        others = self.groups.members(group_id, self._chosen())
+        if image not in others:
+            raise UserError(f"{image} is not in the group {group_id}; look at the group again")
+        return next(other for other in others if other != image)
+
+    def _chosen(self) -> list[str]:
+        return [decision.first for decision in self.ledger.links().best]
+
+    def _keep(self, person: str, first: str, second: str, relation: Any, note: str) -> None:
         names = self.findings.names(first, second)
         self.ledger.decide(
             Decision(

@@ -46,6 +46,15 @@ class Wanted:
     order: Order = "large"
 
 
+@dataclass(frozen=True)
+class Maybe:
+    """Says that an image may show the photograph of a group: with which member it is in doubt, and its own group."""
+
+    member: str
+    image: str
+    group_id: str | None
+
+
 class Groups:
     """Knows of each group what it is asked for by."""
 
@@ -89,8 +98,11 @@ class Groups:
         matching: list[str] = table[keep].sort_values(columns, ascending=ascending)["group_id"].tolist()
         return matching
 
-    def members(self, group_id: str) -> list[str]:
+    def members(self, group_id: str, chosen: Sequence[str] = ()) -> list[str]:
         """Returns the images of a group, the best copy first, then the likeliest.
+
+        Args:
+            chosen: images that people have chosen as best copies; of several in the group the last counts.
 
         Raises:
             UserError: there is no such group.
@@ -100,12 +112,33 @@ class Groups:
             raise UserError(f"{group_id}: no group has this id now; its first image may have joined another one")
         order = rows.sort_values(["representative", "similarity", "image_id"], ascending=[False, False, True])
         images: list[str] = order["image_id"].tolist()
-        return images
+        own = [image for image in chosen if image in images]
+        return [own[-1], *(image for image in images if image != own[-1])] if own else images
 
     def confirmed(self, group_id: str) -> list[tuple[Pair, Relation]]:
         """Returns the decisions that keep a group together: each image is the same photograph as the best copy."""
         best, *others = self.members(group_id)
         return _limited([((best, other), SAME) for other in others])
+
+    def merged(self, group_ids: Sequence[str]) -> list[tuple[Pair, Relation]]:
+        """Returns the decisions that make one group of several: the best copy of each is the same photograph.
+
+        Raises:
+            UserError: there is no such group, or only one.
+        """
+        best, *others = [self.members(group_id)[0] for group_id in dict.fromkeys(group_ids)] or [""]
+        if not others:
+            raise UserError("choose the groups to merge, at least two")
+        return _limited([((best, other), SAME) for other in others])
+
+    def perhaps(self, group_id: str) -> list[Maybe]:
+        """Returns the pairs in doubt between a group and what is not in it, the most informative first."""
+        asked = self._findings.questions
+        own, other = asked["group_id"] == group_id, asked["other_group"] == group_id
+        rows = asked[own != other]
+        sides = zip(own[own != other], rows["query_id"], rows["neighbour_id"], strict=True)
+        pairs = [(first, second) if is_own else (second, first) for is_own, first, second in sides]
+        return [Maybe(member, image, self._findings.group_of.get(image)) for member, image in pairs]
 
     def parted(self, group_id: str, out: Sequence[str], relation: Relation) -> list[tuple[Pair, Relation]]:
         """Returns the decisions that take images out of a group: each is apart from each of the rest.

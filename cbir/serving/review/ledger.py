@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cbir.groups.decisions.journal import UNSURE, Decision, Journal, Relation, append_decision, now
+from cbir.groups.decisions.journal import (
+    NOT_BEST,
+    NOTE,
+    RELATIONS,
+    UNSURE,
+    Decision,
+    Journal,
+    Relation,
+    Remark,
+    append_decision,
+    now,
+)
 from cbir.groups.decisions.links import Links, link
 
 Pair = tuple[str, str]  # image_ids, the smaller first
@@ -46,20 +57,20 @@ class Ledger:
             return self._linked[1]
 
     def decide(self, decision: Decision) -> None:
-        """Keeps a decision, and returns when it is on the disk; the same word once more on the same pair adds nothing.
+        """Keeps a decision, and returns when it is on the disk; the same word once more adds nothing.
 
         Raises:
             OSError: it could not be written.
         """
         with self._lock:
-            before = _last(self.decisions(), decision.person, decision.pair)
-            if before and (before.relation, before.note) == (decision.relation, decision.note or before.note):
+            before = _last(self.decisions(), decision)
+            if before and _says_the_same(before, decision):
                 return
             append_decision(self._journal.path, _later_than(before, decision))
 
     def undo(self, person: str) -> Decision | None:
         """Takes back a person's last decision that was not taken back, by a later row that says what the person had
-        said of the pair before; returns the decision, None where there is none.
+        said before; returns the decision, None where there is none. Notes are not decisions.
 
         Raises:
             OSError: the row could not be written.
@@ -91,17 +102,24 @@ class Ledger:
     def of_pair(self, first: str, second: str) -> list[Decision]:
         """Returns all that was said of a pair, in the order of the file."""
         pair = pair_of(first, second)
-        return [decision for decision in self.decisions() if decision.pair == pair]
+        return [each for each in self.decisions() if each.pair == pair and each.relation in RELATIONS]
 
     def unsure(self, person: str) -> set[Pair]:
         """Returns the pairs of which a person's last word is unsure."""
-        last = {decision.pair: decision.relation for decision in self.decisions() if decision.person == person}
+        last = {decision.subject: decision.relation for decision in self.decisions() if decision.person == person}
         return {pair for pair, relation in last.items() if relation == UNSURE}
 
 
-def _last(decisions: Sequence[Decision], person: str, pair: Pair) -> Decision | None:
-    said = (decision for decision in reversed(decisions) if decision.person == person and decision.pair == pair)
+def _last(decisions: Sequence[Decision], word: Decision) -> Decision | None:
+    """Returns what the person said last on the same subject."""
+    said = (each for each in reversed(decisions) if (each.person, each.subject) == (word.person, word.subject))
     return next(said, None)
+
+
+def _says_the_same(before: Decision, decision: Decision) -> bool:
+    """Tells whether a decision adds nothing to the one before; without a note it keeps the one that is there."""
+    note = decision.note if decision.relation == NOTE else decision.note or before.note
+    return (before.relation, before.note) == (decision.relation, note)
 
 
 def _later_than(before: Decision | None, decision: Decision) -> Decision:
@@ -111,20 +129,20 @@ def _later_than(before: Decision | None, decision: Decision) -> Decision:
     return replace(decision, time=before.time)
 
 
-def _steps(decisions: Sequence[Decision], person: str) -> list[tuple[Decision, Relation]]:
-    """Returns a person's decisions that were not taken back, each with what the person had said of the pair before.
+def _steps(decisions: Sequence[Decision], person: str) -> list[tuple[Decision, Relation | Remark]]:
+    """Returns a person's decisions that were not taken back, each with what the person had said before.
 
     A row that says again what stood before the last step takes that step back.
     """
-    steps: list[tuple[Decision, Relation]] = []
-    standing: dict[Pair, Relation] = {}
+    steps: list[tuple[Decision, Relation | Remark]] = []
+    standing: dict[tuple[str, str], Relation | Remark] = {}
     for decision in decisions:
-        if decision.person != person:
+        if decision.person != person or decision.relation == NOTE:
             continue
-        before = standing.get(decision.pair, UNSURE)
-        if steps and steps[-1][0].pair == decision.pair and steps[-1][1] == decision.relation:
+        before = standing.get(decision.subject, UNSURE if decision.relation in RELATIONS else NOT_BEST)
+        if steps and steps[-1][0].subject == decision.subject and steps[-1][1] == decision.relation:
             steps.pop()
         else:
             steps.append((decision, before))
-        standing[decision.pair] = decision.relation
+        standing[decision.subject] = decision.relation
     return steps

@@ -72,3 +72,9 @@ def test_each_group_has_one_best_copy_and_pairs_with_other_groups_do_not_count()
     matches = pairs(("a", "b", 1, 1), ("a", "c", 0.1, 0.9), ("b", "c", 0.9, 0.1))
     assert best(table, matches) == ["b", "c"]
     assert best_copies(table.iloc[:0], matches).tolist() == []
+
+
+def test_the_copy_that_people_chose_last_is_the_best_one() -> None:
+    table, whole = images(("a", 30, 20), ("b", 60, 40), ("c", 45, 30)), pairs(("a", "b", 1, 1), ("b", "c", 1, 1))
+    assert table.loc[best_copies(table, whole, ["c", "a", "x"]), "image_id"].tolist() == ["a"]
+    assert table.loc[best_copies(table, whole, ["x"]), "image_id"].tolist() == ["b"]

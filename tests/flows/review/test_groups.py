@@ -86,9 +86,14 @@ def test_pictures_are_taken_out_of_a_group(browser: TestClient, desk: Desk) -> N
     [
         ({"action": "different"}, "at least one and not all"),
         ({"action": "different", "image": [image("d")]}, "is not in the group"),
+        ({"best": image("d")}, "is not in the group"),
+        ({"action": "note", "about": image("d")}, "is not in the group"),
+        ({"action": "merge", "group": "https://other.example/nowhere"}, "nowhere: no group has this id now"),
+        ({"action": "merge", "group": image("a")}, "choose the groups to merge, at least two"),
+        ({"action": "join", "pair": image("b")}, "no image of the archive has this id"),
         (
             {"action": "remove", "image": [image("b")]},
-            "action must be confirm, different or same scene, is &#39;remove&#39;",
+            "action must be one of confirm, different, same scene, merge, join, note, is &#39;remove&#39;",
         ),
     ],
 )
@@ -98,3 +103,49 @@ def test_an_action_that_cannot_be_is_refused_in_a_sentence(
     answer = browser.post(f"/groups/{image('a')}", data=fields)
     assert answer.status_code == 400 and words in answer.text
     assert kept(desk) == []
+
+
+def test_groups_are_merged_in_one_step_and_contradictions_show_on_the_page(browser: TestClient, desk: Desk) -> None:
+    answer = browser.post("/groups", data={"group": [image("a"), image("d")], "note": "one negative"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/groups/{image('a')}")
+    assert kept(desk) == ["ad same photograph"]
+    page = browser.get(answer.headers["location"]).text
+    assert "from the next run on" in page and f'href="/groups/{image("d")}"' in page and "not obeyed" not in page
+    browser.post(f"/pairs/{pair('ab')}", data={"relation": "different"})
+    browser.post(f"/groups/{image('d')}", data={"action": "merge", "group": f" http://127.0.0.1/groups/{image('a')}/ "})
+    assert kept(desk) == ["ad same photograph", "ab different"]  # the same word again adds nothing
+    browser.post(f"/pairs/{pair('db')}", data={"relation": "same photograph"})
+    assert browser.get(f"/groups/{image('d')}").text.count("not obeyed") == 1
+    assert browser.post("/groups", data={"group": [image("a")]}).status_code == 400
+
+
+def test_the_best_copy_is_what_a_person_makes_it_until_undo(browser: TestClient, desk: Desk) -> None:
+    browser.post(f"/groups/{image('a')}", data={"best": image("c")})
+    assert kept(desk) == ["ca best copy"]
+    page = browser.get(f"/groups/{image('a')}").text
+    assert "chosen by Zoe" in page and page.index(f'src="/pictures/{image("c")}') < page.index(image("b"))
+    assert "best copy" not in browser.get(f"/pairs/{pair('ac')}").text.partition("Your last decision")[0]
+    answer = browser.post("/undo")
+    assert answer.headers["location"] == f"/groups/{image('a')}"
+    assert "chosen by" not in browser.get(answer.headers["location"]).text
+    assert not desk.ledger.links().best
+
+
+def test_a_note_on_a_group_is_shown_and_removed_by_who_wrote_it(browser: TestClient, desk: Desk) -> None:
+    for text in ("see box 12", "<b>see box 13</b>"):
+        browser.post(f"/groups/{image('a')}", data={"action": "note", "note": text})
+    page = browser.get(f"/groups/{image('a')}").text
+    assert "<q>&lt;b&gt;see box 13&lt;/b&gt;</q>" in page and "box 12" not in page
+    assert desk.ledger.last("Zoe") is None  # undo is of decisions
+    browser.post(f"/groups/{image('a')}", data={"action": "note", "about": image("a"), "note": ""})
+    assert "<q>" not in browser.get(f"/groups/{image('a')}").text
+
+
+def test_what_may_belong_to_a_group_is_put_together_with_it_at_its_page(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, ("ab", 0.99), ("bd", 0.5), ("ae", 0.4), ("de", 0.99), groups=("ab", "de"))
+    app = Guard(create_app(desk, Access(alone="Zoe")))
+    browser = TestClient(app, base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
+    page = browser.get(f"/groups/{image('a')}").text
+    assert f'value="{pair("bd")}"' in page and page.count("put together") == 1  # asked once of two groups
+    browser.post(f"/groups/{image('a')}", data={"action": "join", "pair": pair("bd")})
+    assert kept(desk) == ["bd same photograph"]

@@ -96,3 +96,10 @@ def test_no_chain_joins_what_is_apart_and_each_decision_binds_or_is_named(
         same = each.relation == "same photograph"
         obeyed = bool(chain(links.together, *each.pair)) if same else each.pair in {a.pair for a in links.apart}
         assert obeyed != (each in left_out)
+
+
+def test_a_best_copy_stands_beside_decisions_on_its_pairs_until_its_author_takes_it_back() -> None:
+    links = link(decisions("a>b", "a=b", "b>a Ben", "b?a"))
+    assert [each.first for each in links.best] == ["a", "b"]
+    assert links.together == ()  # unsure is of the pair
+    assert [each.first for each in link(decisions("a>b", "b>a", "b<a")).best] == ["a"]

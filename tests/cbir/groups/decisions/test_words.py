@@ -57,3 +57,9 @@ def test_who_contradicts_is_named_where_the_pair_is_asked_for() -> None:
     assert together is False
     assert ground == "Decided: a.jpg and b.jpg are different (Ben, 2026-11-28)."
     assert doubt.startswith("People contradict each other: a.jpg and b.jpg are the same photograph (Anne, 2026-11-28)")
+
+
+def test_the_column_has_best_copies_and_notes() -> None:
+    best, said = decisions("a>b", "a>b Ben")
+    column = decided_column(link([best, replace(said, relation="note", note="box 12")]))
+    assert column == {"a": "best copy (Anne); note: box 12 (Ben)"}
