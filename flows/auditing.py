@@ -1,5 +1,6 @@
 """Defines `cbir audit`: draws a sample of the published pairs, and reports what a person says of them."""
 
+import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -49,19 +50,21 @@ def report(
     from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
+    from cbir.audit.certificate import Stand, witnessed
     from cbir.audit.conclusion import conclude, shortfall
     from cbir.audit.record import audit_in_words, write_audit
     from cbir.audit.sheet import read_verdicts
     from cbir.groups.table import read_groups
     from flows.workspace.exclusive import hold_workspace
 
-    verdicts = read_verdicts(file)
-    audit = conclude(file, verdicts, read_groups(paths.groups), date=datetime.now(UTC).date().isoformat())
+    verdicts, groups = read_verdicts(file), read_groups(paths.groups)
+    audit = conclude(file, verdicts, groups, date=datetime.now(UTC).date().isoformat())
     if verdicts.judged < verdicts.pairs:
         print(f"{verdicts.judged} of {verdicts.pairs} pairs have a verdict, {verdicts.wrong} of them wrong or unsure")
         print(f"{verdicts.pairs - verdicts.judged} more have to be judged before anything can be said")
         return
     with hold_workspace("cbir audit report"):
+        audit = witnessed(audit, (), Stand(groups, paths.manifest, paths.encoder), person=getpass.getuser())
         record = write_audit(paths.audits, audit, sheet=verdicts.sheet)
     print(audit_in_words(audit))
     if missing := shortfall(audit, _target()):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ class Audit:
         pairs: that these groups imply.
         judged, wrong: pairs that were drawn and judged, and how many of them are wrong or unsure.
         precision: share of right pairs among all, at least, with 95 % confidence.
+        people: who judged; began and ended: their first and last verdict, ISO 8601; empty where that is not known.
+        archive, model: digests of the manifest and of the encoder at that time; empty where not known.
     """
 
     date: str
@@ -30,6 +32,11 @@ class Audit:
     judged: int
     wrong: int
     precision: float
+    people: Sequence[str] = ()
+    began: str = ""
+    ended: str = ""
+    archive: str = ""
+    model: str = ""
 
 
 def digest_of(groups: pd.DataFrame) -> str:
@@ -52,9 +59,15 @@ def write_audit(folder: Path, audit: Audit, *, sheet: str) -> Path:
     return path
 
 
+def read_audit(path: Path) -> Audit:
+    """Reads an audit that :func:`write_audit` has written."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Audit(**{**document, "people": tuple(document.get("people", ()))})
+
+
 def last_audit(folder: Path, groups: pd.DataFrame) -> Audit | None:
     """Returns the last audit of these groups, of those of one day the one with most pairs; None where there is none."""
-    audits = [Audit(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
+    audits = [read_audit(path) for path in sorted(folder.glob("*.json"))]
     digest = digest_of(groups)
     return max(
         (audit for audit in audits if audit.groups == digest), key=lambda each: (each.date, each.judged), default=None

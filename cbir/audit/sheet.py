@@ -12,7 +12,10 @@ from cbir.labels.tables.rows import Row, read_table
 from cbir.spreadsheet import write_csv
 
 VERDICTS = {"right": True, "wrong": False, "unsure": False}  # a pair that nobody is sure of promises nothing
-_COLUMNS = ("number", "verdict", "first", "second", "first_link", "second_link", "report", "sheet")
+COLUMNS = (
+    *("number", "verdict", "first", "second", "first_link", "second_link", "report", "sheet"),
+    *("first_image", "second_image", "person", "time"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ def write_sheet(
         rows = files.loc[drawn[side]]
         pages = [f", page {page + 1}" if page else "" for page in rows["page"]]
         table[side] = [f"{path}{page}" for path, page in zip(rows["path"], pages, strict=True)]
+        table[f"{side}_image"] = drawn[side].to_numpy()
         table[f"{side}_link"] = [(archive.absolute() / path).as_uri() for path in rows["path"]]
     table["report"] = [f"index.html#{group_id}" for group_id in drawn["group_id"]]
     table["sheet"] = f"{digest_of(groups)}-{len(drawn)}-{seed}"
-    write_csv(path, table[[*_COLUMNS]])
+    write_csv(path, table.assign(person="", time="")[[*COLUMNS]])
 
 
 def read_verdicts(path: Path) -> Verdicts:

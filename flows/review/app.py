@@ -11,9 +11,11 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import BEST
 from cbir.reports import html
+from cbir.serving.review.audits import Auditor
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.ledger import Pair
 from flows.review.access import Access
+from flows.review.audit import add_audit
 from flows.review.groups import add_groups
 from flows.review.web import HERE, SEE_OTHER, Form, Person, StrangerError, around, field, ids_of, show
 
@@ -32,7 +34,7 @@ HEADERS = {
 KEPT = {"Cache-Control": "private, max-age=604800, immutable"}  # an image_id names the content
 
 
-def create_app(desk: Desk, access: Access) -> FastAPI:
+def create_app(desk: Desk, access: Access, auditor: Auditor) -> FastAPI:
     """Builds the application; who may reach it is for the guard before it to say."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.access = access
@@ -40,6 +42,7 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
     _add_entrance(app, access)
     _add_pairs(app, desk)
     add_groups(app, desk)
+    add_audit(app, desk, auditor)
     _add_files(app, desk)
     return app
 

@@ -22,7 +22,11 @@ Text = Annotated[str, Query(max_length=200)]
 
 def add_groups(app: FastAPI, desk: Desk) -> None:
     """Adds the pages to the application."""
+    _add_list(app, desk)
+    _add_group(app, desk)
 
+
+def _add_list(app: FastAPI, desk: Desk) -> None:
     @app.get("/groups")
     def list_groups(
         person: Person,
@@ -46,6 +50,13 @@ def add_groups(app: FastAPI, desk: Desk) -> None:
             groups=groups, count=len(group_ids), page=page, last_page=max(1, -(-len(group_ids) // PAGE)), pages=pages,
         )  # fmt: skip
 
+    @app.post("/groups")
+    def merge_groups(person: Person, form: Form) -> Response:
+        group_ids = form.get("chosen", [])
+        return _kept(desk, person, "".join(group_ids[:1]), desk.groups.merged(group_ids), field(form, "note"))
+
+
+def _add_group(app: FastAPI, desk: Desk) -> None:
     @app.get("/groups/{group_id}")
     def show_group(group_id: str, person: Person) -> Response:
         remarks = desk.remarks(group_id)
@@ -66,7 +77,7 @@ def add_groups(app: FastAPI, desk: Desk) -> None:
         elif action == "note":
             desk.write_note(person, group_id, note.strip(), about=field(form, "about"))
         elif action == "merge":
-            decisions = desk.groups.merged([group_id, _named(field(form, "group"))])
+            decisions = desk.groups.merged([group_id, _named(field(form, "other"))])
         elif action == "join":
             decisions = [(ids_of(field(form, "pair")), SAME)]
         elif action == "confirm":
@@ -75,17 +86,14 @@ def add_groups(app: FastAPI, desk: Desk) -> None:
             decisions = desk.groups.parted(group_id, form.get("image", []), APART[action])
         else:
             raise UserError(f"action must be one of {', '.join(ACTIONS)}, is {action!r}")
-        return keep(person, group_id, decisions, note)
+        return _kept(desk, person, group_id, decisions, note)
 
-    @app.post("/groups")
-    def merge_groups(person: Person, form: Form) -> Response:
-        group_ids = form.get("group", [])
-        return keep(person, group_ids[0] if group_ids else "", desk.groups.merged(group_ids), field(form, "note"))
 
-    def keep(person: str, group_id: str, decisions: list[tuple[Pair, Relation]], note: str) -> Response:
-        for pair, relation in decisions:
-            desk.decide(person, *pair, relation, note=note)
-        return RedirectResponse(f"/groups/{quote(group_id)}", SEE_OTHER)
+def _kept(desk: Desk, person: str, group_id: str, decisions: list[tuple[Pair, Relation]], note: str) -> Response:
+    """Keeps decisions, and leads to the page of a group."""
+    for pair, relation in decisions:
+        desk.decide(person, *pair, relation, note=note)
+    return RedirectResponse(f"/groups/{quote(group_id)}", SEE_OTHER)
 
 
 def _named(address: str) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 import uvicorn
 
 from cbir.base.errors import UserError
+from cbir.evaluation.retrieval.protocol import TargetPrecision
 from cbir.groups.threshold import Chosen
 from cbir.images.reduced import LongestSide, ReducedImages
+from cbir.serving.review.audits import AuditFiles, Auditor
 from cbir.serving.review.desk import Desk, Settings
 from cbir.serving.review.findings import Sources
 from cbir.serving.review.pictures import Pictures
@@ -37,12 +39,12 @@ def review(paths: Paths, *, host: str, port: int | None, people: Sequence[str], 
         UserError: no run has found anything yet, the address cannot be used, or people are missing or too many.
     """
     tokens = _tokens(host, people)
-    desk = open_desk(paths)
+    desk, auditor = open_desk(paths), open_audits(paths)
     with _listening(host or HOST, port) as listening:
         number = listening.getsockname()[1]
         named = f"[{host}]" if ":" in host else host
         alone = "" if tokens else (people[0] if people else getpass.getuser())
-        app = Guard(create_app(desk, Access(alone, tokens, f"cbir-review-{number}")), host=named)
+        app = Guard(create_app(desk, Access(alone, tokens, f"cbir-review-{number}"), auditor), host=named)
         address = f"http://{named or HOST}:{number}"
         for line in _greeting(address, tokens):
             print(line, flush=True)
@@ -63,6 +65,14 @@ def open_desk(paths: Paths) -> Desk:
     reduced = ReducedImages(paths.store, paths.raw, longest_side=settings.longest_side)
     pictures = Pictures(reduced, thumbnails=paths.reports / "thumbnails", archive=Path(paths.raw).absolute())
     return Desk(sources, paths.decisions, pictures, settings)
+
+
+def open_audits(paths: Paths) -> Auditor:
+    """Returns who runs the audits of the workspace that is the working directory."""
+    target = load_value("evaluate.target_precision", TargetPrecision, read_yaml(PARAMS))
+    sheet = paths.reports / "audit.csv"
+    files = AuditFiles(sheet, paths.audits, paths.raw, paths.manifest, paths.groups, paths.encoder)
+    return Auditor(files, target=target)
 
 
 def _tokens(host: str, people: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cbir.groups.table import write_groups
 from cbir.images.reduced import ReducedImages
 from cbir.labels.files import GROUNDTRUTH, write_groundtruth
 from cbir.matching.table import both_directions, write_matches
+from cbir.serving.review.audits import AuditFiles, Auditor
 from cbir.serving.review.desk import Desk, Settings
 from cbir.serving.review.findings import Findings, Sources
 from cbir.serving.review.pictures import Pictures
@@ -94,3 +95,9 @@ def make_desk(root: Path, *pairs: tuple[str, float], **options: Any) -> Desk:
         archive=root / "raw",
     )
     return Desk(sources, root / "decisions.csv", pictures, Settings(threshold=0, longest_side=512))
+
+
+def make_auditor(root: Path, *, target: float = 0.95) -> Auditor:
+    """Returns who runs the audits of what :func:`write_sources` writes."""
+    names = ("audit.csv", "audits", "raw", "manifest.parquet", "groups.parquet", "encoder")
+    return Auditor(AuditFiles(*(root / name for name in names)), target=target)

@@ -54,10 +54,9 @@ def test_what_was_decided_to_be_the_same_is_one_group_whether_it_was_looked_at_o
 
 
 def test_the_best_copy_that_people_chose_stays_it_when_the_group_grows_and_nobody_elses() -> None:
-    known = table("ab 0.9", "ac 0.9", "bc 0.9", "de 0.9")
-    for images in ("abde", "abcde"):
+    for images, known in (("abde", ("ab 0.9", "de 0.9")), ("abcde", ("ab 0.9", "ac 0.9", "bc 0.9", "de 0.9"))):
         files = manifest(*(f"a/{letter}" for letter in images))
-        groups = group_images(files, known, threshold=0.5, links=bound("b>a", "e>a"))
+        groups = group_images(files, table(*known), threshold=0.5, links=bound("b>a", "e>a"))
         assert set(groups.loc[groups["representative"], "image_id"]) == {image_id_of("a/b"), image_id_of("a/e")}
 
 

@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cbir.groups.decisions.journal import read_decisions
+from cbir.groups.table import SCHEMA as GROUPS
+from cbir.groups.table import write_groups
 from cbir.images.reduced import ReducedImages
 from tests.support.browser import Browser, browser
 from tests.support.review import LETTERS, MAP, image, pair, write_sources
@@ -26,6 +29,7 @@ SERVER = """
 import sys
 from pathlib import Path
 from cbir.images.reduced import ReducedImages
+from cbir.serving.review.audits import AuditFiles, Auditor
 from cbir.serving.review.desk import Desk, Settings
 from cbir.serving.review.findings import Sources
 from cbir.serving.review.pictures import Pictures
@@ -38,7 +42,11 @@ def open_desk(root):
     pictures = Pictures(reduced, thumbnails=root / "thumbnails", archive=root / "raw")
     return Desk(sources, root / "decisions.csv", pictures, Settings(threshold=0, longest_side=512))
 
-serving.open_desk = open_desk
+def open_audits(root):
+    names = ("audit.csv", "audits", "raw", "manifest.parquet", "groups.parquet", "encoder")
+    return Auditor(AuditFiles(*(root / name for name in names)), target=0.6)
+
+serving.open_desk, serving.open_audits = open_desk, open_audits
 people = sys.argv[3:]
 serving.review(Path(sys.argv[1]), host="", port=int(sys.argv[2]), people=people, browse=False)
 """
@@ -55,7 +63,9 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-c", SERVER, str(self.root), str(self.port), "Zoe"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=self.root
+        )
         assert self.process.stdout and self.process.stdout.readline() == f"Review   {self.address}\n"
 
     def kill(self) -> None:
@@ -131,6 +141,25 @@ def test_a_session_by_keys_alone_with_undo_reload_and_a_kill_of_the_server(serve
         press(tab, "d")
         assert server.kept()[-1] == f"{ends} different"
         assert before
+
+
+def test_an_audit_is_judged_by_keys_blind_and_to_its_end(server: Server) -> None:
+    write_groups(server.root / "groups.parquet", pd.DataFrame(
+        [(image("a"), image(letter), letter == "a", 0.9, "match") for letter in "abc"], columns=GROUPS.names
+    ))  # fmt: skip
+    with opened(server) as tab:
+        tab.open(f"{server.address}/audit")
+        for key, wanted in (("draw", "0 of 3 judged"), ("d", "1 of 3 judged"), ("z", "0 of 3 judged"), ("s", "1 of 3")):
+            tab.run("document.querySelector('.draw button').click()") if key == "draw" else press(tab, key)
+            tab.wait_for(f"document.body.innerText.includes('{wanted}')")
+            assert not tab.run("document.querySelector('polygon')") and "0.5" not in tab.text()
+        press(tab, "u")
+        press(tab, "s")
+        assert "All 3 pairs are judged" in tab.text()
+        tab.run("document.querySelector('form[action=\"/audit/conclude\"] button').click()")
+        tab.wait_for("document.body.innerText.includes('66.6 %')")
+        tab.resize(400, 800)
+        assert tab.run("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_keys_in_a_note_are_letters_and_escape_leaves_it(server: Server) -> None:

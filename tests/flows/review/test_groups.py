@@ -10,7 +10,7 @@ from cbir.serving.review.desk import Desk
 from flows.processes.guard import Guard
 from flows.review.access import Access
 from flows.review.app import create_app
-from tests.support.review import image, make_desk, pair
+from tests.support.review import image, make_auditor, make_desk, pair
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture
 def browser(desk: Desk) -> TestClient:
-    app = Guard(create_app(desk, Access(alone="Zoe")))
+    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(desk.ledger._journal.path.parent)))
     return TestClient(app, base_url="http://127.0.0.1:8765", follow_redirects=False)  # type: ignore[arg-type]
 
 
@@ -88,8 +88,8 @@ def test_pictures_are_taken_out_of_a_group(browser: TestClient, desk: Desk) -> N
         ({"action": "different", "image": [image("d")]}, "is not in the group"),
         ({"best": image("d")}, "is not in the group"),
         ({"action": "note", "about": image("d")}, "is not in the group"),
-        ({"action": "merge", "group": "https://other.example/nowhere"}, "nowhere: no group has this id now"),
-        ({"action": "merge", "group": image("a")}, "choose the groups to merge, at least two"),
+        ({"action": "merge", "other": "https://other.example/nowhere"}, "nowhere: no group has this id now"),
+        ({"action": "merge", "other": image("a")}, "choose the groups to merge, at least two"),
         ({"action": "join", "pair": image("b")}, "no image of the archive has this id"),
         (
             {"action": "remove", "image": [image("b")]},
@@ -106,17 +106,17 @@ def test_an_action_that_cannot_be_is_refused_in_a_sentence(
 
 
 def test_groups_are_merged_in_one_step_and_contradictions_show_on_the_page(browser: TestClient, desk: Desk) -> None:
-    answer = browser.post("/groups", data={"group": [image("a"), image("d")], "note": "one negative"})
+    answer = browser.post("/groups", data={"chosen": [image("a"), image("d")], "note": "one negative"})
     assert (answer.status_code, answer.headers["location"]) == (303, f"/groups/{image('a')}")
     assert kept(desk) == ["ad same photograph"]
     page = browser.get(answer.headers["location"]).text
     assert "from the next run on" in page and f'href="/groups/{image("d")}"' in page and "not obeyed" not in page
     browser.post(f"/pairs/{pair('ab')}", data={"relation": "different"})
-    browser.post(f"/groups/{image('d')}", data={"action": "merge", "group": f" http://127.0.0.1/groups/{image('a')}/ "})
+    browser.post(f"/groups/{image('d')}", data={"action": "merge", "other": f" http://127.0.0.1/groups/{image('a')}/ "})
     assert kept(desk) == ["ad same photograph", "ab different"]  # the same word again adds nothing
     browser.post(f"/pairs/{pair('db')}", data={"relation": "same photograph"})
     assert browser.get(f"/groups/{image('d')}").text.count("not obeyed") == 1
-    assert browser.post("/groups", data={"group": [image("a")]}).status_code == 400
+    assert browser.post("/groups", data={"chosen": [image("a")]}).status_code == 400
 
 
 def test_the_best_copy_is_what_a_person_makes_it_until_undo(browser: TestClient, desk: Desk) -> None:
@@ -143,7 +143,7 @@ def test_a_note_on_a_group_is_shown_and_removed_by_who_wrote_it(browser: TestCli
 
 def test_what_may_belong_to_a_group_is_put_together_with_it_at_its_page(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, ("ab", 0.99), ("bd", 0.5), ("ae", 0.4), ("de", 0.99), groups=("ab", "de"))
-    app = Guard(create_app(desk, Access(alone="Zoe")))
+    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(desk.ledger._journal.path.parent)))
     browser = TestClient(app, base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
     page = browser.get(f"/groups/{image('a')}").text
     assert f'value="{pair("bd")}"' in page and page.count("put together") == 1  # asked once of two groups
