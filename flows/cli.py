@@ -15,6 +15,7 @@ from cbir.base.display import VisibleFormatter, visible, visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.auditing import app as audit
 from flows.commands.config import app as config
+from flows.commands.doctor import app as doctor
 from flows.commands.importing import app as importing
 from flows.commands.looking import app as looking
 from flows.commands.run import app as run
@@ -37,6 +38,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(run)
 app.add_typer(importing)
 app.add_typer(looking)
+app.add_typer(doctor)
 app.add_typer(config, name="config")
 app.command(help="Make a workspace for an archive in a folder; none of the code is in it.")(init)
 app.command(help="Bring the workspace to this version of cbir; says first what would change and run again.")(upgrade)

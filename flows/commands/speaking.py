@@ -1,9 +1,10 @@
 """Decides how much commands say and in which colours, and arranges their help."""
 
+import json
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +52,11 @@ def error_line(sentence: str) -> str:
     return f"{RED}error:{PLAIN} {sentence}" if coloured else f"error: {sentence}"
 
 
+def print_json(document: Any) -> None:
+    """Prints the same as JSON that a command otherwise prints for people."""
+    print(json.dumps(document, indent=1, ensure_ascii=False))
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -62,5 +68,6 @@ def _show_version(wanted: bool) -> None:
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say only results, warnings and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say the time of each line.")]
