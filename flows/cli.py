@@ -93,7 +93,9 @@ def dashed_name(words: Sequence[str]) -> str | None:
 
 @app.command()
 def study(
-    names: Annotated[list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: all of them.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="PRESET", help="Which; none: the workspace's own, or all.")
+    ] = None,
     settings: Annotated[list[str] | None, set_option("Over every preset of the study.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
@@ -101,10 +103,10 @@ def study(
 ) -> None:
     """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
     from flows.studies.plans import make_plan, one_study
-    from flows.studies.presets import DEFAULT, preset_names
+    from flows.studies.presets import names_of_study
 
     paths = workspace(sound=True)
-    chosen = list(dict.fromkeys(names or [name for name in preset_names() if name != DEFAULT]))
+    chosen = list(dict.fromkeys(names or names_of_study()))
     plans = [make_plan(name, assignments=settings or [], quick=quick) for name in chosen]
     with one_study(paths.store), hold_workspace("cbir study"):
         make_ready(paths)
@@ -120,15 +122,16 @@ def presets(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show its `dvc exp run` command.")] = None,
 ) -> None:
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
-    from flows.studies.presets import experiment_command, load_preset, preset_names
+    from flows.studies.presets import described, experiment_command
 
     workspace()
     if name:
         print(experiment_command(values_of(name)))
         return
-    width = max(map(len, preset_names()), default=0)
-    for preset in map(load_preset, preset_names()):
-        print(f"{preset.name:{width}}  {preset.description}")
+    descriptions = described()
+    width = max(map(len, descriptions), default=0)
+    for preset, description in descriptions.items():
+        print(f"{preset:{width}}  {description}")
 
 
 @app.command()

@@ -54,6 +54,18 @@ def preset_names() -> list[str]:
     return sorted(_files("*.yaml"), key=lambda name: (name != DEFAULT, name))
 
 
+def described() -> dict[str, str]:
+    """Returns the description of each preset by its name, also of one whose settings this workspace does not have."""
+    files = _files("*.yaml")
+    return {name: _line(read_yaml(files[name]).get("description"), files[name]) for name in preset_names()}
+
+
+def names_of_study() -> list[str]:
+    """Returns the names of the presets that a study compares where it is told none: the workspace's own, or all."""
+    own = {path.stem for path in FOLDER.glob("*.yaml")} - {DEFAULT}
+    return [name for name in preset_names() if name in own] or [name for name in preset_names() if name != DEFAULT]
+
+
 def _files(pattern: str) -> dict[str, Path]:
     """Returns the files of the program and of the workspace by their names; the workspace's stand for the same name."""
     folders = (TEMPLATE / FOLDER, FOLDER)

@@ -168,8 +168,10 @@ def test_values_that_the_shell_or_hydra_would_read_otherwise_arrive_as_they_are(
 @pytest.mark.heavy
 def test_presets_are_listed_a_line_each_and_one_is_run_by_dvc_as_by_cbir(toy: Workspace) -> None:
     workspace = with_presets(toy)
-    listed = workspace.command("cbir", "presets").stdout.splitlines()
-    assert listed == ["default  as it comes", "tall     a taller third stage", "wide     a wider second stage"]
+    listed = [line.split(maxsplit=1) for line in workspace.command("cbir", "presets").stdout.splitlines()]
+    assert listed[0] == ["default", "as it comes"]  # its own, in place of the program's
+    assert [name for name, _ in listed[1:]] == sorted({*SHIPPED, "tall", "wide"} - {DEFAULT})
+    assert {"tall": "a taller third stage", "wide": "a wider second stage"}.items() <= dict(listed).items()
     before = _read((workspace.folder / "params.yaml").read_text())
     shown = workspace.flow("--preset", "wide", "--set", "third.factor=6").stderr
     assert "params.yaml: second.factor: 3 → 9" in shown
