@@ -27,6 +27,7 @@ def test_the_stage_draws_curves_and_figures() -> None:
     assert written(".") == {"curves", "plots"}
 
 
+@pytest.mark.heavy
 def test_the_same_inputs_give_the_same_bytes() -> None:
     paths = workspace(HARD)
     seen = []

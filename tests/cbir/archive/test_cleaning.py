@@ -70,6 +70,7 @@ def no_worker(*_: object, **__: object) -> None:
     raise AssertionError("a worker was started")
 
 
+@pytest.mark.heavy
 def test_a_crash_a_hang_and_a_file_that_vanishes_cost_a_row_each_and_are_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_crash_a_hang_and_a_file_that_vanishes_cost_a_row_each_and_are_tried_a
     assert again == dict.fromkeys(("first/a.png", "first/crash.png", "first/hang.png", "first/z.png"), "ok")
 
 
+@pytest.mark.heavy
 def test_a_sound_image_whose_worker_was_killed_or_stalled_is_looked_at_once_more_and_is_ok(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_an_item_that_crashes_hangs_or_is_killed_costs_itself_only() -> None:
     }
 
 
+@pytest.mark.heavy
 def test_the_time_limit_counts_for_each_part_of_an_item() -> None:
     results = {outcome.item: outcome.result for outcome in run_isolated(act, ["parts"], timeout=5, workers=1)}
     assert results == {"parts": "parts"}

@@ -145,6 +145,7 @@ def test_a_killed_training_with_restarts_and_a_plateau_goes_on_and_ends_the_same
     assert after.history.equals(before.history)
 
 
+@pytest.mark.heavy
 def test_a_restart_clipping_and_another_optimizer_each_change_the_course(archive: Any, tmp_path: Path) -> None:
     _, constant = run(archive, tmp_path / "constant", schedule="constant")
     changes: dict[str, dict[str, Any]] = {

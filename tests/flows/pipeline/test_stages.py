@@ -296,6 +296,7 @@ def test_what_dvc_knows_of_an_accession_is_written_whole_or_not_at_all(
     assert not list(Path("data/raw").glob("*.tmp"))
 
 
+@pytest.mark.heavy
 def test_what_another_process_works_on_is_waited_for(here: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with _busy("out/first.txt"):

@@ -22,6 +22,7 @@ def test_a_program_that_reads_nothing_is_no_trouble() -> None:
     assert run_limited(["true"], timeout=60, given="x" * 10_000_000).code == 0
 
 
+@pytest.mark.heavy
 def test_one_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     child = "import subprocess; subprocess.Popen(['sleep', '612.5'], start_new_session={})"
     code = f"{child.format(False)}; {child.format(True)}; open('started', 'w').close(); import time; time.sleep(600)"

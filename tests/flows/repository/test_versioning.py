@@ -106,6 +106,7 @@ def test_a_checkout_elsewhere_is_up_to_date_after_a_pull(workspace: Workspace, t
     assert (clone.folder / "data/raw/two/b.txt").read_text() == "two"
 
 
+@pytest.mark.heavy
 def test_an_accession_that_was_removed_is_committed_as_removed(workspace: Workspace) -> None:
     _land(workspace)
     commit("landed", root=workspace.folder)
@@ -175,6 +176,7 @@ def test_values_that_the_run_itself_set_are_committed_with_it(workspace: Workspa
     assert edited(workspace.folder, own=("no.value",)) == ["params.yaml"]
 
 
+@pytest.mark.heavy
 def test_lines_that_a_person_wrote_into_a_gitignore_stay_uncommitted(workspace: Workspace) -> None:
     _land(workspace)
     ignored = workspace.folder / "data/raw/.gitignore"

@@ -45,6 +45,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "mlruns").rglob("*.txt"))
 
 
+@pytest.mark.heavy
 def test_what_a_copy_records_stays_in_the_copy_and_its_history_comes_with_it(original: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(original, copy)
@@ -55,6 +56,7 @@ def test_what_a_copy_records_stays_in_the_copy_and_its_history_comes_with_it(ori
     assert all(str(original) in place for place in places(original))
 
 
+@pytest.mark.heavy
 def test_a_moved_workspace_writes_nothing_where_it_was(original: Path, tmp_path: Path) -> None:
     moved = original.rename(tmp_path / "moved")
     record(moved, "second")
@@ -62,6 +64,7 @@ def test_a_moved_workspace_writes_nothing_where_it_was(original: Path, tmp_path:
     assert names(moved) == ["first.txt", "second.txt"]
 
 
+@pytest.mark.heavy
 def test_a_place_that_someone_chose_and_a_workspace_behind_a_link_stay_as_they_are(
     original: Path, tmp_path: Path
 ) -> None:

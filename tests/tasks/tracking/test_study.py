@@ -12,6 +12,7 @@ from tasks.tracking.study import Member, record_study
 from tests.support.outputs import make_outputs
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.filterwarnings("ignore:.*AnyType:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*input example:UserWarning"),
 ]

@@ -100,6 +100,7 @@ def test_the_vectorised_metrics_equal_naive_loops(query: tuple[list[bool], int],
     assert values["mrr"][0] == pytest.approx(1 / (hits.index(True) + 1) if True in hits else 0)
 
 
+@pytest.mark.heavy
 def test_ranx_finds_the_same_values() -> None:
     import ranx
 

@@ -87,6 +87,7 @@ def test_one_scene_is_too_few(tmp_path: Path) -> None:
         Classifier(build(), images, train_settings(**QUICK))
 
 
+@pytest.mark.heavy
 def test_it_can_overfit_and_predicts_images_of_val_and_test(tmp_path: Path) -> None:
     images, reduced = archive(tmp_path)
     encoder = build()

@@ -68,6 +68,7 @@ def test_copies_are_views_of_the_images_they_are_compared_with() -> None:
     assert torch.equal(copies, encoder.features(views))
 
 
+@pytest.mark.heavy
 def test_it_can_overfit_each_view_finds_its_own_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cbir.training.methods.simclr.build_view", lambda *_, **__: noisy)
     images, reduced = pictures(tmp_path, count=24)
