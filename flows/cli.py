@@ -20,7 +20,7 @@ from flows.commands.importing import app as importing
 from flows.commands.looking import app as looking
 from flows.commands.run import app as run
 from flows.commands.run import set_option, values_of
-from flows.commands.speaking import Quiet, Verbose, Version, arrange, error_line, say
+from flows.commands.speaking import Json, Quiet, Verbose, Version, arrange, error_line, print_json, say
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
 from flows.founding import init
@@ -120,6 +120,7 @@ def study(
 @app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show its `dvc exp run` command.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
     from flows.studies.presets import described, experiment_command
@@ -129,6 +130,9 @@ def presets(
         print(experiment_command(values_of(name)))
         return
     descriptions = described()
+    if as_json:
+        print_json([{"name": preset, "description": description} for preset, description in descriptions.items()])
+        return
     width = max(map(len, descriptions), default=0)
     for preset, description in descriptions.items():
         print(f"{preset:{width}}  {description}")
@@ -202,12 +206,13 @@ def search(
     ] = None,
     text: Annotated[str | None, typer.Option(help="Words in place of an image, for an encoder of open_clip.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
+    as_json: Json = False,
 ) -> None:
     """Show the images of the archive nearest to an image or a text, with similarity, probability and group."""
     paths = workspace()
     from flows.searching import show_neighbours
 
-    show_neighbours(image, paths, text=text, k=k)
+    show_neighbours(image, paths, text=text, k=k, as_json=as_json)
 
 
 @app.command()

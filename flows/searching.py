@@ -1,5 +1,6 @@
 """Prints the result of `cbir search`: the images nearest to a picture or a text."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +17,14 @@ from cbir.groups.threshold import Chosen, threshold_in_use
 from cbir.images.reduced import LongestSide
 from cbir.matching.table import read_matches
 from cbir.serving.search import Searcher, locate, with_probability
+from flows.commands.speaking import print_json
 from tasks.harness.settings import PARAMS, Paths, load_value, read_yaml
 
 GROUP_SHOWN = 8  # characters of a group's id; the report finds a group by them
 
 
-def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: int) -> None:
-    """Prints the k images of the archive nearest to a picture or a text, one row a file.
+def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: int, as_json: bool = False) -> None:
+    """Prints the k images of the archive nearest to a picture or a text, one row a file, or the same as JSON.
 
     The probability is that of the pair, for pairs that the stage ``match`` looked at: of a picture that is not in the
     archive, or a text, there is none.
@@ -47,7 +49,10 @@ def show_neighbours(image: Path | None, paths: Paths, *, text: str | None, k: in
     if located["same_file"].any():
         located = with_probability(located, read_matches(paths.matches))
         threshold, _ = threshold_in_use(paths.reports / "threshold.json", chosen)
-    Console().print(_table(located, threshold))
+    if as_json:  # to_json makes null of what is missing
+        print_json({"threshold": threshold, "files": json.loads(located.to_json(orient="records"))})
+    else:
+        Console().print(_table(located, threshold))
 
 
 def _table(files: pd.DataFrame, threshold: float | None) -> Table:

@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cbir.base.errors import UserError, in_short
+from flows.commands.speaking import Json, print_json
 from flows.founding import COPIED
 from flows.workspace.home import HOME, TEMPLATE, program
 from flows.workspace.place import enter_workspace
@@ -42,37 +43,41 @@ class Upgrade:
 
 def upgrade(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only say what would change.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Brings the workspace to this program, or says what that would change and which stages would run again."""
     from flows.workspace.exclusive import hold_workspace
 
     enter_workspace()
     planned = plan_upgrade()
-    for change in planned.changes:
-        print(change)
-    _show_stages(planned)
-    if not planned.changes:
-        print(f"nothing to upgrade: this workspace is as {program()} makes it")
-    elif not yes:
-        print("nothing was changed; `cbir upgrade --yes` does it")
-    else:
+    _show(planned, as_json=as_json)
+    if yes and planned.changes:
         with hold_workspace("cbir upgrade"):
             apply_upgrade(planned)
-        print("done; next: `cbir run`" + (f"; {ASIDE} has the program's files, which can go" if planned.aside else ""))
+    if not as_json:
+        print(_what_was_done(planned, yes=yes))
 
 
-def _show_stages(planned: Upgrade) -> None:
+def _what_was_done(planned: Upgrade, *, yes: bool) -> str:
+    if not planned.changes:
+        return f"nothing to upgrade: this workspace is as {program()} makes it"
+    if not yes:
+        return "nothing was changed; `cbir upgrade --yes` does it"
+    return "done; next: `cbir run`" + (f"; {ASIDE} has the program's files, which can go" if planned.aside else "")
+
+
+def _show(planned: Upgrade, *, as_json: bool) -> None:
     from flows.pipeline.durations import last_seconds
-    from flows.pipeline.forecast import Step, duration, in_all
+    from flows.pipeline.forecast import Step, plan_in_words
 
     seconds: dict[str, float] = {}
     with suppress(UserError):  # paths of an older program
         seconds = last_seconds(HERE)
     steps = [Step(name, reason, seconds.get(name)) for name, reason in planned.stale.items()]
-    for step in steps:
-        print(f"{step.name:12}{'' if step.seconds is None else duration(step.seconds):>8}  {step.reason}")
-    if steps:
-        print(f"would run: {len(steps)} stages, {in_all(steps)}".removesuffix(", "))
+    if as_json:
+        print_json({"changes": planned.changes, "stages": [asdict(step) for step in steps]})
+    elif lines := [*planned.changes, *plan_in_words(steps).splitlines()]:
+        print("\n".join(lines))
 
 
 def plan_upgrade() -> Upgrade:

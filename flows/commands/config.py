@@ -1,16 +1,15 @@
 """Defines `cbir config`: shows and changes the settings of params.yaml, with its comments."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from cbir.base.display import visible_lines
 from cbir.base.errors import UserError
+from flows.commands.speaking import Json, print_json
 from flows.foreground import workspace
 
 app = typer.Typer(no_args_is_help=True, help="Show and change settings: list, get, set, diff.")
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 @app.command("list")
@@ -34,7 +33,10 @@ def get(name: Annotated[str, typer.Argument(metavar="SECTION.KEY")], as_json: Js
 
     workspace()
     value = present(name, _params())
-    print(json.dumps(value, ensure_ascii=False) if as_json else value)
+    if as_json:
+        print_json(value)
+    else:
+        print(value)
 
 
 @app.command("set")
@@ -60,7 +62,7 @@ def diff(as_json: Json = False) -> None:
     shipped = defaults()
     changed = {name: value for name, value in _values().items() if name in shipped and shipped[name] != value}
     if as_json:
-        print(json.dumps({name: [shipped[name], value] for name, value in changed.items()}, ensure_ascii=False))
+        print_json({name: [shipped[name], value] for name, value in changed.items()})
         return
     for name, value in changed.items():
         print(visible_lines(f"{name}: {_shown(shipped[name])} → {_shown(value)}"))
@@ -80,7 +82,7 @@ def _params() -> dict[str, Any]:
 
 def _show(values: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(values, ensure_ascii=False, indent=1))
+        print_json(values)
         return
     for name, value in values.items():
         print(visible_lines(f"{name} = {_shown(value)}"))

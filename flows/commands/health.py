@@ -46,13 +46,16 @@ def examine(paths: Paths | None) -> Iterator[Finding]:
 def _finding(part: str, look: Callable[[], Answer]) -> Finding:
     """Makes a finding of what a look returns; what it raises is what is broken."""
     try:
-        answer = look()
+        state, says = _with_state(look())
     except UserError as error:
         return Finding(part, "broken", str(error))
     except Exception as error:
         return Finding(part, "broken", visible(f"{type(error).__name__}: {' '.join(str(error).split())}"))
-    state, says = ("ok", answer) if isinstance(answer, str) else answer
     return Finding(part, state, visible(says))
+
+
+def _with_state(answer: Answer) -> tuple[State, str]:
+    return ("ok", answer) if isinstance(answer, str) else answer
 
 
 def libraries() -> Answer:

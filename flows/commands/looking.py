@@ -1,6 +1,5 @@
 """Defines the commands that only look: `cbir status`, `cbir open` and `cbir export`."""
 
-import json
 import os
 import webbrowser
 from enum import StrEnum
@@ -11,6 +10,7 @@ import typer
 
 from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError
+from flows.commands.speaking import Json, print_json
 from flows.foreground import workspace
 from flows.workspace.place import from_here
 
@@ -36,7 +36,7 @@ class Table(StrEnum):
 
 @app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: Json = False,
     quick: Annotated[bool, typer.Option("--quick", help="Without asking DVC what would run.")] = False,
 ) -> None:
     """Show the archive, the encoder and its figures, what landed, what would run, decisions and audits.
@@ -47,7 +47,10 @@ def status(
     from flows.commands.standing import standing, standing_in_words
 
     facts = standing(paths, plan=not quick)
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else visible_lines(standing_in_words(facts)))
+    if as_json:
+        print_json(facts)
+    else:
+        print(visible_lines(standing_in_words(facts)))
 
 
 @app.command("open")

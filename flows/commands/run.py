@@ -3,13 +3,14 @@
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError
-from flows.commands.speaking import error_line
+from flows.commands.speaking import Json, error_line, print_json
 from flows.foreground import make_ready, run_flow, workspace
 from flows.workspace.exclusive import hold_workspace
 from tasks.harness.settings import PARAMS
@@ -32,6 +33,7 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run, why and how long.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Keep the new encoder, even if it is worse.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring everything up to date: every stage of dvc.yaml whose inputs have changed, in order.
 
@@ -39,6 +41,8 @@ def run(
     """
     from flows.workspace.settings import set_params
 
+    if as_json and not dry_run:
+        raise UserError("--json is for --dry-run; after a run, `cbir status --json` says how the archive stands")
     workspace()
     with hold_workspace("cbir run"):
         written = PARAMS.read_text(encoding="utf-8")
@@ -47,7 +51,7 @@ def run(
         for change in changes:
             print(f"params.yaml: {change}", file=sys.stderr)
         if dry_run:
-            _show_plan([change.partition(":")[0] for change in changes], force or [])
+            _show_plan([change.partition(":")[0] for change in changes], force or [], as_json=as_json)
             return
         paths = workspace(sound=True)  # as it is set now
         make_ready(paths)
@@ -68,14 +72,14 @@ def run(
     print("\n" + visible_lines(summary(outcomes, paths)))
 
 
-def _show_plan(changed: list[str], force: list[str]) -> None:
-    from flows.pipeline.forecast import duration as words
-    from flows.pipeline.forecast import foresee, in_all
+def _show_plan(changed: list[str], force: list[str], *, as_json: bool) -> None:
+    from flows.pipeline.forecast import foresee, plan_in_words
 
     steps = foresee(changed=changed, force=force)
-    for step in steps:
-        print(f"{step.name:12}{'' if step.seconds is None else words(step.seconds):>8}  {visible(step.reason)}")
-    print(f"would run: {len(steps)} stages, {in_all(steps)}".removesuffix(", ") if steps else "nothing would run")
+    if as_json:
+        print_json({"settings": changed, "stages": [asdict(step) for step in steps]})
+    else:
+        print(visible_lines(plan_in_words(steps)) or "nothing would run")
 
 
 def _settled(outcomes: list[Any], written: str, worse: str) -> tuple[list[Any], str | None]:

@@ -61,6 +61,14 @@ def _reason(stage: PipelineStage, changed: Collection[str], force: Sequence[str]
     return f"{in_short(what_changed(stage), most=_NAMED)} changed"
 
 
+def plan_in_words(steps: Sequence[Step]) -> str:
+    """Lays out the steps, a line each, and how long they take in all; empty where nothing would run."""
+    lines = [
+        f"{step.name:12}{'' if step.seconds is None else duration(step.seconds):>8}  {step.reason}" for step in steps
+    ]
+    return "\n".join([*lines, f"would run: {len(steps)} stages, {in_all(steps)}".removesuffix(", ")] if steps else [])
+
+
 def in_all(steps: Sequence[Step]) -> str:
     """Words how long the steps take together; empty where nobody knows."""
     known = [step.seconds for step in steps if step.seconds is not None]

@@ -103,6 +103,16 @@ def test_an_image_from_outside_has_similarities_and_no_probability(
     assert "0.750" not in [word for line in printed.splitlines() for word in line.split()[2:]]
 
 
+def test_programs_read_the_same_as_json(clip: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    show_neighbours(clip.raw / "first/0.png", clip, text=None, k=3, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document["threshold"] == 0.875
+    files = {file["path"]: file for file in document["files"]}
+    assert files["first/1.png"]["probability"] == 0.75
+    assert (files["first/2.png"]["probability"], files["first/2.png"]["group_id"]) == (None, None)
+    assert files["first/0.png"]["same_file"] is True and files["first/0.png"]["page"] == 0
+
+
 def test_a_threshold_chosen_by_hand_goes_before_the_learned_one(
     clip: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:

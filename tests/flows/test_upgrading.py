@@ -1,5 +1,6 @@
 """`cbir upgrade`: says what would change, and changes nothing until it is told to; a clone becomes an archive."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,11 @@ def test_what_would_change_is_said_and_nothing_changes_until_it_is_told_to(
     assert "params.yaml: match.votes: new, 6" in said
     assert "clean                 it never ran here" in said
     assert "nothing was changed; `cbir upgrade --yes` does it" in said
+    assert _files(archive) == before
+    upgrade(as_json=True)
+    planned = json.loads(capsys.readouterr().out)
+    assert "params.yaml: match.votes: new, 6" in planned["changes"]
+    assert planned["stages"][0] == {"name": "clean", "reason": "it never ran here", "seconds": None}
     assert _files(archive) == before
     upgrade(yes=True)
     assert (archive / "params.yaml").read_text() == text.replace("k: 30 # ", "k: 40 # ours, not ")

@@ -84,6 +84,16 @@ def test_the_status_shows_the_encoder_and_its_figures(workspace: Path) -> None:
     assert "landed     1 files wait in the landing folder: `cbir refresh`" in lines
 
 
+def test_the_presets_are_listed_for_programs_too(workspace: Path) -> None:
+    presets = json.loads(say("presets", "--json"))
+    assert [line.split(None, 1) for line in say("presets").splitlines()] == [[*preset.values()] for preset in presets]
+    assert presets[0]["name"] == "default"
+
+
+def test_json_is_for_what_a_run_would_do(workspace: Path) -> None:
+    assert refusal("run", "--json").startswith("--json is for --dry-run; after a run, `cbir status --json`")
+
+
 def test_a_page_that_is_not_there_is_told_with_what_makes_it(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
