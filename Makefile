@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test test-all lint fuzz presets bench weights ui clean
+.PHONY: help run test test-all lint fuzz docs presets bench weights ui clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -40,6 +40,9 @@ lint: $(DEV) ## formatting, rules, types
 	ruff format --check .
 	ruff check .
 	mypy
+
+docs: $(DEV) ## the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 presets: $(DEV) ## presets/default.yaml anew, after an edit of params.yaml
 	$(BIN)/python -m tests.support.default_preset
