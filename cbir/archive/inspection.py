@@ -27,7 +27,7 @@ from cbir.images.reading import DECODERS, ImageFile, UnreadableImage, open_image
 from cbir.images.reduced import LongestSide, ReducedImages
 from cbir.store import Store
 
-VERSION = 4  # to be raised with any change of the code that decides what is found
+VERSION = 5  # to be raised with any change of the code that decides what is found
 
 _LONGEST_SIDE = 2**31 - 1  # px; what the manifest's columns hold
 

@@ -1,4 +1,4 @@
-"""Image formats by the endings of names and by the first bytes of files."""
+"""Tells image formats by the endings of names and the first bytes of files, and says why one is not read."""
 
 from typing import Literal
 
@@ -84,6 +84,56 @@ _UNREAD_SUFFIXES = {
 _BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"
 RAW = "this is a camera's raw file, which is not developed; develop it to TIFF or JPEG, and bring that in"
 
+_COMPRESSIONS = {  # of TIFF
+    1: "none",
+    2: "CCITT run lengths",
+    3: "CCITT fax group 3",
+    4: "CCITT fax group 4",
+    5: "LZW",
+    6: "old-style JPEG",
+    7: "JPEG",
+    8: "Deflate",
+    9: "JBIG",
+    10: "JBIG",
+    32766: "NeXT",
+    32771: "CCITT run lengths",
+    32773: "PackBits",
+    32809: "ThunderScan",
+    32867: "Kodak KDC",
+    32895: "IT8 CT",
+    32896: "IT8 line work",
+    32897: "IT8 monochrome",
+    32898: "IT8 binary line work",
+    32908: "Pixar film",
+    32909: "Pixar log",
+    32946: "Deflate",
+    32947: "Kodak DCS",
+    33003: "JPEG 2000 (Aperio)",
+    33004: "JPEG 2000 (Aperio)",
+    33005: "JPEG 2000 (Aperio)",
+    33007: "JPEG (Alternate)",
+    34661: "JBIG",
+    34663: "JBIG2",
+    34676: "SGI LogLuv",
+    34677: "SGI LogLuv 24",
+    34712: "JPEG 2000",
+    34713: "Nikon NEF",
+    34715: "JBIG2",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34925: "LZMA",
+    34926: "ZSTD",
+    34927: "WebP",
+    34933: "PNG",
+    34934: "JPEG XR",
+    22610: "JPEG XR",
+    50000: "ZSTD",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+_BUILT_IN = frozenset((1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946))  # by every libtiff
+
 
 class RefusalError(Exception):
     """Says why bytes give no image; ``status`` is as in the manifest."""
@@ -132,3 +182,25 @@ def name_unread(head: bytes, suffix: str = "") -> str:
     if brand := next((brand for brand in _BRANDS if brand in brands), None):
         return _BRANDS[brand]
     return _UNREAD_SUFFIXES.get(suffix.lower(), "")
+
+
+def name_compression(number: int) -> str:
+    """Returns the name by which a compression is known, with its number where that is no common one."""
+    if number in _BUILT_IN:
+        return _COMPRESSIONS[number]
+    return f"{_COMPRESSIONS[number]}, {number}" if number in _COMPRESSIONS else f"number {number}"
+
+
+def unread_tiff(words: str, *, compression: int, bits: int) -> str:
+    """Says that a TIFF is of a kind that is not read, and what to do.
+
+    Args:
+        words: the decoder's.
+        compression: the file's number of it.
+        bits: of a sample.
+    """
+    kind = f"{bits} bits a sample, compression {name_compression(compression)}"
+    return (
+        f"it is a TIFF of a kind that is not read ({kind}: {words}); save it as grey or RGB with 8 or 16 bits a "
+        "sample, without compression or with LZW"
+    )

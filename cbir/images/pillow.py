@@ -3,6 +3,7 @@
 See https://github.com/lovell/sharp-libvips/pull/171.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,9 +103,19 @@ def open_jpeg_2000(file: Any) -> PillowImage:
 
 
 def open_bmp(file: Any) -> PillowImage:
-    """Opens a BMP file."""
+    """Opens a BMP file.
+
+    Raises:
+        ValueError: it has lost bytes, as many as the padding of its last row; the rows before are out of place.
+    """
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    stated = int.from_bytes(file.read(6)[2:], "little")
     file.seek(0)
     image = BmpImagePlugin.BmpImageFile(file)
+    for decoder, _, start, options in image.tile:
+        if decoder == "raw" and isinstance(options, tuple) and stated > size < start + options[1] * image.height:
+            raise ValueError(f"it states {stated:_} bytes and has {size:_}")
     return PillowImage(image, None, opaque=False, reopen=lambda: image)
 
 

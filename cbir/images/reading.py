@@ -20,9 +20,9 @@ import pyvips
 from PIL import Image
 
 from cbir.base.errors import UserError
-from cbir.images.compressions import unread_tiff
 from cbir.images.decoding import all_heard, forget_what_was_said, gives_a_row, jpeg_pixels, mended_pixels, words_of
-from cbir.images.formats import RAW, RefusalError, recognise
+from cbir.images.formats import RAW, RefusalError, recognise, unread_tiff
+from cbir.images.gif import require_every_pixel
 from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
 from cbir.images.pillow import FORMATS, PillowImage, open_bmp, open_jpeg_2000, open_tiff
@@ -38,13 +38,7 @@ DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}
 # A cached operation would answer for a file that has changed since.
 pyvips.cache_set_max(0)
 
-_VIPS_LOADERS = {
-    "JPEG": "jpegload_source",
-    "PNG": "pngload_source",
-    "TIFF": "tiffload_source",
-    "WebP": "webpload_source",
-    "GIF": "gifload_source",
-}
+_VIPS_LOADERS = {name: f"{name.lower()}load_source" for name in ("JPEG", "PNG", "TIFF", "WebP", "GIF")}
 _NOT_BUILT_IN = (
     *("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes"),
     *("unsupported jpeg", "unsupported tiff", "unsupported bmp", "unsupported feature", "can not handle"),
@@ -139,6 +133,8 @@ class ImageFile:
             full = max(header.width, header.height)
             side = min(longest_side or full, full)
             require_tiles(self._file.fileno(), self._directories[page : page + 1])
+            if self.format == "GIF":
+                require_every_pixel(_all_of(self._file))
             if isinstance(image, PillowImage):
                 return to_array(image.load(wavelet_levels(full, longest_side)), side)
             if self.format == "JPEG":

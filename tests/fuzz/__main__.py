@@ -6,13 +6,14 @@
 import argparse
 import hashlib
 import logging
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.fuzz import bombs, images, names, tables
 from tests.fuzz.image_seeds import seed
@@ -42,7 +43,7 @@ def main() -> int:
         for kind in kinds:
             share = 1.0 if options.only else SHARES[kind]
             seconds = share * options.seconds
-            figures.append(fuzz(kind, Path(folder), seconds, options.seed, options.workers))
+            figures.append(fuzz(kind, Path(folder), options.seed, seconds=seconds, workers=options.workers))
         faults = [verdict for kind in figures for verdict in kind.faults]
         print(table(figures), flush=True)
         for verdict in faults:
@@ -52,30 +53,37 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def fuzz(kind: str, folder: Path, seconds: float, number: int, workers: int = 1) -> Figures:
-    """Tries inputs of one kind for a time; bombs are all tried once, however long that takes."""
+def fuzz(
+    kind: str, folder: Path, number: int, *, seconds: float = math.inf, most: int | None = None, workers: int = 1
+) -> Figures:
+    """Tries inputs of one kind for a time, or a number of them; bombs are all tried once, however long that takes."""
     start = time.monotonic()
+
+    def enough(items: Iterator[T]) -> Iterator[T]:
+        for item in islice(items, most):
+            yield item
+            if time.monotonic() > start + seconds:
+                return
+
     figures = Figures(kind)
-    figures.add(_tried(kind, folder, start + seconds, number, workers))
+    figures.add(_tried(kind, folder, number, enough, workers))
     figures.seconds = time.monotonic() - start
     return figures
 
 
-def _tried(kind: str, folder: Path, end: float, number: int, workers: int) -> Iterator[Verdict]:
+def _tried(
+    kind: str, folder: Path, number: int, enough: Callable[[Iterator[Any]], Iterator[Any]], workers: int
+) -> Iterator[Verdict]:
     if kind == "images":
-        yield from images.try_all(_until(end, images.cases(number)), folder=folder, workers=workers)
+        yield from images.try_all(enough(images.cases(number)), folder=folder, workers=workers)
     elif kind == "tables":
-        yield from (tables.try_one(case, folder) for case in _until(end, tables.cases(number)))
+        yield from (tables.try_one(case, folder) for case in enough(tables.cases(number)))
     elif kind == "names":
-        yield from _until(end, names.try_all(number))
+        yield from enough(names.try_all(number))
     else:
         yield from images.try_all(bombs.images(), folder=folder)
         for name, data in bombs.tables():
             yield tables.try_one(tables.TableCase(name, data, book=Book(name, b"")), folder)
-
-
-def _until(end: float, items: Iterator[T]) -> Iterator[T]:
-    return takewhile(lambda _: time.monotonic() < end, items)
 
 
 def keep(verdict: Verdict, folder: Path) -> Path:
