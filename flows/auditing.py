@@ -18,7 +18,10 @@ def draw(
     pairs: Annotated[int | None, typer.Option(min=1, help="How many; default: enough where none is wrong.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws other pairs.")] = 0,
 ) -> None:
-    """Write reports/audit.csv, a sheet of pairs to judge: right, wrong or unsure."""
+    """Write reports/audit.csv, a sheet of pairs to judge: right, wrong or unsure.
+
+    Example: cbir audit draw --pairs 59
+    """
     from flows.workspace.settings import require_workspace
 
     paths = require_workspace()
@@ -46,7 +49,10 @@ def report(
         Path, typer.Argument(metavar="FILE", callback=from_here, help="The sheet of `cbir audit draw`, filled in.")
     ],
 ) -> None:
-    """Say what the verdicts promise, and keep it for the report until the groups change."""
+    """Say what the verdicts promise, and keep it for the report until the groups change.
+
+    Example: cbir audit report reports/audit.csv
+    """
     from flows.workspace.settings import require_workspace
 
     paths = require_workspace()

@@ -40,8 +40,14 @@ app.add_typer(importing)
 app.add_typer(looking)
 app.add_typer(doctor)
 app.add_typer(config, name="config")
-app.command(help="Make a workspace for an archive in a folder; none of the code is in it.")(init)
-app.command(help="Bring the workspace to this version of cbir; says first what would change and run again.")(upgrade)
+app.command(
+    help="Make a workspace for an archive in a folder; none of the code is in it."
+    "\n\nExample: cbir init ~/archives/meurisse"
+)(init)
+app.command(
+    help="Bring the workspace to this version of cbir; says first what would change and run again."
+    "\n\nExample: cbir upgrade"
+)(upgrade)
 
 
 @app.callback()
@@ -101,7 +107,10 @@ def study(
         bool, typer.Option("--quick", help="Small networks, few epochs: shows the workings, not the quality.")
     ] = False,
 ) -> None:
-    """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are."""
+    """Run presets and compare them in one table: reports/study.html, .md and .csv; working files stay as they are.
+
+    Example: cbir study dinov2-s14 simclr-press --quick
+    """
     from flows.studies.plans import make_plan, one_study
     from flows.studies.presets import names_of_study
 
@@ -122,7 +131,10 @@ def presets(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show its `dvc exp run` command.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the presets, a line each; or print the `dvc exp run` command that does the same as one."""
+    """List the presets, a line each; or print the `dvc exp run` command that does the same as one.
+
+    Example: cbir presets dinov2-s14
+    """
     from flows.studies.presets import described, experiment_command
 
     workspace()
@@ -140,25 +152,37 @@ def presets(
 
 @app.command()
 def refresh() -> None:
-    """Bring in the images in data/landing and find its near-duplicates; trains nothing."""
+    """Bring in the images in data/landing and find its near-duplicates; trains nothing.
+
+    Example: cbir refresh
+    """
     _run_unattended("flows.unattended.refresh", "refresh")
 
 
 @app.command()
 def retrain() -> None:
-    """Train on the whole archive; the new encoder goes into service only if it is measurably better."""
+    """Train on the whole archive; the new encoder goes into service only if it is measurably better.
+
+    Example: cbir retrain
+    """
     _run_unattended("flows.unattended.retraining", "retrain")
 
 
 @app.command()
 def promote(version: Annotated[int, typer.Argument(min=1, help="Version number in the model registry.")]) -> None:
-    """Put a registered encoder into service, with its settings."""
+    """Put a registered encoder into service, with its settings.
+
+    Example: cbir promote 3
+    """
     _run_unattended("flows.unattended.promotion", "put_into_service", version)
 
 
 @app.command()
 def rollback() -> None:
-    """Go back to the previous encoder."""
+    """Go back to the previous encoder.
+
+    Example: cbir rollback
+    """
     _run_unattended("flows.unattended.promotion", "put_into_service", None)
 
 
@@ -173,7 +197,10 @@ def _run_unattended(module: str, name: str, *arguments: Any) -> None:
 
 @app.command()
 def serve() -> None:
-    """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C."""
+    """Run refresh and retrain by the schedules in params.yaml, until Ctrl-C.
+
+    Example: cbir serve
+    """
     provide_api(workspace(sound=True), port=4200)
     from flows.unattended.schedules import serve_schedules
 
@@ -184,7 +211,10 @@ def serve() -> None:
 def sample(
     scenes: Annotated[int, typer.Option(help="How many scenes; each appears one or several times.")] = 72,
 ) -> None:
-    """Make the sample archive and bring it in, unless there are images already."""
+    """Make the sample archive and bring it in, unless there are images already.
+
+    Example: cbir sample --scenes 24
+    """
     from flows.workspace.settings import is_empty
 
     paths = workspace(sound=True)
@@ -208,7 +238,10 @@ def search(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Show the images of the archive nearest to an image or a text, with similarity, probability and group."""
+    """Show the images of the archive nearest to an image or a text, with similarity, probability and group.
+
+    Example: cbir search photo.jpg -k 20
+    """
     paths = workspace()
     from flows.searching import show_neighbours
 
@@ -220,7 +253,10 @@ def why(
     first: Annotated[str, typer.Argument(help="A file of the archive, as reports/groups.csv names it, or its path.")],
     second: Annotated[str, typer.Argument(help="Another one.")],
 ) -> None:
-    """Say what was found about two files of the archive, and why they are or are not in one group."""
+    """Say what was found about two files of the archive, and why they are or are not in one group.
+
+    Example: cbir why 1921/a.jpg press/b.jpg
+    """
     paths = workspace()
     from flows.explaining import show_reasons
 
@@ -237,7 +273,10 @@ def decide(
     note: Annotated[str, typer.Option(help="Why, for other people.")] = "",
     person: Annotated[str, typer.Option(help="Who decides; default: the user's name on this machine.")] = "",
 ) -> None:
-    """Decide that two files are the same photograph, or are not; every run obeys it from then on."""
+    """Decide that two files are the same photograph, or are not; every run obeys it from then on.
+
+    Example: cbir decide 1921/a.jpg press/b.jpg same --note "the crop of the second"
+    """
     paths = workspace()
     from flows.deciding import decide_pair
 
@@ -251,7 +290,10 @@ def review(
     person: Annotated[list[str] | None, typer.Option(help="Who decides; with --host everyone.")] = None,
     browser: Annotated[bool, typer.Option(help="Whether to open the browser.")] = True,
 ) -> None:
-    """Decide in the browser which pairs are the same photograph; until Ctrl-C."""
+    """Decide in the browser which pairs are the same photograph; until Ctrl-C.
+
+    Example: cbir review --person Anne
+    """
     paths = workspace()
     from flows.review.serving import review as serve_review
 
@@ -265,7 +307,10 @@ def ui(
         int | None, typer.Option(help="And of the Prefect UI; default: 4200 or a free one.")
     ] = None,
 ) -> None:
-    """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both."""
+    """Start the MLflow UI and the Prefect UI on this workspace; Ctrl-C stops both.
+
+    Example: cbir ui --mlflow-port 5001
+    """
     workspace(sound=True)
     from flows.ui import serve
 

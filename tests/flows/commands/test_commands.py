@@ -1,10 +1,15 @@
 """The commands that look at a workspace and change its settings, in this process: what they print."""
 
 import json
+import re
+import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cbir.base.errors import UserError
@@ -106,6 +111,24 @@ def test_a_page_that_is_not_there_is_told_with_what_makes_it(workspace: Path, mo
 
 def test_a_table_is_written_by_the_name_of_its_file(workspace: Path) -> None:
     assert refusal("export", "groups", "groups.ods") == "groups.ods must be named .csv or .json"
+
+
+def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yields the commands that do something, by the words that call them."""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from leaves(each, (*words, name))
+    if not hasattr(command, "commands"):
+        yield words, command
+
+
+def test_the_help_of_every_command_has_an_example_that_the_command_understands() -> None:
+    for words, command in leaves(typer.main.get_command(app)):
+        example = re.search(r"Example: cbir (.*)", command.help)
+        assert example, words
+        given = shlex.split(example[1])
+        assert given[: len(words)] == [*words]
+        parser = command.make_parser(command.context_class(command))
+        assert parser.parse_args(given[len(words) :])[1] == [], example[0]
 
 
 def test_every_command_has_its_place_in_the_help() -> None:
