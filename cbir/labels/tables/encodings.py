@@ -14,10 +14,12 @@ _OTHER_LETTERS = re.compile(rb"[\xc0-\xff]{4}")  # no word of a language written
 _LONGEST_WORD = 1_000  # characters that are looked at
 
 _SIGNS = "€„†‡‰‹›•™¡¢£¤¥¦§¨©ª¬®¯±²³µ¶¸¹º¼½¾¿×÷"
-_WORD = re.compile(r"[^\s;,|\"]+")
+_WORD = re.compile(r"[^ \t\r\n\f\v;,|\"]+")
 _JUMBLES_BY_CASE = (
     r"[a-zß-ÿ][ŠŒŽŸØËÞÐ]|[^\W\d_][ŠŒŽŸ][a-zß-ÿ]|[a-zß-ÿA-Z]Æ[a-zß-ÿ]",  # a capital inside a word: RŽfugiŽs, mØsta, SÆo
-    r"(?<!\w)(?:[¹²³ºª®§€][a-zß-ÿ]{2}|¾[a-zß-ÿ]{3}|Ÿ[a-zß-ÿ])",  # a sign that begins it: ¹kola, ºi, Ÿehir
+    r"(?<!\w)(?:[¹²³ºª®§€]{1,2}[a-zß-ÿ]{2}|¾[a-zß-ÿ]{3}|Ÿ[a-zß-ÿ])",  # a sign that begins it: ¹kola, ºi, Ÿehir
+    r"\A\xa0[a-z]|(?<![\w'’\xa0])[b-df-hj-np-tvwxz]\xa0[a-z]",  # a space that does not break for á: " rbol", "m s"
+    r"[a-z]\xa0[b-df-hj-np-tvwxz](?![\w'’.])",  # "katon k"
 )
 _JUMBLES = (
     *map(re.compile, _JUMBLES_BY_CASE),
@@ -26,12 +28,13 @@ _JUMBLES = (
         for jumble in (
             "[ƒˆ˜]",  # of no language: chƒteau
             rf"[a-zß-ÿ][{_SIGNS}“”]+[a-zß-ÿ]",  # a sign inside a word: gar‡on, sch”n, g³owa
-            rf"[{_SIGNS}‚]{{3}}",
+            rf"[{_SIGNS}‚«»]{{3}}",
             r"[^\W\d_]‚|™[^\W\d_]|[†‡][a-zà-ÿ]",  # r‚fugi‚s, ™sterreich, ‡rbol
             r"[aeiouáéíóú]–[aeiouáéíóú]|[a-z]—n(?:es)?\b",  # a dash for a letter: se–or, estaci—n
             "ç(?=[b-df-hj-np-tv-xz])",  # no consonant follows it: bçrni
             r"[^\W\d_]â\b|î(?=[krv])",  # ziemâ, karavîri
             r"[^\W\d_][¡¢¤¥¦¨¬±¶¼½¾¿]|[aeiou]º|[a-z]œ\b",  # a sign that ends it: gór±, Troms¿, oraº, wieœ
+            r"oä|óô|yû|\A[âã]\Z",  # of no language: koä, gyûlés
             r"eè|schš|šh|áe\b|í[^\W\d_]*ì|â[^\W\d_]*ã",  # of no language: deèki, schšn, Straáe, dítì, fântânã
             "[ðþý]",  # letters of other languages in their place: savaþý
             r"[ìù](?=[^\W\d_])",  # last in a word, in all languages that have them: mìsta

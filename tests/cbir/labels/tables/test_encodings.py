@@ -39,6 +39,15 @@ IN_OTHER_CODE_PAGES = [
     ("schön", "mac_roman"),
     ("Straße", "cp850"),
     ("São", "cp850"),
+    ("árbol", "cp850"),
+    ("la plaza, más", "cp850"),
+    ("katonák", "cp852"),
+    ("koń", "cp852"),
+    ("łąka", "cp1250"),
+    ("gyűlés", "cp1250"),
+    ("Солдаты", "cp866"),
+    ("у реки", "cp866"),
+    ("στο χωριό", "cp1253"),
     ("sø, Tromsø", "mac_roman"),
     ("Солдаты в окопе у реки", "cp866"),
     ("Солдаты в окопе у реки", "koi8_r"),
@@ -55,6 +64,7 @@ SOUND = [
     "Història, Lluís, col·lecció, Mallorca, França, ciència",
     "Alsace–Lorraine, 1914–1918, la gare – au nord — là–bas, Dupont†, § 5, 1½ lb, ²) note, €50, cm³, Mª, Profª, Engº",
     "Barça, feliç, braç, lliçó, reçu, île, maître, connaît, huître, goût, poète, Noè, Noël, cioè, †1916, Æsop, Cæsar",
+    "«\xa0L’été\xa0», M.\xa0Dupont, 18\xa0cm, 9\xa0m\xa0de haut, à\xa0la gare\xa0: déjà\xa0vu\xa0!, \xa0Québec",
     "Edvard Beneš, Škoda, Žižkov, Brontë, Citroën, Dupont †, Zürich, ‹ ici ›, Reuters®, © 1916",
 ]  # fmt: skip
 
