@@ -19,6 +19,7 @@ from cbir.archive.manifest import SCHEMA
 from cbir.base.files import write_parquet
 from cbir.embedding.files import write_embeddings
 from cbir.index.neighbours import read_neighbours
+from cbir.labels.appearances.files import METADATA
 from cbir.matching.table import both_directions, write_matches
 from tasks.group import group
 from tasks.harness.settings import Paths
@@ -207,3 +208,4 @@ def _write_vectors(paths: Paths, count: int, *, of: int) -> None:
     write_parquet(paths.manifest, pa.Table.from_pandas(rows.reindex(columns=SCHEMA.names), SCHEMA))
     columns = ["image_id", "group_id", "split", "caption", "caption_en"]
     rows[["image_id"]].reindex(columns=columns).to_parquet(paths.groundtruth)
+    write_parquet(paths.metadata, METADATA.empty_table())

@@ -25,6 +25,7 @@ def import_archive(
     source: Path,
     groundtruth: Sequence[Path] = (),
     captions: Path | None = None,
+    metadata: Sequence[Path] = (),
     *,
     name: str | None = None,
     link: bool = False,
@@ -39,7 +40,7 @@ def import_archive(
     """
     paths = require_workspace()
     require_dvc(source, link=link)
-    known = _bring_references(groundtruth, captions, paths, replace=False)
+    known = _bring_references(groundtruth, captions, metadata, paths, replace=False)
     accession = bring_in(source, paths.raw, name=name, link=link, progress=progress)
     tell_dvc([paths.raw / accession.name, *(file for files in known.values() for file in files)])
     if accession.skipped:
@@ -49,20 +50,20 @@ def import_archive(
     return accession
 
 
-def import_references(groundtruth: Sequence[Path], captions: Path | None) -> None:
+def import_references(groundtruth: Sequence[Path], captions: Path | None, metadata: Sequence[Path] = ()) -> None:
     """Brings in what is known of the images that are there; a corrected file takes the place of the one of its name.
 
     Raises:
         UserError: a reference file will not do.
     """
     paths = require_workspace()
-    known = _bring_references(groundtruth, captions, paths, replace=True)
+    known = _bring_references(groundtruth, captions, metadata, paths, replace=True)
     tell_dvc([file for files in known.values() for file in files])
     _set_references(known, paths)
 
 
 def _bring_references(
-    groundtruth: Sequence[Path], captions: Path | None, paths: Paths, *, replace: bool
+    groundtruth: Sequence[Path], captions: Path | None, metadata: Sequence[Path], paths: Paths, *, replace: bool
 ) -> dict[str, list[Path]]:
     """Returns the files that were put beside the archive, by the setting that is to name them."""
     known: dict[str, list[Path]] = {}
@@ -72,11 +73,14 @@ def _bring_references(
     if captions is not None:
         brought = bring_reference(captions, paths.reference, kind="captions", replace=replace)
         known["groundtruth.captions"] = [brought]
+    for file in metadata:
+        brought = bring_reference(file, paths.reference, kind="metadata", replace=replace)
+        known.setdefault("groundtruth.metadata", []).append(brought)
     return known
 
 
 def _set_references(known: Mapping[str, Sequence[Path]], paths: Paths) -> dict[str, Any]:
-    """Adds ground truths to those that there are, sets captions, and returns the values before."""
+    """Adds ground truths and metadata to those that there are, sets captions, and returns the values before."""
     params = read_yaml(PARAMS)
     before = {name: present(name, params) for name in known}
     values: dict[str, Any] = {}
@@ -93,11 +97,14 @@ def _set_references(known: Mapping[str, Sequence[Path]], paths: Paths) -> dict[s
 
 def account_of(paths: Paths) -> list[str]:
     """Says what the reference files that are set know of the archive as it is; no image is read."""
-    from cbir.arrivals.ahead import read_ahead
+    from cbir.arrivals.ahead import read_ahead, read_tables_ahead
 
     known = read_yaml(PARAMS)["groundtruth"]
-    reference = Reference(paths.reference, known["file"], known["layout"], tuple(known["unlabelled"]))
-    return list(read_ahead(reference, paths.raw).account) if reference.files else []
+    reference = Reference(
+        paths.reference, known["file"], known["layout"], tuple(known["unlabelled"]), metadata=known["metadata"]
+    )
+    groups = read_ahead(reference, paths.raw).account if reference.files else ()
+    return [*groups, *(read_tables_ahead(reference, paths.raw).account if reference.tables else ())]
 
 
 def remove_accession(name: str) -> Path:

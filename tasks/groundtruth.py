@@ -1,21 +1,25 @@
 """Stage groundtruth: writes what is known of the images, from a person's list and captions."""
 
 import functools
+import logging
 from typing import Literal
 
 from tqdm import tqdm
 
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.base.files import write_json
+from cbir.labels.appearances.files import write_appearances
 from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import count_labels, keep_splits, label_images, log_splits, of_accessions
 from cbir.labels.languages import detect_languages, log_languages
 from cbir.labels.notes import write_notes
-from cbir.labels.reference import Layout, Reference, log_reading, read_reference, require_believable
+from cbir.labels.reference import Layout, Reference, log_reading, read_reference, read_tables, require_believable
 from cbir.labels.splits import SplitBy, check_fractions
 from cbir.labels.translation import english_of
 from tasks.harness.settings import Paths
 from tasks.harness.stage import main
+
+log = logging.getLogger(__name__)
 
 
 def groundtruth(
@@ -26,6 +30,8 @@ def groundtruth(
     unlabelled: list[str],
     captions: str,
     caption_prompt: str,
+    metadata: str | list[str],
+    dates: str,
     split_by: SplitBy,
     translate: Literal["none", "deepl"],
     train: float,
@@ -37,10 +43,13 @@ def groundtruth(
     check_fractions(train=train, val=val)
     manifest = read_manifest(paths.manifest)
     trained = of_accessions(manifest, accessions) if accessions else manifest
-    reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt)
+    reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt, metadata, dates)
     whole = read_reference(reference, manifest)
     log_reading(whole, reference)
     require_believable(whole)
+    appeared = read_tables(reference, manifest)
+    for line in appeared.account:
+        log.info(line)
     known = read_reference(reference, trained) if accessions else whole
     texts = [*whole.captions.values(), *known.captions.values()]
     languages = detect_languages(texts)
@@ -59,7 +68,8 @@ def groundtruth(
     log_splits(labelled)
     write_groundtruth(paths.groundtruth, labelled)
     write_training(paths.training, training)
-    notes = [*whole.notes, *missing]
+    write_appearances(paths.metadata, appeared.table)
+    notes = [*whole.notes, *appeared.notes, *missing]
     write_notes(paths.reports / "groundtruth.csv", notes)
     write_json(paths.reports / "groundtruth.json", {**count_labels(labelled), "notes": len(notes)})
 

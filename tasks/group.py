@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from annotated_types import Ge
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.audit.record import last_audit, standing_promise
 from cbir.base.files import write_json, writing_folder
+from cbir.groups.circulation import by_image, shared_sources
 from cbir.groups.decisions.journal import read_decisions
 from cbir.groups.decisions.links import Links, link
 from cbir.groups.decisions.words import contradiction_in_words, decided_column
@@ -25,9 +27,11 @@ from cbir.groups.table import write_groups
 from cbir.groups.threshold import Chosen, learned_threshold, threshold_in_use
 from cbir.groups.workbook import write_workbook
 from cbir.images.reduced import ReducedImages
+from cbir.labels.appearances.files import read_appearances
 from cbir.labels.files import read_groundtruth
 from cbir.matching.table import read_matches
 from cbir.reports.thumbnails import ThumbnailSide, read_thumbnails, require_side, write_thumbnails
+from cbir.spreadsheet import write_csv
 from cbir.store import Store
 from tasks.harness.settings import Paths, decisions_taken
 from tasks.harness.stage import main
@@ -41,6 +45,7 @@ _LINKS = [  # files that the pipeline writes beside the page
     Link("Metrics (JSON)", "metrics.json"),
     Link("Altered copies and where they came back", "robustness.html"),
 ]
+_CIRCULATION = Link("Sources that share photographs (CSV)", "circulation.csv")
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +62,7 @@ def group(
     require_side(thumbnail_side, longest_side=longest_side)
     value, rule = threshold_in_use(paths.reports / "threshold.json", threshold)
     manifest, known = read_manifest(paths.manifest), read_groundtruth(paths.groundtruth)
-    matches = read_matches(paths.matches)
+    matches, metadata = read_matches(paths.matches), by_image(read_appearances(paths.metadata))
     links = _decided(paths.decisions)
     groups = group_images(manifest, matches, threshold=value, links=links, progress=tqdm.tqdm)
     write_groups(paths.groups, groups)
@@ -76,21 +81,23 @@ def group(
     )
     write_json(paths.reports / "group.json", group_numbers(summary))
     write_groups_csv(paths.reports / "groups.csv", rows)
+    write_csv(paths.reports / "circulation.csv", shared_sources(groups, metadata))
 
     shown, asked = rows[rows["group"] <= report_groups], doubts.head(MOST_DOUBTS)
     pairs = member_pairs(groups[groups["group_id"].isin(shown["group_id"])], matches, threshold=value)
     images = describe_images([*shown["image_id"], *asked["query_id"], *asked["neighbour_id"]], manifest, known)
     source = ReducedImages(paths.store, paths.raw, longest_side=longest_side)
     _write_workbook(paths, rows, images, source, summary=summary, side=thumbnail_side)
-    _write_evidence(paths, shown, pairs, doubts, images, source, threshold=value)
-    _write_index(paths, shown, summary, side=thumbnail_side)
+    _write_evidence(paths, shown, pairs, doubts, images, source, metadata, threshold=value)
+    _write_index(paths, shown, summary, side=thumbnail_side, circulation=bool(metadata))
     log.info("%s; see %s", in_words(group_numbers(summary)), paths.reports / "index.html")
 
 
-def _write_index(paths: Paths, shown: pd.DataFrame, summary: Summary, *, side: int) -> None:
+def _write_index(paths: Paths, shown: pd.DataFrame, summary: Summary, *, side: int, circulation: bool) -> None:
     archive = Path(os.path.relpath(paths.raw, paths.reports)).as_posix()
     page = paths.reports / "index.html"
-    write_page(page, shown, summary=summary, links=_LINKS, archive=archive, thumbnail_side=side)
+    links = [*_LINKS, *([_CIRCULATION] if circulation else [])]
+    write_page(page, shown, summary=summary, links=links, archive=archive, thumbnail_side=side)
 
 
 def _promise(paths: Paths, groups: pd.DataFrame, threshold: Chosen) -> str:
@@ -131,6 +138,7 @@ def _write_evidence(
     doubts: pd.DataFrame,
     images: Images,
     source: ReducedImages,
+    metadata: Mapping[str, Mapping[str, str]],
     *,
     threshold: float,
 ) -> None:
@@ -141,7 +149,7 @@ def _write_evidence(
     with writing_folder(paths.reports / "overlays") as folder:
         laid = write_overlays(folder, asked, images, source, store=kept, progress=tqdm.tqdm)
     with writing_folder(paths.reports / "groups") as folder:
-        write_group_pages(folder, members, pairs, images, laid, threshold=threshold)
+        write_group_pages(folder, members, pairs, images, laid, metadata, threshold=threshold)
     write_doubts(paths.reports / "doubts.html", doubts, images, laid, groups=members, threshold=threshold)
 
 

@@ -6,7 +6,8 @@ import pandas as pd
 
 from cbir.archive.listing import list_archive
 from cbir.arrivals.identity import content_keys
-from cbir.labels.reference import Known, Reference, read_reference, require_believable
+from cbir.labels.appearances.metadata import Metadata
+from cbir.labels.reference import Known, Reference, read_reference, read_tables, require_believable
 
 
 def read_ahead(reference: Reference, archive: Path) -> Known:
@@ -15,11 +16,19 @@ def read_ahead(reference: Reference, archive: Path) -> Known:
     Raises:
         UserError: a file cannot be read, or its groups are not believed.
     """
+    known = read_reference(reference, _manifest(archive))
+    require_believable(known)
+    return known
+
+
+def read_tables_ahead(reference: Reference, archive: Path) -> Metadata:
+    """Reads where and when the files of an archive appeared; raises UserError as :func:`read_ahead`."""
+    return read_tables(reference, _manifest(archive))
+
+
+def _manifest(archive: Path) -> pd.DataFrame:
     entries = list_archive(archive).entries
     keys = content_keys(entries)
     rows = [(keys[entry.path], entry.path, 0, entry.accession) for entry in entries]
     columns = ["image_id", "path", "page", "accession"]
-    manifest = pd.DataFrame(rows, columns=columns).assign(status="ok", reason=None)
-    known = read_reference(reference, manifest)
-    require_believable(known)
-    return known
+    return pd.DataFrame(rows, columns=columns).assign(status="ok", reason=None)

@@ -21,6 +21,7 @@ from cbir.arrivals.survey import Skipped, SourceFile, survey
 from cbir.base.display import Progress, silent
 from cbir.base.errors import UserError
 from cbir.base.files import writing, writing_folder
+from cbir.labels.appearances.metadata import read_metadata
 from cbir.labels.captions import check_captions, is_sheet
 from cbir.labels.names import compose
 from cbir.labels.tables.rows import read_table
@@ -103,11 +104,12 @@ def write_left_out(path: Path, accession: Accession) -> None:
 
 
 def bring_reference(
-    file: Path, reference: Path, *, kind: Literal["groundtruth", "captions"], replace: bool = False
+    file: Path, reference: Path, *, kind: Literal["groundtruth", "captions", "metadata"], replace: bool = False
 ) -> Path:
-    """Copies a ground-truth or captions file, or a folder of caption sheets, to the reference files, by its own name.
+    """Copies a file of ground truth, captions or metadata, or a folder of caption sheets, to the reference files.
 
-    A file that is there already stays; it is a person's work, so one with other content is never lost.
+    Each keeps its name. A file that is there already stays; it is a person's work, so one with other content is never
+    lost.
 
     Args:
         replace: one with other content is moved aside, to the folder `cbir.arrivals.removing.ASIDE`.
@@ -122,6 +124,8 @@ def bring_reference(
         raise UserError(f"--{kind} {file} is not there; check the path")
     if kind == "captions":
         check_captions(file)
+    elif kind == "metadata":
+        read_metadata(file)
     else:
         read_table(file)
     if file.resolve().is_relative_to(reference.resolve()):

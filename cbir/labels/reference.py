@@ -12,6 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from cbir.base.errors import UserError, nearest
+from cbir.labels.appearances.metadata import Metadata, compiled, find_metadata
 from cbir.labels.captions import find_captions
 from cbir.labels.groundtruth import Groups, folder_classes, resolve_groups, unite
 from cbir.labels.layouts.reading import Mention, TableLayout
@@ -36,6 +37,8 @@ class Reference:
         unlabelled: folders that name no class.
         captions: a file or a folder of Excel files, below ``folder``; empty: there are none.
         caption_prompt: of a CSV file, only captions whose prompt begins so.
+        metadata: tables of titles and dates, or one, below ``folder``; empty: there is none.
+        dates: a pattern that finds dates in the paths of files; empty: there is none.
     """
 
     folder: Path
@@ -44,11 +47,18 @@ class Reference:
     unlabelled: tuple[str, ...] = ()
     captions: str = ""
     caption_prompt: str = ""
+    metadata: str | Sequence[str] = ""
+    dates: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the ground truths."""
         return ((self.file,) if self.file else ()) if isinstance(self.file, str) else tuple(self.file)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables of metadata."""
+        return ((self.metadata,) if self.metadata else ()) if isinstance(self.metadata, str) else tuple(self.metadata)
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,16 @@ def require_reference(reference: Reference) -> None:
         _require_file("file", file, reference.folder)
     if reference.captions:
         _require_file("captions", reference.captions, reference.folder)
+    for file in reference.tables:
+        _require_file("metadata", file, reference.folder)
+    compiled(reference.dates)
+
+
+def read_tables(reference: Reference, manifest: pd.DataFrame) -> Metadata:
+    """Reads where and when these images appeared; raises UserError as :func:`read_reference`."""
+    require_reference(reference)
+    files = [reference.folder / file for file in reference.tables]
+    return find_metadata(files, manifest, NameIndex(manifest), dates=compiled(reference.dates))
 
 
 def log_reading(known: Known, reference: Reference) -> None:
@@ -203,9 +223,9 @@ def _problems(notes: Iterable[Note]) -> str:
     return ", ".join(f"{counts[problem]} {problem.name.lower()}" for problem in Problem)
 
 
-def _require_file(param: Literal["file", "captions"], name: str, folder: Path) -> None:
+def _require_file(param: Literal["file", "captions", "metadata"], name: str, folder: Path) -> None:
     """Raises UserError where the file that a param names is not in the folder of reference files."""
-    option = {"file": "--groundtruth", "captions": "--captions"}[param]
+    option = {"file": "--groundtruth", "captions": "--captions", "metadata": "--metadata"}[param]
     bring = f"bring it in with cbir import DIR {option} FILE"
     path = folder / name
     if ".." in PurePath(name).parts or not Path(os.path.realpath(path)).is_relative_to(folder.resolve()):

@@ -13,6 +13,15 @@ from tasks.harness.settings import Paths
 
 app = typer.Typer()
 
+Metadata = Annotated[
+    list[Path] | None,
+    typer.Option(
+        callback=all_from_here,
+        metavar="FILE",
+        help="Titles, dates, pages, places, links: .csv or .xlsx. Repeat it for several.",
+    ),
+]
+
 
 @app.command("import")
 def import_(
@@ -31,6 +40,7 @@ def import_(
         Path | None,
         typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx."),
     ] = None,
+    metadata: Metadata = None,
     accession: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the accession; default: the folder's.")
     ] = None,
@@ -43,7 +53,7 @@ def import_(
 ) -> None:
     """Bring a folder of images in as an accession; the folder itself stays as it is.
 
-    Without a folder, --groundtruth and --captions bring in what is known of the images that are there.
+    Without a folder, --groundtruth, --captions and --metadata bring in what is known of the images that are there.
 
     Example: cbir import ~/scans/1921 --groundtruth groups.xlsx
     """
@@ -51,30 +61,38 @@ def import_(
     from flows.importing import import_references, undo_import
 
     if undo:
-        if folder or groundtruth or captions:
+        if folder or groundtruth or captions or metadata:
             raise UserError("--undo takes nothing beside it: it is of the last import")
         with hold_workspace("cbir import"):
             _say_removed(*undo_import())
     elif folder:
         with hold_workspace("cbir import"):
-            _bring(folder, groundtruth or [], captions, accession, link, paths)
-    elif groundtruth or captions:
+            _bring(folder, groundtruth or [], captions, metadata or [], accession, link, paths)
+    elif groundtruth or captions or metadata:
         with hold_workspace("cbir import"):
-            import_references(groundtruth or [], captions)
+            import_references(groundtruth or [], captions, metadata or [])
             _say_known(paths)
     else:
-        raise UserError("name the folder of images to bring in, or give --groundtruth, --captions or --undo")
+        raise UserError(
+            "name the folder of images to bring in, or give --groundtruth, --captions, --metadata or --undo"
+        )
 
 
 def _bring(
-    folder: Path, groundtruth: list[Path], captions: Path | None, name: str | None, link: bool, paths: Paths
+    folder: Path,
+    groundtruth: list[Path],
+    captions: Path | None,
+    metadata: list[Path],
+    name: str | None,
+    link: bool,
+    paths: Paths,
 ) -> None:
     from tqdm import tqdm
 
     from cbir.arrivals.copies import find_copies
     from flows.importing import import_archive, left_out_report
 
-    made = import_archive(folder, groundtruth, captions, name=name, link=link, progress=tqdm)
+    made = import_archive(folder, groundtruth, captions, metadata, name=name, link=link, progress=tqdm)
     print(f"{made.name}: {made.files} files, {made.bytes / 1e6:.1f} MB")
     for reason, count in made.skipped_by_reason.items():
         print(f"left out: {count} ({reason})")
@@ -84,7 +102,7 @@ def _bring(
         print(f"what was left out: {left_out_report(paths, made)}")
     if copies := find_copies(paths.raw, made.name).in_words():
         print(f"copies: {copies}; `cbir import --undo` takes {made.name} out again")
-    _say_known(paths, wanted=bool(groundtruth))
+    _say_known(paths, wanted=bool(groundtruth or metadata))
 
 
 def _say_known(paths: Paths, *, wanted: bool = True) -> None:

@@ -16,7 +16,7 @@ from cbir.serving.review.desk import Desk
 from cbir.serving.review.ledger import Pair
 from flows.review.access import Access
 from flows.review.audit import add_audit
-from flows.review.groups import add_groups
+from flows.review.groups import add_circulation, add_groups
 from flows.review.web import HERE, SEE_OTHER, Form, Person, StrangerError, around, field, ids_of, show
 
 STATIC = {name: HERE / "static" / name for name in ("review.css", "review.js")}
@@ -42,6 +42,7 @@ def create_app(desk: Desk, access: Access, auditor: Auditor) -> FastAPI:
     _add_entrance(app, access)
     _add_pairs(app, desk)
     add_groups(app, desk)
+    add_circulation(app, desk)
     add_audit(app, desk, auditor)
     _add_files(app, desk)
     return app

@@ -7,12 +7,14 @@ from fastapi import FastAPI, Query
 from fastapi.responses import RedirectResponse, Response
 
 from cbir.base.errors import UserError
+from cbir.groups.circulation import appearances
 from cbir.groups.decisions.journal import SAME, Relation
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.groups import PAGE, Order, Wanted
 from cbir.serving.review.ledger import Pair
 from flows.review.web import SEE_OTHER, Form, Person, around, field, ids_of, show
 
+MOST_ROWS = 500  # of the table of sources
 SHOWN = 8  # pictures of a group in the list
 ACTIONS = ("confirm", "different", "same scene", "merge", "join", "note")
 APART: dict[str, Relation] = {"different": "different", "same scene": "same scene"}
@@ -56,6 +58,17 @@ def _add_list(app: FastAPI, desk: Desk) -> None:
         return _kept(desk, person, "".join(group_ids[:1]), desk.groups.merged(group_ids), field(form, "note"))
 
 
+def add_circulation(app: FastAPI, desk: Desk) -> None:
+    """Adds the page of the sources that share photographs."""
+
+    @app.get("/circulation")
+    def show_circulation(person: Person) -> Response:
+        rows = desk.findings.circulation.to_dict("records")
+        known = bool(desk.findings.metadata)
+        return show("circulation.html", **around(desk, person), path="/circulation", rows=rows[:MOST_ROWS],
+                    count=len(rows), known=known)  # fmt: skip
+
+
 def _add_group(app: FastAPI, desk: Desk) -> None:
     @app.get("/groups/{group_id}")
     def show_group(group_id: str, person: Person) -> Response:
@@ -65,6 +78,7 @@ def _add_group(app: FastAPI, desk: Desk) -> None:
         return show(
             "group_page.html", **around(desk, person), path="/groups", group_id=group_id, images=desk.group(group_id),
             remarks=remarks, joining=desk.describe(joining),
+            appeared=appearances(desk.groups.members(group_id), desk.findings.metadata),
             perhaps=list(zip(perhaps, desk.describe([each.image for each in perhaps]), strict=True)),
         )  # fmt: skip
 

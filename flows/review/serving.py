@@ -61,7 +61,7 @@ def open_desk(paths: Paths) -> Desk:
         longest_side=load_value("images.longest_side", LongestSide, params),
     )
     threshold = paths.reports / "threshold.json"
-    sources = Sources(paths.manifest, paths.groundtruth, paths.matches, paths.groups, threshold)
+    sources = Sources(paths.manifest, paths.groundtruth, paths.matches, paths.groups, threshold, paths.metadata)
     reduced = ReducedImages(paths.store, paths.raw, longest_side=settings.longest_side)
     pictures = Pictures(reduced, thumbnails=paths.reports / "thumbnails", archive=Path(paths.raw).absolute())
     return Desk(sources, paths.decisions, pictures, settings)

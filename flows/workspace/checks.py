@@ -101,7 +101,8 @@ def _labels(params: Mapping[str, Any], paths: Paths) -> None:
 
     known = params["groundtruth"]
     check_fractions(train=known["train"], val=known["val"])
-    require_reference(Reference(paths.reference, known["file"], known["layout"], captions=known["captions"]))
+    texts = {name: known[name] for name in ("file", "layout", "captions", "metadata", "dates")}
+    require_reference(Reference(paths.reference, **texts))
     present = sorted(path.name for path in paths.raw.glob("[!.]*") if path.is_dir())
     for name in known["accessions"]:
         if not (paths.raw / name).is_dir():

@@ -14,7 +14,7 @@ from cbir.base.files import writing
 from flows.workspace.place import enter_workspace
 from tasks.harness.settings import GRAPH, PARAMS, Paths, load_paths, read_yaml, renamed
 
-SEVERAL = ("groundtruth.file",)  # texts that may also be a list of them
+SEVERAL = ("groundtruth.file", "groundtruth.metadata")  # texts that may also be a list of them
 HELD = ("train",)  # stages that never run unless someone asks for it, or the schedule of `cbir retrain`
 
 

@@ -46,6 +46,7 @@ class Paths:
     manifest: Path
     groundtruth: Path
     training: Path
+    metadata: Path
     encoder: Path
     embeddings: Path
     index: Path

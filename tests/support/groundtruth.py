@@ -21,6 +21,8 @@ SETTINGS: dict[str, Any] = {
     "unlabelled": ["unlabelled", "unknown"],
     "captions": "",
     "caption_prompt": "",
+    "metadata": "",
+    "dates": "",
     "split_by": "group",
     "translate": "none",
     "train": 0.6,

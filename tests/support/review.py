@@ -11,6 +11,7 @@ from cbir.archive.manifest import Row, write_manifest
 from cbir.base.files import write_json
 from cbir.groups.table import write_groups
 from cbir.images.reduced import ReducedImages
+from cbir.labels.appearances.files import METADATA, write_appearances
 from cbir.labels.files import GROUNDTRUTH, write_groundtruth
 from cbir.matching.table import both_directions, write_matches
 from cbir.serving.review.audits import AuditFiles, Auditor
@@ -48,6 +49,7 @@ def write_sources(
     groups: tuple[str, ...] = (),
     new: str = "",
     facts: Mapping[str, Mapping[str, Any]] | None = None,
+    metadata: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Sources:
     """Writes the files of a run that looked at these pairs, such as ``("ab", 0.9)``.
 
@@ -55,6 +57,7 @@ def write_sources(
         groups: the letters of each group, the best copy first.
         new: images that came in the accession ``new``, the others in ``old``.
         facts: by pair, in place of FACTS.
+        metadata: by image, such as its title and date.
     """
     rows = [row(letter, f"{'new' if letter in new else 'old'}/{letter}.jpg", "new" if letter in new else "old")
             for letter in LETTERS]  # fmt: skip
@@ -75,9 +78,13 @@ def write_sources(
     columns = ["group_id", "image_id", "representative", "similarity", "evidence"]
     write_groups(root / "groups.parquet", pd.DataFrame(members, columns=columns))
     write_json(root / "threshold.json", json.loads('{"threshold": 0.5, "rule": "default", "precision": null}'))
+    write_appearances(root / "metadata.parquet", pd.DataFrame(
+        [{"image_id": image(letter), **facts} for letter, facts in sorted((metadata or {}).items())]
+    ).reindex(columns=METADATA.names))  # fmt: skip
     return Sources(
         *(root / f"{name}.parquet" for name in ("manifest", "groundtruth", "matches", "groups")),
         root / "threshold.json",
+        root / "metadata.parquet",
     )
 
 

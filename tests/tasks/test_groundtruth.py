@@ -11,6 +11,7 @@ import pytest
 from cbir.archive.manifest import SCHEMA as MANIFEST
 from cbir.base.errors import UserError
 from cbir.base.files import write_parquet
+from cbir.labels.appearances.files import read_appearances
 from cbir.labels.files import GROUNDTRUTH
 from tasks.harness.settings import Paths
 from tests.support.groundtruth import FILES, run, workspace
@@ -79,9 +80,19 @@ def test_the_files_have_the_columns_and_types_that_other_stages_read(paths: Path
     assert known["image_id"].tolist() == sorted(map(image_id_of, FILES))
 
 
+def test_titles_and_dates_are_written_and_names_that_are_none_are_reported(paths: Paths) -> None:
+    (paths.reference / "m.csv").write_text("name,title,date\nd.jpg,Miroir,1916\nx.jpg,Y,1916\n", encoding="utf-8")
+    _, _, report = run(paths, metadata="m.csv")
+    table = read_appearances(paths.metadata)
+    assert table[["title", "date"]].to_numpy().tolist() == [["Miroir", "1916"]]
+    assert [(line["name"], line["problem"]) for line in report] == [("x.jpg", "no such file")]
+    run(paths)
+    assert read_appearances(paths.metadata).empty
+
+
 def test_the_same_input_gives_the_same_bytes(paths: Paths) -> None:
     reports = (paths.reports / "groundtruth.csv", paths.reports / "groundtruth.json")
-    outputs = (paths.groundtruth, paths.training, *reports)
+    outputs = (paths.groundtruth, paths.training, paths.metadata, *reports)
     settings = {"file": write_groups(paths)}
     run(paths, **settings)
     before = [path.read_bytes() for path in outputs]
@@ -182,6 +193,8 @@ def _take_away(paths: Paths, file: str) -> None:
         ({"file": "../manifest"}, r"groundtruth\.file is \.\./manifest, but must lie inside"),
         ({"file": "/etc/passwd"}, r"groundtruth\.file is /etc/passwd, but must lie inside"),
         ({"file": "link.csv"}, "but must lie inside"),
+        ({"metadata": "no.csv"}, r"groundtruth\.metadata is no\.csv, .*cbir import DIR --metadata FILE"),
+        ({"dates": "("}, r"groundtruth\.dates must be a regular expression"),
         ({"captions": "no.csv"}, r"groundtruth\.captions is no\.csv, .*cbir import DIR --captions FILE"),
         ({"file": "fake.xlsx"}, r"fake\.xlsx is not an Excel workbook"),
         ({"file": "list.txt"}, r"list\.txt puts 6 of the 6 images that it names into one group, read as layout column"),

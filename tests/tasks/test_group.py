@@ -17,6 +17,7 @@ from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import append_decision
 from cbir.groups.table import read_groups
 from cbir.images.reduced import ReducedImages
+from cbir.labels.appearances.files import METADATA, write_appearances
 from cbir.matching.table import both_directions, write_matches
 from tasks.group import group
 from tasks.harness.settings import Paths
@@ -35,6 +36,7 @@ OUTPUTS = (
     "reports/group.json",
     "reports/promise.json",
     "reports/doubts.html",
+    "reports/circulation.csv",
 )
 
 
@@ -51,6 +53,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
         manifest=Path("data/manifest.parquet"),
         groundtruth=Path("data/groundtruth.parquet"),
         training=Path("data/training.parquet"),
+        metadata=Path("data/metadata.parquet"),
         encoder=Path("models/encoder"),
         embeddings=Path("data/embeddings"),
         index=Path("data/index"),
@@ -68,11 +71,17 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     write_matches(where.matches, _matches())
     columns = {"group_id": None, "split": None, "caption": "Médine <vue>", "caption_en": None}
     pd.DataFrame({"image_id": list(IDS.values()), **columns}).to_parquet(where.groundtruth)
+    appeared(where)
     _learned(where, 0.98)
     images = ReducedImages(where.store, where.raw, longest_side=64)
     for place, image_id in enumerate(IDS.values()):
         images.put(image_id, np.full((48, 64), 40 * place, np.uint8))
     return where
+
+
+def appeared(paths: Paths, *rows: dict[str, str]) -> None:
+    """Writes where and when images appeared."""
+    write_appearances(paths.metadata, pd.DataFrame(rows).reindex(columns=METADATA.names))
 
 
 def _manifest() -> pd.DataFrame:
@@ -91,6 +100,28 @@ def _matches(affine: tuple[int, ...] | None = None) -> pd.DataFrame:
         for a, b in combinations(DEGREES, 2)
     ]
     return both_directions(pd.DataFrame([pair | facts for pair in pairs]))
+
+
+def test_a_groups_page_follows_the_photograph_through_time_and_a_table_says_who_shares_with_whom(paths: Paths) -> None:
+    group(paths, **OPTIONS)
+    page = paths.reports / "groups" / f"{IDS['new/1.jpg']}.html"
+    assert (
+        "Where it appeared" not in page.read_text()
+        and "circulation.csv" not in (paths.reports / "index.html").read_text()
+    )
+    appeared(
+        paths,
+        {"image_id": IDS["new/1.jpg"], "title": "=Excelsior<", "date": "1916-05-04", "written": "4 mai 1916"},
+        {"image_id": IDS["old/2.jpg"], "title": "Miroir", "date": "1916-05-01", "link": "javascript:alert(1)"},
+    )
+    group(paths, **OPTIONS)
+    text = page.read_text(encoding="utf-8")
+    assert text.index("1916-05-01") < text.index("4 mai 1916") and text.count('class="earliest"') == 1
+    assert "<bdi>=Excelsior&lt;</bdi>" in text and "javascript:" not in text
+    assert f'src="../thumbnails/{IDS["old/2.jpg"]}.webp"' in text
+    table = (paths.reports / "circulation.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert table[1] == "Miroir,'=Excelsior<,1,1,3,3,3"
+    assert "circulation.csv" in (paths.reports / "index.html").read_text()
 
 
 def _learned(paths: Paths, threshold: float) -> None:

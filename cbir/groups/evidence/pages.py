@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cbir.archive.manifest import in_order
+from cbir.groups.circulation import appearances
 from cbir.groups.evidence import overlays
 from cbir.groups.evidence.overlays import Images, Laid, Outline, Size
 from cbir.groups.reasons import geometry_in_words, verdict
@@ -66,6 +67,7 @@ def write_group_pages(
     pairs: pd.DataFrame,
     images: Images,
     laid: Mapping[tuple[str, str], Laid],
+    metadata: Mapping[str, Mapping[str, str]],
     *,
     threshold: float,
 ) -> None:
@@ -77,6 +79,7 @@ def write_group_pages(
         pairs: as ``cbir.groups.evidence.pairs.member_pairs`` gives them, of these groups.
         images: as :func:`describe_images` gives them.
         laid: as ``cbir.groups.evidence.overlays.write_overlays`` gives it.
+        metadata: of images, as ``cbir.groups.circulation.by_image`` gives it.
     """
     beside = Beside("../thumbnails", "../overlays")
     rows = pairs.sort_values("group_id", kind="stable").to_dict("records")
@@ -85,7 +88,11 @@ def write_group_pages(
     for (number, group_id), members in groupby(records, itemgetter("group", "group_id")):
         shown = [_member(row, of_member.get((group_id, row["image_id"]), []), images, laid, beside, threshold)
                  for row in members]  # fmt: skip
-        page = render("group.html", styles=_STYLES, number=number, group_id=group_id, members=shown)
+        appeared = appearances([member["id"] for member in shown], metadata)
+        page = render(
+            "group.html", styles=_STYLES, number=number, group_id=group_id, members=shown, appeared=appeared,
+            picture_of=lambda image: f"{beside.thumbnails}/{thumbnails.address(image)}",
+        )  # fmt: skip
         (folder / f"{group_id}.html").write_text(page, encoding="utf-8", newline="\n")
 
 

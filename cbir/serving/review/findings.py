@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from cbir.archive.manifest import SCHEMA as MANIFEST
 from cbir.archive.manifest import in_order
 from cbir.base.files import read_table
+from cbir.groups.circulation import by_image, shared_sources
 from cbir.groups.evidence.pages import describe_images
 from cbir.groups.evidence.pairs import find_questions
 from cbir.groups.table import SCHEMA as GROUPS
 from cbir.groups.threshold import threshold_in_use
+from cbir.labels.appearances.files import METADATA
 from cbir.labels.files import GROUNDTRUTH
 from cbir.matching.table import MATCHES
 from cbir.serving.review.lookup import Lookup
@@ -31,10 +33,11 @@ class Sources:
     matches: Path
     groups: Path
     threshold: Path
+    metadata: Path
 
     def state(self) -> State:
         """Returns what changes when a file is written anew."""
-        paths = (self.manifest, self.groundtruth, self.matches, self.groups, self.threshold)
+        paths = (self.manifest, self.groundtruth, self.matches, self.groups, self.threshold, self.metadata)
         return tuple(_state(path) for path in paths)
 
 
@@ -56,6 +59,7 @@ class Findings:
         questions: the pairs that people should look at, of ``cbir.groups.evidence.pairs.find_questions``; whoever has
             decided something is not asked here, see ``cbir.serving.review.queue``.
         core_of: the images that likely pairs hold together, of the same.
+        metadata: titles, dates and more of images, as ``cbir.groups.circulation.by_image`` gives them.
     """
 
     def __init__(self, tables: dict[str, pa.Table], threshold: tuple[float, str], state: State) -> None:
@@ -64,6 +68,7 @@ class Findings:
         usable = tables["manifest"].filter(pc.equal(tables["manifest"]["status"], "ok"))
         self._files = Lookup(usable, "image_id")
         self._known = Lookup(tables["groundtruth"], "image_id")
+        self.metadata = by_image(tables["metadata"].to_pandas())
         self._matches = Lookup(tables["matches"], "query_id")
         self._members = Lookup(tables["groups"], "group_id")
         self.groups: pd.DataFrame = tables["groups"].to_pandas()
@@ -87,6 +92,7 @@ class Findings:
             "groundtruth": (sources.groundtruth, "the ground truth", "groundtruth", GROUNDTRUTH),
             "matches": (sources.matches, "the table of matches", "match", MATCHES),
             "groups": (sources.groups, "the table of groups", "group", GROUPS),
+            "metadata": (sources.metadata, "the table of metadata", "groundtruth", METADATA),
         }
         tables = {
             key: read_table(path, name=name, stage=stage, schema=schema)
@@ -103,6 +109,11 @@ class Findings:
         sizes: dict[str, int] = self.groups["group_id"].value_counts().to_dict()
         return sizes
 
+    @cached_property
+    def circulation(self) -> pd.DataFrame:
+        """The sources that share photographs, as ``cbir.groups.circulation.shared_sources`` gives them."""
+        return shared_sources(self.groups, self.metadata)
+
     def files(self, *image_ids: str) -> pd.DataFrame:
         """Returns the manifest's rows of images."""
         return self._files.rows(image_ids)
@@ -118,13 +129,16 @@ class Findings:
         return {image: path if page == 0 else f"{path}, page {page + 1}" for image, path, page in named}
 
     def file_names(self) -> pd.DataFrame:
-        """Returns the files of all images in groups: image_id, accession, and text, their names and captions in small
-        letters.
+        """Returns the files of all images in groups: image_id, accession, and text: their names, captions and titles in
+        small letters.
         """
         files = self._files.rows(self.group_of)[["image_id", "accession", "path"]]
         captions = self._known.rows(self.group_of)[["image_id", "caption", "caption_en"]]
         rows = files.merge(captions, on="image_id", how="left")
-        words = rows["path"].str.cat([rows["caption"].fillna(""), rows["caption_en"].fillna("")], sep=" ")
+        titles = pd.Series(
+            [self.metadata.get(image, {}).get("title", "") for image in rows["image_id"]], rows.index, str
+        )
+        words = rows["path"].str.cat([rows["caption"].fillna(""), rows["caption_en"].fillna(""), titles], sep=" ")
         return rows[["image_id", "accession"]].assign(text=words.str.casefold())
 
     def matches(self, *image_ids: str) -> pd.DataFrame:

@@ -37,7 +37,7 @@ from flows.review import serving
 
 def open_desk(root):
     names = ("manifest", "groundtruth", "matches", "groups")
-    sources = Sources(*(root / f"{name}.parquet" for name in names), root / "threshold.json")
+    sources = Sources(*(root / f"{name}.parquet" for name in names), root / "threshold.json", root / "metadata.parquet")
     reduced = ReducedImages(root / "store", root / "raw", longest_side=512)
     pictures = Pictures(reduced, thumbnails=root / "thumbnails", archive=root / "raw")
     return Desk(sources, root / "decisions.csv", pictures, Settings(threshold=0, longest_side=512))

@@ -149,3 +149,27 @@ def test_what_may_belong_to_a_group_is_put_together_with_it_at_its_page(tmp_path
     assert f'value="{pair("bd")}"' in page and page.count("put together") == 1  # asked once of two groups
     browser.post(f"/groups/{image('a')}", data={"action": "join", "pair": pair("bd")})
     assert kept(desk) == ["bd same photograph"]
+
+
+TITLES = {
+    "a": {"title": "<b>Miroir</b>", "date": "1916-05-04", "link": "https://a.example/1", "shelfmark": "ark:/1"},
+    "b": {"title": "Excelsior", "date": "1916-05-01", "link": "javascript:alert(1)"},
+}
+
+
+def test_a_group_stands_by_date_and_the_table_says_who_shares_with_whom_after_how_long(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, ("ab", 0.99), groups=("abc",), metadata=TITLES)
+    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(tmp_path)))
+    browser = TestClient(app, base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
+    page = browser.get(f"/groups/{image('a')}").text
+    assert page.index("1916-05-01") < page.index("1916-05-04") and page.count('class="earliest"') == 1
+    assert '<a href="https://a.example/1" rel="noreferrer">ark:/1</a>' in page
+    assert "<bdi>&lt;b&gt;Miroir&lt;/b&gt;</bdi>" in page and "javascript:" not in page
+    page = browser.get("/circulation").text
+    assert "<bdi>Excelsior</bdi>" in page and "3 days" in page and 'href="/groups?text=%3Cb%3EMiroir%3C/b%3E"' in page
+    assert f'href="/groups/{image("a")}"' in browser.get("/groups", params={"text": "<B>miroir"}).text
+
+
+def test_without_titles_the_table_says_how_they_come_in(browser: TestClient) -> None:
+    assert "cbir import --metadata FILE" in browser.get("/circulation").text
+    assert "Where it appeared" not in browser.get(f"/groups/{image('a')}").text

@@ -65,7 +65,7 @@ def write(
     numbered.loc[1:1, "decided"] = "same as <b>x</b> (Anna)"
     shown = member_pairs(published, matches, threshold=0.5)
     (folder / "groups").mkdir(parents=True)
-    write_group_pages(folder / "groups", numbered, shown, images, laid, threshold=0.5)
+    write_group_pages(folder / "groups", numbered, shown, images, laid, {}, threshold=0.5)
     accessions = table.drop_duplicates("image_id").set_index("image_id")["accession"]
     doubts = find_doubts(published, matches, accessions, threshold=0.5)
     write_doubts(folder / "doubts.html", doubts, images, laid, groups=numbered, threshold=0.5)
