@@ -20,7 +20,7 @@ class Appearance:
 
     Attributes:
         date: ISO 8601, as exactly as it is known; empty where it is not.
-        when: the date as a table has it.
+        when: the date as a table has it, or as it was read from a name.
         title, page, place, shelfmark: texts, empty where not known.
         link: an address of the web; empty where there is none.
         earliest: no other of the group is known to be earlier.
@@ -64,7 +64,7 @@ def _appearance(image: str, facts: Mapping[str, Any], first: str) -> Appearance:
     texts = {name: facts[name] for name in ("date", "title", "page", "place", "shelfmark")}
     link = facts["link"] if facts["link"].startswith(("https://", "http://")) else ""
     earliest = bool(first) and facts["date"] != "" and _alike(facts["date"], first)
-    return Appearance(image_id=image, when=facts["written"], link=link, earliest=earliest, **texts)
+    return Appearance(image_id=image, when=facts["written"] or facts["date"], link=link, earliest=earliest, **texts)
 
 
 def _alike(one_date: str, other: str) -> bool:

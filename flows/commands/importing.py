@@ -13,6 +13,10 @@ from tasks.harness.settings import Paths
 
 app = typer.Typer()
 
+Captions = Annotated[
+    Path | None,
+    typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx."),
+]
 Metadata = Annotated[
     list[Path] | None,
     typer.Option(
@@ -36,10 +40,7 @@ def import_(
             help="What is known to belong together: .xlsx or .csv. Repeat it for several.",
         ),
     ] = None,
-    captions: Annotated[
-        Path | None,
-        typer.Option(callback=from_here, metavar="FILE", help="Captions: .csv, .xlsx, or a folder of .xlsx."),
-    ] = None,
+    captions: Captions = None,
     metadata: Metadata = None,
     accession: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the accession; default: the folder's.")

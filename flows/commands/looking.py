@@ -32,6 +32,7 @@ class Table(StrEnum):
 
     groups = "groups"
     pairs = "pairs"
+    iiif = "iiif"
 
 
 @app.command()
@@ -87,16 +88,28 @@ def _page(page: Page, reports: Path) -> Path:
 
 @app.command()
 def export(
-    table: Annotated[Table, typer.Argument(help="Groups: a row an image; pairs: a row a pair.")],
-    file: Annotated[Path, typer.Argument(callback=from_here, help="Where to write it: .csv or .json.")],
+    table: Annotated[
+        Table, typer.Argument(help="Groups: a row an image; pairs: a row a pair; iiif: a manifest a group.")
+    ],
+    file: Annotated[
+        Path, typer.Argument(callback=from_here, help="Where to write it: .csv or .json; of iiif a folder.")
+    ],
     probability: Annotated[
         float | None, typer.Option("--from", min=0, max=1, help="Least probability of a pair; default: the threshold.")
     ] = None,
+    address: Annotated[
+        str, typer.Option(metavar="URL", help="Of the folder on the web, for iiif.")
+    ] = "http://localhost:8000",
 ) -> None:
-    """Write the groups or the pairs as a table for other programs.
+    """Write the groups or the pairs for other programs: as a table, or for IIIF viewers.
 
     Example: cbir export pairs pairs.csv --from 0.9
     """
+    if table is Table.iiif:
+        from flows.commands.exporting import export_iiif
+
+        print(export_iiif(file, workspace(), address=address))
+        return
     if file.suffix not in (".csv", ".json"):
         raise UserError(f"{file} must be named .csv or .json")
     paths = workspace()

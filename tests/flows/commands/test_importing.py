@@ -77,6 +77,20 @@ def test_a_second_ground_truth_joins_the_first(scans: Path) -> None:
     assert read_yaml(Path("params.yaml"))["groundtruth"]["file"] == ["gt.csv", "more.csv"]
 
 
+def test_metadata_comes_in_says_how_many_names_it_has_and_is_undone_with_its_accession(scans: Path) -> None:
+    table = scans.parent / "papers.csv"
+    table.write_text("name;title;date\na;Miroir;1916\nzz;X;once\n", encoding="utf-8")
+    shown = say("import", scans, "--metadata", table)
+    assert "metadata of 1 images, 1 names without an image; 1 images have a date" in shown
+    assert read_yaml(Path("params.yaml"))["groundtruth"]["metadata"] == "papers.csv"
+    say("import", "--metadata", table)
+    say("import", "--undo")
+    assert read_yaml(Path("params.yaml"))["groundtruth"]["metadata"] == ""
+    table.write_text("title;date\nMiroir;1916\n", encoding="utf-8")
+    with pytest.raises(UserError, match="the headings must be name and some of title, date"):
+        say("import", "--metadata", table)
+
+
 def test_an_import_of_nothing_says_what_to_name(scans: Path) -> None:
     with pytest.raises(UserError, match="name the folder of images to bring in, or give --groundtruth"):
         say("import")
