@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RUN_LINE = "MLflow run: "  # and the id: the only line on stdout
 PIPELINE = "pipeline_run"  # the tag by which the stages of a pipeline run find their MLflow run
 ENCODER = "encoder"  # the tag of models and runs that holds the encoder's digest
+KIND = "mlflow.experimentKind"  # by which MLflow opens pages of models, and not of prompts and judges
 LOCK_TIMEOUT = 600  # seconds; another stage may be uploading its report
 PLACES = (  # the columns of MLflow's database with the places of artifacts
     ("experiments", "artifact_location"),
@@ -111,8 +112,10 @@ def connection(tracking: Tracking, paths: Paths) -> Iterator[tuple["MlflowClient
                 follow_workspace(Path(database[1]))
             # An absolute path, for callers may change the working directory.
             mlflow.set_tracking_uri(f"sqlite:///{Path(database[1]).absolute()}" if database else tracking.uri)
-            experiment = mlflow.set_experiment(tracking.experiment)
-            yield mlflow.MlflowClient(), experiment.experiment_id
+            experiment, client = mlflow.set_experiment(tracking.experiment), mlflow.MlflowClient()
+            if KIND not in experiment.tags:
+                client.set_experiment_tag(experiment.experiment_id, KIND, "custom_model_development")
+            yield client, experiment.experiment_id
     except filelock.Timeout as error:
         raise UserError(f"{path} was held by another process for {LOCK_TIMEOUT} s; end it and run again") from error
 

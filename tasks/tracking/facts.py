@@ -4,7 +4,7 @@ import json
 import math
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -84,6 +84,20 @@ def code_tags() -> dict[str, str]:
         "mlflow.source.git.branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
         "changed_since_commit": ", ".join(line[3:] for line in changed.splitlines()) or "nothing",
     }
+
+
+def encoder_tags(params: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the tags by which people look for runs: method, backbone, weights, and the accessions trained on."""
+    train, accessions = params["train"], params["groundtruth"]["accessions"]
+    named = {name: str(train[name]) for name in ("method", "backbone", "weights")}
+    return named | {"accessions": ", ".join(accessions) or "all"}
+
+
+def run_name(command: str, params: Mapping[str, Any]) -> str:
+    """Names a run by its command and its encoder, such as ``cbir run: simclr timm/resnet50``."""
+    tags = encoder_tags(params)
+    way = f"{tags['weights']} weights," if tags["method"] == "none" else tags["method"]
+    return f"{command}: {way} {tags['backbone']}"
 
 
 def _git(*arguments: str) -> str:

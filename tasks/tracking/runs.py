@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,13 @@ from tasks.tracking.connection import (
 from tasks.tracking.facts import (
     Ran,
     data_read,
+    encoder_tags,
     encoder_used,
     flatten,
     history,
     metrics_files,
     numbers,
+    run_name,
     without_credentials,
 )
 from tasks.tracking.models import register_encoder, use_model
@@ -60,8 +63,9 @@ def find_pipeline() -> Pipeline:
 def record(ran: Ran, pipeline: Pipeline) -> str:
     """Records a stage that ran; returns the id of the MLflow run."""
     params = read_yaml(PARAMS)
+    named = replace(pipeline, name=pipeline.name or run_name(pipeline.command, params))
     with connection(load_tracking(params), load_paths(params)) as (client, experiment):
-        run = find_or_create(client, experiment, pipeline, began=time.time() - ran.seconds)
+        run = find_or_create(client, experiment, named, began=time.time() - ran.seconds)
         log_stage(client, run, ran)
     return run.info.run_id
 
@@ -78,10 +82,12 @@ def log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
 
 
 def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:
-    """Logs params as they stand when the pipeline run begins; MLflow keeps the first value."""
-    from mlflow.entities import Param
+    """Logs params and tags as they stand when the pipeline run begins; MLflow keeps the first value."""
+    from mlflow.entities import Param, RunTag
 
     flat = {name: without_credentials(str(value)) for name, value in flatten(params)}
+    if "backbone" not in run.data.tags:
+        client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in encoder_tags(params).items()])
     new = [Param(name, value) for name, value in flat.items() if name not in run.data.params]
     for start in range(0, len(new), 100):  # MLflow's limit of one call
         client.log_batch(run.info.run_id, params=new[start : start + 100])

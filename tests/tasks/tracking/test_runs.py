@@ -67,6 +67,20 @@ def test_all_stages_of_a_pipeline_run_are_in_one_mlflow_run_and_those_of_another
     assert recorded.client.get_run(recorded.second).data.tags["stages"] == "group, robustness"
 
 
+def test_a_run_is_named_by_its_command_and_its_encoder_and_has_tags_to_look_for(recorded: Recorded) -> None:
+    run = recorded.client.get_run(recorded.first)
+    assert run.info.run_name == "cbir run: simclr timm/mobilenetv2_100"
+    tags = {name: run.data.tags[name] for name in ("method", "backbone", "weights", "accessions")}
+    assert tags == {
+        "method": "simclr",
+        "backbone": "timm/mobilenetv2_100",
+        "weights": "shipped",
+        "accessions": "all",
+    }
+    experiment = recorded.client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
 def test_a_run_has_all_params_without_credentials(recorded: Recorded) -> None:
     params = recorded.client.get_run(recorded.first).data.params
     assert params["train.method"] == "simclr"
