@@ -12,6 +12,7 @@ from pathlib import Path
 from cbir.base.display import visible
 
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM = 1 << 24  # bytes; the write that failed may have freed some room since
 _LISTED = 10  # names in a sentence
 
@@ -88,17 +89,29 @@ def require_writable(folder: Path) -> None:
     Libraries say less: SQLite is "unable to open database file" on a full disk, without inodes and read-only.
     """
     with tempfile.TemporaryFile(dir=folder):
-        if shutil.disk_usage(folder).free < _ROOM:
+        if not _has_room(folder):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _has_room(folder: Path) -> bool:
+    """Tells whether the disk, and the user's quota on it, have room for more than a little."""
+    if shutil.disk_usage(folder).free < _ROOM:
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM)
+    except OSError as error:
+        return error.errno not in _FULL
+    return True
 
 
 def is_full_disk(error: BaseException | None) -> bool:
     """Returns whether an error, or one that it was raised from, says that the disk or the user's part of it is full."""
     while error is not None:
         number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or "database or disk is full" in str(error):
+        if number in _FULL or "database or disk is full" in str(error):
             return True
         if "disk I/O error" in str(error):  # SQLite's message where it has no room to say more
-            return shutil.disk_usage(Path.cwd()).free < _ROOM
+            return not _has_room(Path.cwd())
         error = error.__cause__ or error.__context__
     return False

@@ -40,6 +40,14 @@ def test_a_database_that_cannot_say_why_is_believed_only_where_there_is_no_room(
     assert is_full_disk(sqlite3.OperationalError("disk I/O error")) is expected
 
 
+def test_a_quota_that_is_used_up_is_a_full_disk_to_a_database_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert is_full_disk(sqlite3.OperationalError("disk I/O error"))
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
 def test_a_workspace_that_may_not_be_written_is_told_with_the_way_out(number: int) -> None:
     error = RuntimeError("a library failed")
