@@ -134,7 +134,7 @@ def test_the_help_of_every_command_has_an_example_that_the_command_understands()
 def test_iiif_is_written_into_a_new_folder_for_an_address_of_the_web(workspace: Path) -> None:
     assert refusal("export", "iiif", ".dvc").startswith(".dvc is there already; name a new folder")
     assert "--address must begin with http:// or https://" in refusal("export", "iiif", "new", "--address", "ftp://x")
-    assert "the threshold" in refusal("export", "iiif", "new") and not Path("new").exists()
+    assert "the learned threshold" in refusal("export", "iiif", "new") and not Path("new").exists()
 
 
 def test_every_command_has_its_place_in_the_help() -> None:
