@@ -20,7 +20,7 @@ from flows.review.groups import add_circulation, add_groups
 from flows.review.web import HERE, SEE_OTHER, Form, Person, StrangerError, around, field, ids_of, show
 
 STATIC = {name: HERE / "static" / name for name in ("review.css", "review.js")}
-STATIC["page.css"] = Path(html.__file__).parent / "templates" / "page.css"
+STATIC |= {name: Path(html.__file__).parent / "templates" / name for name in ("page.css", "appearances.css")}
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -89,8 +89,9 @@ def write_group_pages(
         shown = [_member(row, of_member.get((group_id, row["image_id"]), []), images, laid, beside, threshold)
                  for row in members]  # fmt: skip
         appeared = appearances([member["id"] for member in shown], metadata)
+        styles = (*_STYLES, "appearances.css") if appeared else _STYLES
         page = render(
-            "group.html", styles=_STYLES, number=number, group_id=group_id, members=shown, appeared=appeared,
+            "group.html", styles=styles, number=number, group_id=group_id, members=shown, appeared=appeared,
             picture_of=lambda image: f"{beside.thumbnails}/{thumbnails.address(image)}",
         )  # fmt: skip
         (folder / f"{group_id}.html").write_text(page, encoding="utf-8", newline="\n")
