@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[2]
 PARAMS = """
 paths: {raw: data/raw, landing: data/landing, reference: r, translations: tr, weights: w, manifest: m, groundtruth: g,
         training: t, encoder: e,
-        embeddings: em, index: i, neighbours: n, matches: ma, groups: gr, audits: au, decisions: de,
+        embeddings: em, index: i, neighbours: n, matches: ma, groups: gr, audits: au, decisions: de, metadata: me,
         reports: reports, store: .store}
 first: {factor: 2, seconds: 0.0}   # a comment that stays
 second: {factor: 3, seconds: 0.0}
