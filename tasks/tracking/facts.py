@@ -87,7 +87,11 @@ def code_tags() -> dict[str, str]:
 
 
 def encoder_tags(params: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the tags by which people look for runs: method, backbone, weights, and the accessions trained on."""
+    """Returns the tags by which people look for runs: method, backbone, weights, and the accessions trained on; none
+    where the graph trains nothing.
+    """
+    if "train" not in params:
+        return {}
     train, accessions = params["train"], params["groundtruth"]["accessions"]
     named = {name: str(train[name]) for name in ("method", "backbone", "weights")}
     return named | {"accessions": ", ".join(accessions) or "all"}
@@ -96,6 +100,8 @@ def encoder_tags(params: Mapping[str, Any]) -> dict[str, str]:
 def run_name(command: str, params: Mapping[str, Any]) -> str:
     """Names a run by its command and its encoder, such as ``cbir run: simclr timm/resnet50``."""
     tags = encoder_tags(params)
+    if not tags:
+        return command
     way = f"{tags['weights']} weights," if tags["method"] == "none" else tags["method"]
     return f"{command}: {way} {tags['backbone']}"
 
