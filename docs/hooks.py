@@ -9,8 +9,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 COPIED = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+PAGE_OF = {ROOT / source: name for name, source in COPIED.items()}
 SCHEMA = ROOT / "flows/workspace/params.schema.json"
 API = ("Archive", "compare", "Comparison", "load_encoder", "UserError")
 LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
@@ -38,12 +39,8 @@ def _linked(link: re.Match[str], folder: Path) -> str:
     if not path or "://" in target:
         return link.group()
     file = (folder / path).resolve()
-    pages = {(ROOT / source).resolve(): name for name, source in COPIED.items()}
-    if file.parent == ROOT / "docs":
-        name = file.name
-    elif file in pages:
-        name = pages[file]
-    else:
+    name = file.name if file.parent == ROOT / "docs" else PAGE_OF.get(file)
+    if name is None:
         return f"{text} (`{file.relative_to(ROOT).as_posix()}`)"
     return f"[{text}]({name}#{anchor})" if anchor else f"[{text}]({name})"
 
@@ -76,10 +73,7 @@ def _text(text: str) -> str:
 
 def _values(rule: dict[str, Any]) -> str:
     """Words what a setting may be."""
-    if "enum" in rule:
-        return ", ".join(_code(value) for value in rule["enum"])
-    kinds = rule.get("anyOf") or rule.get("oneOf") or [rule]
-    return " or ".join(dict.fromkeys(_kind(kind) for kind in kinds))
+    return " or ".join(dict.fromkeys(_kind(kind) for kind in rule.get("anyOf", [rule])))
 
 
 def _kind(rule: dict[str, Any]) -> str:

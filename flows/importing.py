@@ -12,7 +12,7 @@ from cbir.arrivals.removing import move_aside, require_accession
 from cbir.base.display import Progress, silent
 from cbir.base.errors import UserError
 from cbir.base.files import write_json
-from cbir.labels.reference import Reference
+from cbir.labels.reference import Reference, read_tables
 from flows.repository.accessions import forget, require_dvc, tell_dvc
 from flows.repository.opening import undisturbed
 from flows.workspace.settings import SEVERAL, present, require_workspace, set_params
@@ -97,14 +97,17 @@ def _set_references(known: Mapping[str, Sequence[Path]], paths: Paths) -> dict[s
 
 def account_of(paths: Paths) -> list[str]:
     """Says what the reference files that are set know of the archive as it is; no image is read."""
-    from cbir.arrivals.ahead import read_ahead, read_tables_ahead
+    from cbir.arrivals.ahead import manifest_ahead, read_ahead
 
     known = read_yaml(PARAMS)["groundtruth"]
     reference = Reference(
         paths.reference, known["file"], known["layout"], tuple(known["unlabelled"]), metadata=known["metadata"]
     )
-    groups = read_ahead(reference, paths.raw).account if reference.files else ()
-    return [*groups, *(read_tables_ahead(reference, paths.raw).account if reference.tables else ())]
+    if not (reference.files or reference.tables):
+        return []
+    manifest = manifest_ahead(paths.raw)
+    groups = read_ahead(reference, manifest).account if reference.files else ()
+    return [*groups, *(read_tables(reference, manifest).account if reference.tables else ())]
 
 
 def remove_accession(name: str) -> Path:

@@ -157,9 +157,8 @@ def _entries(archive: Path, *, take_loose: bool) -> list[Entry]:
             "%d files directly in %s belong to no accession and are left out: %s", len(listing.loose), archive, names
         )
     if not listing.entries:
-        raise UserError(
-            f"{archive}, the archive, holds no images" + "; `cbir import DIR` brings some in" * (not take_loose)
-        )
+        way_out = "" if take_loose else "; `cbir import DIR` brings some in"
+        raise UserError(f"{archive}, the archive, holds no images{way_out}")
     return listing.entries
 
 

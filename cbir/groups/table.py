@@ -27,6 +27,13 @@ def read_groups(path: Path) -> pd.DataFrame:
     return read_table(path, name="the table of groups", stage="group", schema=SCHEMA).to_pandas()
 
 
+def best_first(members: pd.DataFrame) -> list[str]:
+    """Returns the images of a group's rows, the best copy first, then the likeliest."""
+    order = members.sort_values(["representative", "similarity", "image_id"], ascending=[False, False, True])
+    images: list[str] = order["image_id"].tolist()
+    return images
+
+
 def write_groups(path: Path, groups: pd.DataFrame) -> None:
     """Writes the rows of :func:`cbir.groups.grouping.group_images`."""
     write_frame(path, groups, schema=SCHEMA)

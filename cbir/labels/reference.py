@@ -53,12 +53,17 @@ class Reference:
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the ground truths."""
-        return ((self.file,) if self.file else ()) if isinstance(self.file, str) else tuple(self.file)
+        return _listed(self.file)
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The names of the tables of metadata."""
-        return ((self.metadata,) if self.metadata else ()) if isinstance(self.metadata, str) else tuple(self.metadata)
+        return _listed(self.metadata)
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of a setting that is one or several; none for an empty one."""
+    return tuple(filter(None, [names])) if isinstance(names, str) else tuple(names)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cbir.base.errors import UserError
 from cbir.base.files import writing
 from cbir.embedding.files import read_embeddings
 from cbir.embedding.inference import embed_archive
+from cbir.groups.evidence.overlays import as_matrix, coloured
 from cbir.groups.reasons import geometry_in_words, verdict
 from cbir.images.ids import image_ids
 from cbir.images.reduced import ReducedImages
@@ -64,11 +65,11 @@ class Comparison:
 
         They look like a single picture as far as they agree. Without a map it is the second picture alone.
         """
-        below = _coloured(self.pixels[1])
+        below = coloured(self.pixels[1])
         if self.map is None:
             return below
         height, width = below.shape[:2]
-        small, onto = shrunk(_coloured(self.pixels[0]), self.map)
+        small, onto = shrunk(coloured(self.pixels[0]), self.map)
         covered = np.full(small.shape[:2], 255, np.uint8)
         laid, where = (cv2.warpAffine(layer, onto, (width, height)) for layer in (small, covered))
         mixed = cv2.addWeighted(below, 0.5, laid, 0.5, 0)
@@ -141,7 +142,7 @@ def _matches(images: pd.DataFrame, encoder_folder: Path, source: ReducedImages, 
 
 
 def _comparison(first: Path, second: Path, pair: "pd.Series[object]", pixels: tuple[Pixels, Pixels]) -> Comparison:
-    affine = None if pair["map"] is None else np.reshape(np.asarray(pair["map"], np.float64), (2, 3))
+    affine = None if pair["map"] is None else as_matrix(pair["map"])
     return Comparison(
         first,
         second,
@@ -155,10 +156,6 @@ def _comparison(first: Path, second: Path, pair: "pd.Series[object]", pixels: tu
         pixels=pixels,
         words=f"{verdict(pair)}. {geometry_in_words(pair)}",
     )
-
-
-def _coloured(pixels: Pixels) -> Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def _figure(caption: str, pixels: Pixels) -> str:

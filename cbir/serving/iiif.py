@@ -14,9 +14,10 @@ import pandas as pd
 from PIL import Image
 
 from cbir.groups.circulation import Appearance, appearances
-from cbir.groups.evidence.overlays import lie
+from cbir.groups.evidence.overlays import as_matrix, lie, reduced_size
 from cbir.groups.evidence.pages import in_digits
 from cbir.groups.reasons import verdict
+from cbir.groups.table import best_first
 
 FRAGMENTS = "http://www.w3.org/TR/media-frags/"
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
@@ -56,9 +57,9 @@ def write_iiif(folder: Path, archive: Archive, *, address: str) -> int:
     for name in ("manifests", "images"):
         (folder / name).mkdir()
     items = []
+    pairs = {image: rows.to_dict("records") for image, rows in archive.pairs.groupby("query_id")}
     for group_id, members in archive.groups.groupby("group_id"):
-        images = members.sort_values(["representative", "similarity", "image_id"], ascending=[False, False, True])
-        manifest = _Manifest(str(group_id), images["image_id"].tolist(), archive, address).document()
+        manifest = _Manifest(str(group_id), best_first(members), archive, pairs, address).document()
         _write(folder / "manifests" / f"{group_id}.json", manifest)
         items.append({key: manifest[key] for key in ("id", "type", "label", "navDate", "thumbnail") if key in manifest})
     for image in archive.groups["image_id"]:
@@ -75,6 +76,7 @@ class _Manifest:
     group_id: str
     members: list[str]
     archive: Archive
+    pairs: Mapping[str, list[Json]]  # by the image that is their query
     address: str
 
     @property
@@ -119,8 +121,7 @@ class _Manifest:
 
     def _links(self, image: str) -> Iterator[Json]:
         """Yields an annotation for each other member that an image was laid on: the area there that it shows too."""
-        pairs = self.archive.pairs
-        for pair in pairs[pairs["query_id"] == image].to_dict("records"):
+        for pair in self.pairs.get(image, ()):
             areas = [] if pair["map"] is None else self._areas(pair)
             if not areas:
                 continue
@@ -148,18 +149,13 @@ class _Manifest:
         """Returns the part in common on both images of a pair, as media fragments in px of each; none without any."""
         images = [self.archive.images[pair[name]] for name in ("query_id", "neighbour_id")]
         scales = [min(1.0, self.archive.longest_side / max(each["width"], each["height"])) for each in images]
-        sizes = [
-            (max(1, round(scale * each["width"])), max(1, round(scale * each["height"])))
-            for scale, each in zip(scales, images, strict=True)
-        ]
-        laid = lie(np.reshape(np.asarray(pair["map"], np.float64), (2, 3)), *sizes)
+        size, other_size = (reduced_size(each, self.archive.longest_side) for each in images)
+        laid = lie(as_matrix(pair["map"]), size, other_size)
         outlines = laid.outline, laid.other_outline
         return [_fragment(*each) for each in zip(outlines, scales, images, strict=True)] if all(outlines) else []
 
     def _picture(self, image: str) -> Json:
-        described = self.archive.images[image]
-        scale = min(1.0, self.archive.longest_side / max(described["width"], described["height"]))
-        height, width = (max(1, round(scale * described[name])) for name in ("height", "width"))
+        width, height = reduced_size(self.archive.images[image], self.archive.longest_side)
         address = f"{self.address}/images/{image}.jpg"
         return {"id": address, "type": "Image", "format": "image/jpeg", "height": height, "width": width}
 

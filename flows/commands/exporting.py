@@ -1,14 +1,14 @@
 """Writes the groups of a workspace as files for IIIF viewers."""
 
 import re
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from cbir.archive.manifest import read_manifest
 from cbir.base.errors import UserError
 from cbir.base.files import writing_folder
 from cbir.groups.circulation import by_image
+from cbir.groups.evidence.overlays import read_pixels
 from cbir.groups.evidence.pages import describe_images
 from cbir.groups.evidence.pairs import member_pairs
 from cbir.groups.table import read_groups
@@ -50,10 +50,6 @@ def _archive(paths: Paths) -> Archive:
     groups, manifest = read_groups(paths.groups), read_manifest(paths.manifest)
     images = describe_images(groups["image_id"].tolist(), manifest, read_groundtruth(paths.groundtruth))
     reduced = ReducedImages(paths.store, paths.raw, longest_side=side)
-
-    def pixels(image: str) -> np.ndarray:
-        file = images[image]["files"][0]
-        return reduced.read(image, file["path"], file["page"] - 1)
-
+    pixels = partial(read_pixels, images=images, source=reduced)
     pairs = member_pairs(groups, read_matches(paths.matches), threshold=threshold)
     return Archive(groups, pairs, images, by_image(read_appearances(paths.metadata)), pixels, side)

@@ -62,8 +62,9 @@ def described() -> dict[str, str]:
 
 def names_of_study() -> list[str]:
     """Returns the names of the presets that a study compares where it is told none: the workspace's own, or all."""
-    own = {path.stem for path in FOLDER.glob("*.yaml")} - {DEFAULT}
-    return [name for name in preset_names() if name in own] or [name for name in preset_names() if name != DEFAULT]
+    own = {path.stem for path in FOLDER.glob("*.yaml")}
+    names = [name for name in preset_names() if name != DEFAULT]
+    return [name for name in names if name in own] or names
 
 
 def _files(pattern: str) -> dict[str, Path]:

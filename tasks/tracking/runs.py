@@ -86,8 +86,9 @@ def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> N
     from mlflow.entities import Param, RunTag
 
     flat = {name: without_credentials(str(value)) for name, value in flatten(params)}
-    if "backbone" not in run.data.tags:
-        client.log_batch(run.info.run_id, tags=[RunTag(name, value) for name, value in encoder_tags(params).items()])
+    tags = [RunTag(name, value) for name, value in encoder_tags(params).items() if name not in run.data.tags]
+    if tags:
+        client.log_batch(run.info.run_id, tags=tags)
     new = [Param(name, value) for name, value in flat.items() if name not in run.data.params]
     for start in range(0, len(new), 100):  # MLflow's limit of one call
         client.log_batch(run.info.run_id, params=new[start : start + 100])

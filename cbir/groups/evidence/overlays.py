@@ -75,7 +75,7 @@ def write_overlays(
         UnreadableImage: an image is neither in the store nor, unchanged, in the archive.
     """
     mapped = pairs[pairs["map"].notna()].drop_duplicates(["query_id", "neighbour_id"])
-    rows = list(zip(mapped["query_id"], mapped["neighbour_id"], map(_matrix, mapped["map"]), strict=True))
+    rows = list(zip(mapped["query_id"], mapped["neighbour_id"], map(as_matrix, mapped["map"]), strict=True))
     laid = {}
     made = progress(_values(rows, images, source, store), total=len(rows), desc="overlays", unit="pair")
     for (query_id, neighbour_id, affine), value in zip(rows, made, strict=True):
@@ -85,8 +85,21 @@ def write_overlays(
     return laid
 
 
-def _matrix(affine: Any) -> NDArray[np.float64]:
+def as_matrix(affine: Any) -> NDArray[np.float64]:
+    """Returns the column map of a match as (2, 3), from px of the query to px of the neighbour."""
     return np.reshape(np.asarray(affine, np.float64), (2, 3))
+
+
+def read_pixels(image_id: str, images: Images, source: ReducedImages) -> NDArray[np.uint8]:
+    """Reads the reduced image, (H, W) or (H, W, 3), by its first file; raises UnreadableImage as the source does."""
+    file = images[image_id]["files"][0]
+    return source.read(image_id, file["path"], file["page"] - 1)
+
+
+def reduced_size(image: Mapping[str, Any], longest_side: int) -> Size:
+    """Returns the size of an image, given by its width and height, that is shrunk to a longest side, px."""
+    scale = min(1.0, longest_side / max(image["width"], image["height"]))
+    return max(1, round(scale * image["width"])), max(1, round(scale * image["height"]))
 
 
 def _values(
@@ -94,12 +107,8 @@ def _values(
 ) -> Iterator[bytes]:
     """Yields the store's value of each pair; those that are missing are made."""
 
-    def pixels(image_id: str) -> NDArray[np.uint8]:
-        file = images[image_id]["files"][0]
-        return source.read(image_id, file["path"], file["page"] - 1)
-
     def make(row: tuple[str, str, NDArray[np.float64]]) -> bytes:
-        return lay(pixels(row[0]), pixels(row[1]), row[2])
+        return lay(read_pixels(row[0], images, source), read_pixels(row[1], images, source), row[2])
 
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
@@ -131,9 +140,13 @@ def lay(pixels: NDArray[np.uint8], other: NDArray[np.uint8], affine: NDArray[np.
     return _HEADER.pack(pixels.shape[1], pixels.shape[0], width, height) + as_webp(warped, effort=_EFFORT)
 
 
+def coloured(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns pixels as (H, W, 3)."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+
+
 def _with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    colours = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    return np.dstack([colours, np.full(pixels.shape[:2], _OPAQUE, np.uint8)])
+    return np.dstack([coloured(pixels), np.full(pixels.shape[:2], _OPAQUE, np.uint8)])
 
 
 def lie(affine: NDArray[np.float64], size: Size, other_size: Size) -> Laid:

@@ -197,8 +197,7 @@ def in_digits(probability: float) -> str:
 
 def _side(image: Mapping[str, Any], beside: Beside, size: Size | None = None, outline: Outline = ()) -> dict[str, Any]:
     """Returns an image with its picture and, in px of the reduced image, the outline on it, as SVG writes both."""
-    scale = min(1.0, thumbnails.PAGE_SIDE / max(image["width"], image["height"]))
-    width, height = (max(1, round(scale * image[name])) for name in ("width", "height"))
+    width, height = overlays.reduced_size(image, thumbnails.PAGE_SIDE)
     address = f"{beside.thumbnails}/{thumbnails.address(image['id'])}"
     return {
         **image,

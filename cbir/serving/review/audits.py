@@ -121,9 +121,9 @@ class Auditor:
     def next(self, person: str, *, after: int = 0) -> int | None:
         """Returns the number of the next pair for a person; None where all are judged."""
         with self._lock:
-            busy = [number for other, number in self._looking.items() if other != person]
-            number = self._drawn().next(after=after, busy=busy)
-            self._looking = {other: at for other, at in self._looking.items() if other != person}
+            sheet = self._drawn()
+            self._looking.pop(person, None)
+            number = sheet.next(after=after, busy=[*self._looking.values()])
             if number is not None:
                 self._looking[person] = number
             return number

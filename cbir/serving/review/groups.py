@@ -9,6 +9,7 @@ import pandas as pd
 
 from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import SAME, Relation
+from cbir.groups.table import best_first
 from cbir.serving.review.findings import Findings
 from cbir.serving.review.ledger import Pair
 
@@ -110,8 +111,7 @@ class Groups:
         rows = self._findings.members(group_id)
         if rows.empty:
             raise UserError(f"{group_id}: no group has this id now; its first image may have joined another one")
-        order = rows.sort_values(["representative", "similarity", "image_id"], ascending=[False, False, True])
-        images: list[str] = order["image_id"].tolist()
+        images = best_first(rows)
         own = [image for image in chosen if image in images]
         return [own[-1], *(image for image in images if image != own[-1])] if own else images
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cbir.groups.decisions.journal import Decision
 from cbir.groups.decisions.links import Links
 from cbir.groups.decisions.words import decided_between
-from cbir.groups.evidence.overlays import Laid, lie
+from cbir.groups.evidence.overlays import Laid, as_matrix, lie, reduced_size
 from cbir.groups.evidence.pages import in_digits, stake_in_words
 from cbir.groups.reasons import explain_pair, geometry_in_words, verdict
 from cbir.serving.review.findings import Findings
@@ -123,7 +123,7 @@ def describe_pair(
 def describe_images(findings: Findings, image_ids: Sequence[str], longest_side: int) -> list[Side]:
     """Describes images by themselves, in this order."""
     images = findings.described(*image_ids)
-    return [_side(findings, images[image], _reduced(images[image], longest_side), ()) for image in image_ids]
+    return [_side(findings, images[image], reduced_size(images[image], longest_side), ()) for image in image_ids]
 
 
 def _sides(
@@ -131,9 +131,9 @@ def _sides(
 ) -> tuple[tuple[Side, Side], NDArray[np.float64] | None]:
     """Returns both sides, and the map from the first to the second where there is one."""
     images = findings.described(first, second)
-    sizes = [_reduced(images[image], longest_side) for image in (first, second)]
+    sizes = [reduced_size(images[image], longest_side) for image in (first, second)]
     mapped = row is not None and row["map"] is not None
-    affine = np.reshape(np.asarray(row["map"], np.float64), (2, 3)) if mapped and row else None
+    affine = as_matrix(row["map"]) if mapped and row else None
     lying = Laid(sizes[0], sizes[1], (), ()) if affine is None else lie(affine, sizes[0], sizes[1])
     outlines = lying.outline, lying.other_outline
     sides = [
@@ -141,11 +141,6 @@ def _sides(
         for image, size, outline in zip((first, second), sizes, outlines, strict=True)
     ]
     return (sides[0], sides[1]), affine
-
-
-def _reduced(image: dict[str, Any], longest_side: int) -> tuple[int, int]:
-    scale = min(1.0, longest_side / max(image["width"], image["height"]))
-    return max(1, round(scale * image["width"])), max(1, round(scale * image["height"]))
 
 
 def _side(findings: Findings, image: dict[str, Any], size: tuple[int, int], outline: Sequence[tuple[int, int]]) -> Side:

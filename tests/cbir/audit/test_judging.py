@@ -8,11 +8,11 @@ import pytest
 from cbir.archive.manifest import SCHEMA
 from cbir.audit.certificate import Stand, names_of, read_certificate, witnessed
 from cbir.audit.conclusion import conclude
-from cbir.audit.draw import draw_pairs
 from cbir.audit.judging import Sheet
 from cbir.audit.record import write_audit
-from cbir.audit.sheet import Verdicts, read_verdicts, write_sheet
+from cbir.audit.sheet import Verdicts, read_verdicts
 from cbir.base.errors import UserError
+from tests.support.sheets import draw_sheet
 
 GROUPS = pd.DataFrame({"group_id": "a", "image_id": list("abc")})
 ROWS = [[image, f"=old/{image},é.jpg", 0, "old", 1, 9, 9, "ok"] for image in "abc"]
@@ -22,10 +22,7 @@ MANIFEST = pd.DataFrame(ROWS, columns=COLUMNS).reindex(columns=SCHEMA.names)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "audit.csv"
-    drawn = draw_pairs(GROUPS, count=3, seed=0)
-    write_sheet(path, drawn, groups=GROUPS, manifest=MANIFEST, archive=tmp_path / "raw", seed=0)
-    return path
+    return draw_sheet(tmp_path, GROUPS, MANIFEST)
 
 
 def test_a_verdict_is_in_the_file_at_once_with_who_gave_it_and_undo_empties_it(path: Path) -> None:

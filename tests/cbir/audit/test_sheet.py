@@ -10,6 +10,7 @@ from cbir.audit.draw import draw_pairs
 from cbir.audit.record import digest_of
 from cbir.audit.sheet import read_verdicts, write_sheet
 from cbir.base.errors import UserError
+from tests.support.sheets import draw_sheet
 
 NAMES = ["=1+1/a.jpg", "old/été;2.tif", "new/b.jpg"]
 GROUPS = pd.DataFrame({"group_id": "a", "image_id": ["a", "b", "c"]})
@@ -21,10 +22,7 @@ MANIFEST = pd.DataFrame(
 
 @pytest.fixture
 def sheet(tmp_path: Path) -> Path:
-    path = tmp_path / "audit.csv"
-    drawn = draw_pairs(GROUPS, count=3, seed=0)
-    write_sheet(path, drawn, groups=GROUPS, manifest=MANIFEST, archive=tmp_path / "raw", seed=0)
-    return path
+    return draw_sheet(tmp_path, GROUPS, MANIFEST)
 
 
 def fill(sheet: Path, *verdicts: str, delimiter: str = ",", encoding: str = "utf-8-sig") -> None:
