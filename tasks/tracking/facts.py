@@ -90,9 +90,10 @@ def encoder_tags(params: Mapping[str, Any]) -> dict[str, str]:
     """Returns the tags by which people look for runs: method, backbone, weights, and the accessions trained on; none
     where the graph trains nothing.
     """
-    if "train" not in params:
+    try:
+        train, accessions = params["train"], params["groundtruth"]["accessions"]
+    except KeyError:
         return {}
-    train, accessions = params["train"], params["groundtruth"]["accessions"]
     named = {name: str(train[name]) for name in ("method", "backbone", "weights")}
     return named | {"accessions": ", ".join(accessions) or "all"}
 
