@@ -1,8 +1,10 @@
 """A Prefect server for the tests that run flows, and workspaces for them."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -13,6 +15,13 @@ from tests.support.workspace import Workspace as Archive
 from tests.support.workspace import prefect_server
 
 CODE = {"PYTHONPATH": str(REPOSITORY)}
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Brings back the variables that a command sets in this process: a PREFECT_HOME may go with its test's folder."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")
