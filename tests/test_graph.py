@@ -17,6 +17,7 @@ NAMING = {  # the files of flows and tracking that hold a stage's name, and why
     "flows/pipeline/embed_workers.py": "several processes may embed before the stage runs",
     "flows/importing.py": "a kind of reference file",
     "flows/searching.py": "a column",
+    "flows/review/serving.py": "a section of params.yaml",
     "flows/studies/presets.py": "a section of params.yaml",
     "flows/unattended/run.py": "a section of params.yaml",
     "flows/workspace/migration.py": "a section of params.yaml, by which older ones are told",

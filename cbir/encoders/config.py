@@ -47,6 +47,16 @@ class EncoderConfig:
     head: Head | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def why_no_texts(self) -> str:
+        """Says why such an encoder reads no texts; empty where it reads them."""
+        if self.backbone.startswith("open_clip/") and self.pooling == "native":
+            return ""
+        return (
+            f"an encoder of backbone {self.backbone} with pooling {self.pooling} reads no texts; "
+            "train one with backbone open_clip/NAME and pooling native"
+        )
+
 
 def read_config(path: Path) -> EncoderConfig:
     """Reads the configuration that :meth:`cbir.encoders.encoder.Encoder.save` wrote.

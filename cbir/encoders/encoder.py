@@ -125,10 +125,7 @@ class Encoder(nn.Module):
             UserError: the encoder has no text tower, or a text holds no words.
         """
         if self.text is None:
-            raise UserError(
-                f"an encoder of backbone {self.config.backbone} with pooling {self.config.pooling} reads no texts; "
-                "train one with backbone open_clip/NAME and pooling native"
-            )
+            raise UserError(self.config.why_no_texts or "the encoder was loaded without its text tower")
         vectors = torch.from_numpy(self.text.encode(texts, batch_size=batch_size)).to(self.mean.device)
         with torch.inference_mode():
             return functional.normalize(self.whitening(vectors)).cpu().numpy()

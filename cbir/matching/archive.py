@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import numpy as np
 import pandas as pd
@@ -70,14 +70,9 @@ def match_archive(
 
     def judge(pairs: NDArray[np.int64], *, nearest: int) -> pd.DataFrame:
         standing = stand(pairs, neighbours, embeddings.ids, embeddings.vectors)
-        evidence = verification.by_features(pairs)
-        weighed = weigh(evidence, standing, images=len(images))
-        if settings.closer:
-            rows = in_doubt(weighed, evidence, standing.ranks, nearest=nearest)
-            closer = verification.by_points(pairs[rows])
-            better = weigh(closer, standing.of(rows), images=len(images)) > weighed[rows]
-            evidence[rows[better]] = closer[better]
-        return _judged(pairs, evidence, standing, images)
+        return judge_pairs(
+            pairs, standing, images, verification, closer=settings.closer > 0, nearest=nearest, count=len(images)
+        )
 
     judged = judge(pairs, nearest=settings.closer)
     more = implied(pairs, judged["probability"].to_numpy(), most=settings.implied)
@@ -92,13 +87,48 @@ def weigh(evidence: NDArray[np.void], standing: Standing, *, images: int) -> NDA
     return shipped_model().probability(values, evidence)
 
 
-def _judged(
-    pairs: NDArray[np.int64], evidence: NDArray[np.void], standing: Standing, images: pd.DataFrame
+class Verifier(Protocol):
+    """Looks at pairs, (m, 2) positions among images, and returns their evidence, (m,) EVIDENCE."""
+
+    def by_features(self, pairs: NDArray[np.int64]) -> NDArray[np.void]: ...
+    def by_points(self, pairs: NDArray[np.int64]) -> NDArray[np.void]: ...
+
+
+def judge_pairs(
+    pairs: NDArray[np.int64],
+    standing: Standing,
+    images: pd.DataFrame,
+    verifier: Verifier,
+    *,
+    closer: bool,
+    nearest: int,
+    count: int,
 ) -> pd.DataFrame:
-    """Returns one direction of each pair, with its probability and its relation."""
+    """Returns one direction of each pair, with its evidence, its probability and its relation.
+
+    Args:
+        pairs: (m, 2) positions among the images.
+        images: image_id and path by position.
+        closer: whether pairs in doubt get a closer look.
+        nearest: the last rank, among neighbours, of a pair that deserves it without evidence.
+        count: images of the archive.
+    """
+    evidence = verifier.by_features(pairs)
+    if closer:
+        weighed = weigh(evidence, standing, images=count)
+        rows = in_doubt(weighed, evidence, standing.ranks, nearest=nearest)
+        looked = verifier.by_points(pairs[rows])
+        better = weigh(looked, standing.of(rows), images=count) > weighed[rows]
+        evidence[rows[better]] = looked[better]
+    return _judged(pairs, evidence, standing, images, count=count)
+
+
+def _judged(
+    pairs: NDArray[np.int64], evidence: NDArray[np.void], standing: Standing, images: pd.DataFrame, *, count: int
+) -> pd.DataFrame:
     same_moment = shipped_model().same_moment(evidence)
-    probability = weigh(evidence, standing, images=len(images))
-    false_alarms = log_false_alarms(evidence, images=len(images))
+    probability = weigh(evidence, standing, images=count)
+    false_alarms = log_false_alarms(evidence, images=count)
     ids, paths = (images[name].to_numpy(dtype=object) for name in ("image_id", "path"))
     one_file, seen = paths[pairs[:, 0]] == paths[pairs[:, 1]], mapped(evidence)
     return pd.DataFrame(

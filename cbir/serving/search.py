@@ -1,5 +1,6 @@
 """Searches the archive for the images nearest to a picture, of the archive or not, or to a text."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cbir.images.ids import image_ids
 from cbir.images.reading import read_image
 from cbir.index.faiss_index import Index, load_index
 from cbir.index.nearest import candidates
+from cbir.matching.standing import Standing
+from cbir.serving.outside import stand_outside
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,43 @@ class Searcher:
             UserError: the file is no image that can be read, or k is below 1.
         """
         pixels = read_image(image, page=page, longest_side=self.longest_side)
-        own = image_ids(image, pages=page + 1)[page]
-        return self._hits(self.encoder.embed([pixels], batch_size=1, precision=self.precision), k, own=own)
+        return self.search_vector(self.embed(pixels), k=k, own=image_ids(image, pages=page + 1)[page])
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns the vector (1, d) of a picture, (H, W) or (H, W, 3) uint8, reduced as the archive's images are."""
+        return self.encoder.embed([pixels], batch_size=1, precision=self.precision)
+
+    def search_vector(self, vector: np.ndarray, *, k: int = 10, own: str = "") -> list[Hit]:
+        """Returns the k images of the archive nearest to a vector (1, d), nearest first.
+
+        Args:
+            own: image_id of the picture that the vector is of, where the archive may hold it.
+        """
+        if k < 1:
+            raise UserError(f"k must be at least 1, is {k}")
+        rows, similarity = self._nearest(vector, k)
+        order = np.lexsort((rows, -similarity))[:k]  # rows are sorted by image_id
+        nearest = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)
+        return [Hit(rank, str(name), value, name == own) for rank, (name, value) in enumerate(nearest, start=1)]
+
+    def standing(self, vector: np.ndarray, hits: Sequence[Hit], *, listed: int, own: str = "") -> Standing:
+        """Tells how a picture stands to images that :meth:`search_vector` found, as though it were in the archive.
+
+        Args:
+            vector: (1, d), of the picture.
+            hits: without the picture itself.
+            listed: neighbours of an image that the stage index lists, at most.
+            own: image_id of the picture, or of the one that it is a part of.
+        """
+        vectors = read_vectors(self.embeddings, [hit.image_id for hit in hits])
+        theirs = [self._around(vectors[row : row + 1], hit.image_id, listed) for row, hit in enumerate(hits)]
+        similarity = np.array([hit.similarity for hit in hits])
+        return stand_outside(similarity, self._around(vector, own, listed), theirs, listed=listed)
+
+    def _around(self, vector: np.ndarray, own: str, listed: int) -> np.ndarray:
+        """Returns the similarities of a vector (1, d) with its nearest images but its own, falling."""
+        hits = self.search_vector(vector, k=listed + 1, own=own)
+        return np.array([hit.similarity for hit in hits if not hit.same_file][:listed])
 
     def search_text(self, text: str, *, k: int = 10) -> list[Hit]:
         """Returns the k images of the archive nearest to a text, nearest first.
@@ -95,15 +133,7 @@ class Searcher:
         Raises:
             UserError: the encoder has no text tower, the text holds no words, or k is below 1.
         """
-        return self._hits(self.encoder.embed_texts([text], batch_size=1), k)
-
-    def _hits(self, vector: np.ndarray, k: int, *, own: str = "") -> list[Hit]:
-        if k < 1:
-            raise UserError(f"k must be at least 1, is {k}")
-        rows, similarity = self._nearest(vector, k)
-        order = np.lexsort((rows, -similarity))[:k]  # rows are sorted by image_id
-        nearest = zip(self.index.ids[rows[order]], similarity[order].tolist(), strict=True)
-        return [Hit(rank, str(name), value, name == own) for rank, (name, value) in enumerate(nearest, start=1)]
+        return self.search_vector(self.encoder.embed_texts([text], batch_size=1), k=k)
 
     def _nearest(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns rows of the index, more than k where there are, and their cosines with ``vector`` (1, d)."""

@@ -14,12 +14,15 @@ from cbir.reports import html
 from cbir.serving.review.audits import Auditor
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.ledger import Pair
+from cbir.serving.review.search.queries import Queries
+from cbir.serving.review.search.room import SearchRoom
 from flows.review.access import Access
 from flows.review.audit import add_audit
 from flows.review.groups import add_circulation, add_groups
+from flows.review.search import add_search
 from flows.review.web import HERE, SEE_OTHER, Form, Person, StrangerError, around, field, ids_of, show
 
-STATIC = {name: HERE / "static" / name for name in ("review.css", "review.js")}
+STATIC = {name: HERE / "static" / name for name in ("review.css", "review.js", "search.js")}
 STATIC |= {name: Path(html.__file__).parent / "templates" / name for name in ("page.css", "appearances.css")}
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -34,7 +37,7 @@ HEADERS = {
 KEPT = {"Cache-Control": "private, max-age=604800, immutable"}  # an image_id names the content
 
 
-def create_app(desk: Desk, access: Access, auditor: Auditor) -> FastAPI:
+def create_app(desk: Desk, access: Access, auditor: Auditor, room: SearchRoom) -> FastAPI:
     """Builds the application; who may reach it is for the guard before it to say."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.access = access
@@ -43,8 +46,9 @@ def create_app(desk: Desk, access: Access, auditor: Auditor) -> FastAPI:
     _add_pairs(app, desk)
     add_groups(app, desk)
     add_circulation(app, desk)
+    add_search(app, desk, room)
     add_audit(app, desk, auditor)
-    _add_files(app, desk)
+    _add_files(app, desk, room.queries)
     return app
 
 
@@ -121,6 +125,8 @@ def _add_pairs(app: FastAPI, desk: Desk) -> None:
             return to_next(person, None)
         if decision.relation == BEST and (group_id := desk.findings.group_of.get(decision.first)):
             return RedirectResponse(f"/groups/{quote(group_id)}", SEE_OTHER)
+        if any(image not in desk.findings for image in decision.pair):
+            return RedirectResponse("/search", SEE_OTHER)
         return RedirectResponse(f"/pairs/{quote(decision.first)}-{quote(decision.second)}", SEE_OTHER)
 
     @app.get("/contradictions")
@@ -133,15 +139,17 @@ def _add_pairs(app: FastAPI, desk: Desk) -> None:
         return RedirectResponse("/pairs", SEE_OTHER)
 
 
-def _add_files(app: FastAPI, desk: Desk) -> None:
+def _add_files(app: FastAPI, desk: Desk, queries: Queries) -> None:
     @app.get("/static/{name}")
     def static(name: str) -> Response:
         return FileResponse(STATIC[name]) if name in STATIC else Response(status_code=404)
 
     @app.get("/pictures/{image_id}")
     def picture(image_id: str, _: Person) -> Response:
-        return Response(desk.pictures.small(desk.findings, image_id), media_type="image/webp", headers=KEPT)
+        own = queries.small(image_id) or desk.pictures.small(desk.findings, image_id)
+        return Response(own, media_type="image/webp", headers=KEPT)
 
     @app.get("/pictures/{image_id}/large")
     def large_picture(image_id: str, _: Person) -> Response:
-        return Response(desk.pictures.large(desk.findings, image_id), media_type="image/webp", headers=KEPT)
+        own = queries.large(image_id) or desk.pictures.large(desk.findings, image_id)
+        return Response(own, media_type="image/webp", headers=KEPT)

@@ -17,11 +17,13 @@ from cbir.serving.review.audits import AuditFiles, Auditor
 from cbir.serving.review.desk import Desk, Settings
 from cbir.serving.review.findings import Sources
 from cbir.serving.review.pictures import Pictures
+from cbir.serving.review.search.queries import Queries
+from cbir.serving.review.search.room import SearchFiles, SearchRoom, SearchSettings
 from flows.processes.guard import Guard
 from flows.processes.servers import HOST
 from flows.review.access import Access, make_tokens
 from flows.review.app import create_app
-from tasks.harness.settings import PARAMS, Paths, load_value, read_yaml
+from tasks.harness.settings import PARAMS, Paths, load_section, load_value, read_yaml
 
 PORT = 8765
 
@@ -40,11 +42,12 @@ def review(paths: Paths, *, host: str, port: int | None, people: Sequence[str], 
     """
     tokens = _tokens(host, people)
     desk, auditor = open_desk(paths), open_audits(paths)
+    room = open_search(paths, desk)
     with _listening(host or HOST, port) as listening:
         number = listening.getsockname()[1]
         named = f"[{host}]" if ":" in host else host
         alone = "" if tokens else (people[0] if people else getpass.getuser())
-        app = Guard(create_app(desk, Access(alone, tokens, f"cbir-review-{number}"), auditor), host=named)
+        app = Guard(create_app(desk, Access(alone, tokens, f"cbir-review-{number}"), auditor, room), host=named)
         address = f"http://{named or HOST}:{number}"
         for line in _greeting(address, tokens):
             print(line, flush=True)
@@ -65,6 +68,27 @@ def open_desk(paths: Paths) -> Desk:
     reduced = ReducedImages(paths.store, paths.raw, longest_side=settings.longest_side)
     pictures = Pictures(reduced, thumbnails=paths.reports / "thumbnails", archive=Path(paths.raw).absolute())
     return Desk(sources, paths.decisions, pictures, settings)
+
+
+def open_search(paths: Paths, desk: Desk) -> SearchRoom:
+    """Returns who searches the workspace that is the working directory; loads nothing yet."""
+    side = load_value("images.longest_side", LongestSide, read_yaml(PARAMS))
+    files = SearchFiles(paths.encoder, paths.index, paths.embeddings, paths.store)
+    reduced = ReducedImages(paths.store, paths.raw, longest_side=side)
+    return SearchRoom(files, Queries(desk.pictures, side=side), reduced, _search_settings)
+
+
+def _search_settings() -> SearchSettings:
+    from cbir.encoders.devices import Precision
+    from cbir.matching.archive import Matching
+
+    params = read_yaml(PARAMS)
+    return SearchSettings(
+        longest_side=load_value("images.longest_side", LongestSide, params),
+        listed=load_value("index.k", int, params),
+        precision=load_value("embed.precision", Precision, params),
+        matching=load_section("match", Matching, params),
+    )
 
 
 def open_audits(paths: Paths) -> Auditor:

@@ -13,11 +13,17 @@ from cbir.groups.table import write_groups
 from cbir.images.reduced import ReducedImages
 from cbir.labels.appearances.files import METADATA, write_appearances
 from cbir.labels.files import GROUNDTRUTH, write_groundtruth
+from cbir.library import settings
 from cbir.matching.table import both_directions, write_matches
 from cbir.serving.review.audits import AuditFiles, Auditor
 from cbir.serving.review.desk import Desk, Settings
 from cbir.serving.review.findings import Findings, Sources
 from cbir.serving.review.pictures import Pictures
+from cbir.serving.review.search.queries import Queries
+from cbir.serving.review.search.room import SearchFiles, SearchRoom, SearchSettings
+from flows.processes.guard import Guard
+from flows.review.access import Access
+from flows.review.app import create_app
 
 LETTERS = "abcdef12"
 MAP = [0.5, 0.0, 10.0, 0.0, 0.5, 20.0]
@@ -81,11 +87,7 @@ def write_sources(
     write_appearances(root / "metadata.parquet", pd.DataFrame(
         [{"image_id": image(letter), **facts} for letter, facts in sorted((metadata or {}).items())]
     ).reindex(columns=METADATA.names))  # fmt: skip
-    return Sources(
-        *(root / f"{name}.parquet" for name in ("manifest", "groundtruth", "matches", "groups")),
-        root / "threshold.json",
-        root / "metadata.parquet",
-    )
+    return _sources(root)
 
 
 def make_findings(root: Path, *pairs: tuple[str, float], **options: Any) -> Findings:
@@ -95,13 +97,40 @@ def make_findings(root: Path, *pairs: tuple[str, float], **options: Any) -> Find
 
 def make_desk(root: Path, *pairs: tuple[str, float], **options: Any) -> Desk:
     """Returns a desk on what :func:`write_sources` writes; decisions are kept in ``decisions.csv`` beside it."""
-    sources = write_sources(root, *pairs, **options)
-    pictures = Pictures(
-        ReducedImages(root / "store", root / "raw", longest_side=64),
-        thumbnails=root / "thumbnails",
-        archive=root / "raw",
-    )
-    return Desk(sources, root / "decisions.csv", pictures, Settings(threshold=0, longest_side=512))
+    write_sources(root, *pairs, **options)
+    return open_desk(root)
+
+
+def open_desk(root: Path) -> Desk:
+    """Returns a desk on the tables of a folder."""
+    reduced = ReducedImages(root / "store", root / "raw", longest_side=512)
+    pictures = Pictures(reduced, thumbnails=root / "thumbnails", archive=root / "raw")
+    return Desk(_sources(root), root / "decisions.csv", pictures, Settings(threshold=0, longest_side=512))
+
+
+def _sources(root: Path) -> Sources:
+    names = ("manifest", "groundtruth", "matches", "groups")
+    return Sources(*(root / f"{name}.parquet" for name in names), root / "threshold.json", root / "metadata.parquet")
+
+
+def make_room(root: Path, desk: Desk) -> SearchRoom:
+    """Returns who searches the archive in ``root``; what it searches with is made by :func:`write_index`."""
+    files = SearchFiles(root / "encoder", root / "index", root / "embeddings", root / "store")
+    reduced = ReducedImages(root / "store", root / "raw", longest_side=512)
+    return SearchRoom(files, Queries(desk.pictures, side=512), reduced, _search_settings)
+
+
+def _search_settings() -> SearchSettings:
+    return SearchSettings(longest_side=512, listed=30, precision="float32", matching=settings.MATCHING)
+
+
+def make_app(
+    desk: Desk, *, access: Access | None = None, auditor: Auditor | None = None, room: SearchRoom | None = None
+) -> Guard:
+    """Returns the application of a desk that :func:`make_desk` made, behind its guard."""
+    root = desk.ledger._journal.path.parent
+    access, auditor, room = access or Access(alone="Zoe"), auditor or make_auditor(root), room or make_room(root, desk)
+    return Guard(create_app(desk, access, auditor, room))
 
 
 def make_auditor(root: Path, *, target: float = 0.95) -> Auditor:

@@ -127,7 +127,9 @@ class Desk:
             UserError: one is not in the archive, or both are the same.
         """
         findings, queue = self._read
-        self._require_two(first, second)
+        for image in (first, second):
+            self._require(image)
+        _require_two(first, second)
         place = queue.place((first, second))
         return describe_pair(
             findings,
@@ -139,19 +141,25 @@ class Desk:
             longest_side=self._settings.longest_side,
         )
 
-    def decide(self, person: str, first: str, second: str, relation: str, *, note: str = "") -> None:
+    def decide(self, person: str, first: str, second: str, relation: str, *, note: str = "", outside: str = "") -> None:
         """Keeps a person's decision; it is on the disk when this returns.
+
+        Args:
+            outside: name of the first image's file, which need not be in the archive: the decision counts once it is.
 
         Raises:
             UserError: an image is not in the archive, or the relation is none.
             OSError: it could not be kept.
         """
-        self._require_two(first, second)
+        if not outside:
+            self._require(first)
+        self._require(second)
+        _require_two(first, second)
         if relation not in RELATIONS:
             raise UserError(
                 f"relation must be one of {', '.join(RELATIONS)}, is {relation!r}; {nearest(relation, RELATIONS)}"
             )
-        self._keep(person, first, second, relation, note)
+        self._keep(person, first, second, relation, note, outside=outside)
 
     def choose_best(self, person: str, group_id: str, image: str, *, note: str = "") -> None:
         """Keeps which image of a group is its best copy; raises as :meth:`decide`, and where it is not in the group."""
@@ -180,8 +188,8 @@ class Desk:
     def _chosen(self) -> list[str]:
         return [decision.first for decision in self.ledger.links().best]
 
-    def _keep(self, person: str, first: str, second: str, relation: Any, note: str) -> None:
-        names = self.findings.names(first, second)
+    def _keep(self, person: str, first: str, second: str, relation: Any, note: str, *, outside: str = "") -> None:
+        names = {first: outside} | self.findings.names(first, second)
         self.ledger.decide(
             Decision(
                 time=now(),
@@ -199,9 +207,11 @@ class Desk:
         """Returns the decisions that cannot be obeyed, each with those that stand against it."""
         return self.ledger.links().contradictions
 
-    def _require_two(self, first: str, second: str) -> None:
-        for image in (first, second):
-            if image not in self.findings:
-                raise UserError(f"{image}: no image of the archive has this id; it may have been removed")
-        if first == second:
-            raise UserError(f"{first} is one image, and a pair has two")
+    def _require(self, image: str) -> None:
+        if image not in self.findings:
+            raise UserError(f"{image}: no image of the archive has this id; it may have been removed")
+
+
+def _require_two(first: str, second: str) -> None:
+    if first == second:
+        raise UserError(f"{first} is one image, and a pair has two")

@@ -128,6 +128,12 @@ class Findings:
         named = zip(rows["image_id"], rows["path"], rows["page"].astype(int), strict=True)
         return {image: path if page == 0 else f"{path}, page {page + 1}" for image, path, page in named}
 
+    def find_files(self, text: str, *, most: int) -> list[str]:
+        """Returns the images of which a file's name holds a text, in capitals or not, by name."""
+        files = self._files.table
+        rows = files.filter(pc.match_substring(files["path"], text, ignore_case=True)).sort_by("path")
+        return list(dict.fromkeys(rows["image_id"].to_pylist()))[:most]
+
     def file_names(self) -> pd.DataFrame:
         """Returns the files of all images in groups: image_id, accession, and text: their names, captions and titles in
         small letters.

@@ -10,6 +10,9 @@ import pyarrow as pa
 class Lookup:
     """Holds a table as Arrow does, sorted by a column, and hands out few of its rows at a time.
 
+    Attributes:
+        table: sorted by the column.
+
     Args:
         table: in any order.
         column: of texts.
@@ -20,7 +23,7 @@ class Lookup:
         if np.any(codes[1:] < codes[:-1]):
             table = table.take(np.argsort(codes, kind="stable"))
             codes = np.sort(codes, kind="stable")
-        self._table = table
+        self.table = table
         starts = np.searchsorted(codes, np.arange(len(values)), side="left").tolist()
         ends = np.searchsorted(codes, np.arange(len(values)), side="right").tolist()
         self._spans = dict(zip(values, zip(starts, ends, strict=True), strict=True))
@@ -31,8 +34,8 @@ class Lookup:
     def rows(self, values: Iterable[str]) -> pd.DataFrame:
         """Returns the rows that have one of these values in the column, in the order of the values, each once."""
         spans = [self._spans[value] for value in dict.fromkeys(values) if value in self._spans]
-        parts = [self._table.slice(start, end - start) for start, end in spans]
-        rows: pd.DataFrame = pa.concat_tables(parts or [self._table.slice(0, 0)]).to_pandas()
+        parts = [self.table.slice(start, end - start) for start, end in spans]
+        rows: pd.DataFrame = pa.concat_tables(parts or [self.table.slice(0, 0)]).to_pandas()
         return rows
 
 

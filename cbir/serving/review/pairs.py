@@ -1,7 +1,7 @@
 """Describes a pair of images for the page on which people decide about it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cbir.groups.decisions.journal import Decision
 from cbir.groups.decisions.links import Links
 from cbir.groups.decisions.words import decided_between
-from cbir.groups.evidence.overlays import Laid, as_matrix, lie, reduced_size
+from cbir.groups.evidence.overlays import as_matrix, lie, reduced_size
 from cbir.groups.evidence.pages import in_digits, stake_in_words
 from cbir.groups.reasons import explain_pair, geometry_in_words, verdict
 from cbir.serving.review.findings import Findings
@@ -103,7 +103,31 @@ def describe_pair(
         first, second, matches, members, names, threshold=findings.threshold, decided=bound,
         apart=[decision.pair for decision in links.apart],
     )  # fmt: skip
-    sides, affine = _sides(findings, first, second, row, longest_side)
+    sides = describe_images(findings, (first, second), longest_side)
+    pair = describe_evidence(findings, (sides[0], sides[1]), row, said=said)
+    return replace(
+        pair,
+        stake="" if question is None else stake_in_words(question.to_dict()),
+        reasons=[*grounds, *(reasons[2:] if row else reasons)],  # without what stands above
+        bound=bound,
+    )
+
+
+def describe_evidence(
+    findings: Findings, sides: tuple[Side, Side], row: Mapping[str, Any] | None, *, said: Sequence[Decision] = ()
+) -> Pair:
+    """Describes what was found about two pictures, of which the first may be none of the archive's, and no more.
+
+    Args:
+        row: of the table of matches, of the second as seen from the first; None where the two were not looked at.
+    """
+    affine = None if row is None or row["map"] is None else as_matrix(row["map"])
+    sizes = [(side.width, side.height) for side in sides]
+    if affine is not None:
+        lying = lie(affine, sizes[0], sizes[1])
+        outlines = lying.outline, lying.other_outline
+        drawn = [replace(side, outline=_as_points(outline)) for side, outline in zip(sides, outlines, strict=True)]
+        sides = drawn[0], drawn[1]
     return Pair(
         sides=sides,
         verdict=verdict(row) if row else "This pair was not looked at",
@@ -112,38 +136,21 @@ def describe_pair(
         geometry=geometry_in_words(row) if row else "",
         matrix=_as_svg(affine),
         mirrored=affine is not None and bool(np.linalg.det(affine[:, :2]) < 0),
-        across=not set(sides[0].accessions) & set(sides[1].accessions),
-        stake="" if question is None else stake_in_words(question.to_dict()),
-        reasons=[*grounds, *(reasons[2:] if row else reasons)],  # without what stands above
+        across=bool(sides[0].accessions) and not set(sides[0].accessions) & set(sides[1].accessions),
+        stake="",
+        reasons=(),
         said=said,
-        bound=bound,
+        bound=None,
     )
 
 
 def describe_images(findings: Findings, image_ids: Sequence[str], longest_side: int) -> list[Side]:
     """Describes images by themselves, in this order."""
     images = findings.described(*image_ids)
-    return [_side(findings, images[image], reduced_size(images[image], longest_side), ()) for image in image_ids]
+    return [_side(findings, images[image], reduced_size(images[image], longest_side)) for image in image_ids]
 
 
-def _sides(
-    findings: Findings, first: str, second: str, row: dict[str, Any] | None, longest_side: int
-) -> tuple[tuple[Side, Side], NDArray[np.float64] | None]:
-    """Returns both sides, and the map from the first to the second where there is one."""
-    images = findings.described(first, second)
-    sizes = [reduced_size(images[image], longest_side) for image in (first, second)]
-    mapped = row is not None and row["map"] is not None
-    affine = as_matrix(row["map"]) if mapped and row else None
-    lying = Laid(sizes[0], sizes[1], (), ()) if affine is None else lie(affine, sizes[0], sizes[1])
-    outlines = lying.outline, lying.other_outline
-    sides = [
-        _side(findings, images[image], size, outline)
-        for image, size, outline in zip((first, second), sizes, outlines, strict=True)
-    ]
-    return (sides[0], sides[1]), affine
-
-
-def _side(findings: Findings, image: dict[str, Any], size: tuple[int, int], outline: Sequence[tuple[int, int]]) -> Side:
+def _side(findings: Findings, image: dict[str, Any], size: tuple[int, int]) -> Side:
     names = [file["path"] + (f", page {file['page']}" if file["page"] > 1 else "") for file in image["files"]]
     group_id = findings.group_of.get(image["id"])
     translation = image["caption_en"] if image["caption_en"] != image["caption"] else None
@@ -157,10 +164,15 @@ def _side(findings: Findings, image: dict[str, Any], size: tuple[int, int], outl
         height=size[1],
         caption=image["caption"],
         translation=translation,
-        outline=" ".join(f"{x},{y}" for x, y in outline),
+        outline="",
         group_id=group_id,
         members=1 if group_id is None else findings.sizes[group_id],
     )
+
+
+def _as_points(outline: Sequence[tuple[int, int]]) -> str:
+    """Writes corners as SVG's points."""
+    return " ".join(f"{x},{y}" for x, y in outline)
 
 
 def _as_svg(affine: NDArray[np.float64] | None) -> str:

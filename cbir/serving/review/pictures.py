@@ -28,6 +28,9 @@ class _Wanted:
 class Pictures:
     """Makes WebP files of images that the findings name; nothing else can be asked for.
 
+    Attributes:
+        sandbox: the process that decodes.
+
     Args:
         thumbnails: the folder of the reports' thumbnails, which may be gone while a run makes it anew.
         archive: the folder that the paths of the manifest are relative to.
@@ -35,7 +38,7 @@ class Pictures:
 
     def __init__(self, reduced: ReducedImages, *, thumbnails: Path, archive: Path) -> None:
         self._reduced, self._thumbnails, self._archive = reduced, thumbnails, archive
-        self._sandbox = Isolated(seconds=_SECONDS, memory=_MEMORY)
+        self.sandbox = Isolated(seconds=_SECONDS, memory=_MEMORY)
 
     def small(self, findings: Findings, image_id: str) -> bytes:
         """Returns a picture of at most PAGE_SIDE px a side; raises UserError as :meth:`large` does."""
@@ -56,12 +59,17 @@ class Pictures:
         return self._decoded(findings, image_id, LARGE)
 
     def _decoded(self, findings: Findings, image_id: str, side: int) -> bytes:
-        row = findings.files(image_id).iloc[0]
-        file = self._archive / inside(row["path"])
-        made = self._sandbox.run(_decode, _Wanted(file, int(row["page"]), image_id, side))
+        file, page = self.place(findings, image_id)
+        made = self.sandbox.run(_decode, _Wanted(file, page, image_id, side))
         if isinstance(made, Lost):
-            raise UserError(f"{row['path']}: {made.reason}")
+            raise UserError(f"{file.relative_to(self._archive)}: {made.reason}")
         return made
+
+    def place(self, findings: Findings, image_id: str) -> tuple[Path, int]:
+        """Returns the file of an image and its page (from 0); raises UserError where there is no such image."""
+        _require_known(findings, image_id)
+        row = findings.files(image_id).iloc[0]
+        return self._archive / inside(row["path"]), int(row["page"])
 
 
 def inside(path: str) -> PurePosixPath:

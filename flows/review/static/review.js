@@ -10,14 +10,14 @@
 
   // ---- pages
 
-  async function go(address, options = {}, {push = true} = {}) {
+  async function go(address, options = {}, {push = true, stay = ""} = {}) {
     if (busy) return;
     busy = true;
     document.body.classList.add("busy");
     try {
       const answer = await fetch(address, options);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (answer.ok) show(page, answer.url, push);
+      if (answer.ok) show(page, answer.url, push, stay);
       else say(page.querySelector("#trouble")?.textContent || `The server answers ${answer.status}.`);
     } catch {
       say(SILENT);
@@ -27,13 +27,16 @@
     }
   }
 
-  function show(page, address, push) {
-    if (push) history.pushState(null, "", address);
+  function show(page, address, push, stay) { // stay: the id of what keeps its place in the window, and the focus
+    if (push && address !== location.href) history.pushState(null, "", address);
+    const above = stay && document.getElementById(stay)?.getBoundingClientRect().top;
     document.title = page.title;
     document.body.replaceWith(document.adoptNode(page.body));
     begin();
-    first("#main")?.focus({preventScroll: true});
-    scrollTo(0, 0);
+    const kept = stay && document.getElementById(stay);
+    (kept || first("#main"))?.focus({preventScroll: true});
+    if (kept) scrollBy(0, kept.getBoundingClientRect().top - above);
+    else scrollTo(0, 0);
   }
 
   function say(words) {
@@ -64,7 +67,7 @@
     event.preventDefault();
     const form = event.target;
     const fields = new URLSearchParams(new FormData(form, event.submitter));
-    if (form.method === "post") go(form.getAttribute("action"), {method: "POST", body: fields});
+    if (form.method === "post") go(form.getAttribute("action"), {method: "POST", body: fields}, {stay: form.dataset.stay});
     else go(`${form.getAttribute("action")}?${fields}`);
   });
   document.addEventListener("click", (event) => {
@@ -74,11 +77,13 @@
     if (target.dataset.view) view(target.dataset.view);
     if (target.dataset.do) DO[target.dataset.do]();
   });
+  document.addEventListener("review:go", (event) => go(event.detail.address, event.detail.options));
+  document.addEventListener("review:say", (event) => say(event.detail));
   addEventListener("popstate", () => go(location.href, {}, {push: false}));
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("input[type=text], input[type=search], input[type=password], textarea, select")) {
+    if (event.target.matches("input[type=text], input[type=search], input[type=password], input[type=number], textarea, select")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }

@@ -11,13 +11,12 @@ from starlette.testclient import TestClient
 from cbir.groups.decisions.journal import append_decision, read_decisions
 from cbir.serving.review import ledger
 from cbir.serving.review.desk import Desk
-from flows.processes.guard import Guard
 from flows.review.access import Access
-from flows.review.app import create_app
 from tests.support.decisions import decision
-from tests.support.review import image, make_auditor, make_desk, pair, write_sources
+from tests.support.review import image, make_app, make_desk, pair, write_sources
 
 HERE = "http://127.0.0.1:8765"
+REGION = f"{image('a')}@0.0000,0.0000,0.5000,0.5000"
 PAIRS = ("ab", 0.5), ("cd", 0.5), ("ef", 0.5)
 
 
@@ -28,8 +27,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def client(desk: Desk, access: Access | None = None, **headers: str) -> TestClient:
     """A browser at this machine, that follows no redirect by itself."""
-    app = Guard(create_app(desk, access or Access(alone="Zoe"), make_auditor(desk.ledger._journal.path.parent)))
-    return TestClient(app, base_url=HERE, headers=headers, follow_redirects=False)  # type: ignore[arg-type]
+    return TestClient(make_app(desk, access=access), base_url=HERE, headers=headers, follow_redirects=False)  # type: ignore[arg-type]
 
 
 def kept(desk: Desk) -> list[str]:
@@ -192,7 +190,8 @@ def test_no_get_changes_anything(desk: Desk, tmp_path: Path) -> None:
     paths = [route.path for route in app._app.routes if "GET" in getattr(route, "methods", ())]
     assert len(paths) > 6
     for path in paths:
-        browser.get(path.format(pair=pair("cd"), name="review.js", image_id=image("a"), group_id=image("a"), number=1))
+        ids = {"image_id": image("a"), "group_id": image("a"), "query_id": REGION}
+        browser.get(path.format(pair=pair("cd"), name="review.js", number=1, **ids))
     browser.get(f"/pairs/{pair('cd')}?relation=different")
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "store" not in path.parts}
     assert before == after

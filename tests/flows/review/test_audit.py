@@ -8,10 +8,7 @@ from starlette.testclient import TestClient
 
 from cbir.groups.table import write_groups
 from cbir.serving.review.audits import Auditor
-from flows.processes.guard import Guard
-from flows.review.access import Access
-from flows.review.app import create_app
-from tests.support.review import image, make_auditor, make_desk
+from tests.support.review import image, make_app, make_auditor, make_desk
 
 
 @pytest.fixture
@@ -23,8 +20,7 @@ def auditor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Auditor:
 @pytest.fixture
 def browser(tmp_path: Path, auditor: Auditor) -> TestClient:
     desk = make_desk(tmp_path, ("ab", 0.93), ("bc", 0.93), ("de", 0.93), groups=("abc", "de"))
-    app = Guard(create_app(desk, Access(alone="Zoe"), auditor))
-    return TestClient(app, base_url="http://127.0.0.1:8765", follow_redirects=False)  # type: ignore[arg-type]
+    return TestClient(make_app(desk, auditor=auditor), base_url="http://127.0.0.1:8765", follow_redirects=False)  # type: ignore[arg-type]
 
 
 def text(page: str) -> str:

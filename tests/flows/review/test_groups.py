@@ -7,10 +7,7 @@ from starlette.testclient import TestClient
 
 from cbir.groups.decisions.links import link
 from cbir.serving.review.desk import Desk
-from flows.processes.guard import Guard
-from flows.review.access import Access
-from flows.review.app import create_app
-from tests.support.review import image, make_auditor, make_desk, pair
+from tests.support.review import image, make_app, make_desk, pair
 
 
 @pytest.fixture
@@ -20,8 +17,7 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture
 def browser(desk: Desk) -> TestClient:
-    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(desk.ledger._journal.path.parent)))
-    return TestClient(app, base_url="http://127.0.0.1:8765", follow_redirects=False)  # type: ignore[arg-type]
+    return TestClient(make_app(desk), base_url="http://127.0.0.1:8765", follow_redirects=False)  # type: ignore[arg-type]
 
 
 def kept(desk: Desk) -> list[str]:
@@ -143,8 +139,7 @@ def test_a_note_on_a_group_is_shown_and_removed_by_who_wrote_it(browser: TestCli
 
 def test_what_may_belong_to_a_group_is_put_together_with_it_at_its_page(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, ("ab", 0.99), ("bd", 0.5), ("ae", 0.4), ("de", 0.99), groups=("ab", "de"))
-    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(desk.ledger._journal.path.parent)))
-    browser = TestClient(app, base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
+    browser = TestClient(make_app(desk), base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
     page = browser.get(f"/groups/{image('a')}").text
     assert f'value="{pair("bd")}"' in page and page.count("put together") == 1  # asked once of two groups
     browser.post(f"/groups/{image('a')}", data={"action": "join", "pair": pair("bd")})
@@ -159,8 +154,7 @@ TITLES = {
 
 def test_a_group_stands_by_date_and_the_table_says_who_shares_with_whom_after_how_long(tmp_path: Path) -> None:
     desk = make_desk(tmp_path, ("ab", 0.99), groups=("abc",), metadata=TITLES)
-    app = Guard(create_app(desk, Access(alone="Zoe"), make_auditor(tmp_path)))
-    browser = TestClient(app, base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
+    browser = TestClient(make_app(desk), base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
     page = browser.get(f"/groups/{image('a')}").text
     assert page.index("1916-05-01") < page.index("1916-05-04") and page.count('class="earliest"') == 1
     assert '<a href="https://a.example/1" rel="noreferrer">ark:/1</a>' in page

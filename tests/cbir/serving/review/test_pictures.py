@@ -77,7 +77,7 @@ def test_a_path_that_leads_out_of_the_archive_is_refused(path: str, archive: Sim
 def test_originals_are_decoded_in_a_process_of_their_own(archive: SimpleNamespace) -> None:
     assert size(archive.pictures.large(known(archive), archive.id))[0] == LARGE
     assert size(archive.pictures.small(known(archive), archive.id))[0] == 512  # nothing was stored
-    worker = archive.pictures._sandbox.run(_process, None)
+    worker = archive.pictures.sandbox.run(_process, None)
     assert worker != _process(None)
     archive.file.write_bytes(b"another")
     with pytest.raises(UserError, match="the file has changed since the last run"):
