@@ -15,6 +15,8 @@ FILES = (
     ".gitignore",
     ".gitattributes",
     ".dvcignore",
+    ".dvc/plots.html",
+    ".vscode/extensions.json",
     "data/audits/README.md",
     "data/decisions.csv",
     "data/reference/README.md",

@@ -1,5 +1,6 @@
 """Makes a workspace for an archive: settings, graph and folders, under DVC and, if wanted, git; none of the code."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -15,12 +16,15 @@ COPIED = (  # from the program; its presets stay there
     ".gitignore",
     ".gitattributes",
     ".dvcignore",
+    ".dvc/plots.html",
+    ".vscode/extensions.json",
     "prefect.yaml",
     "data/audits/README.md",
     "data/decisions.csv",
     "data/reference/README.md",
     "models/weights/README.md",
 )
+SCHEMA, EDITOR = ".vscode/params.schema.json", ".vscode/settings.json"
 
 
 def init(
@@ -64,5 +68,18 @@ def make_workspace(folder: Path, *, git: bool) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(TEMPLATE / name, folder / name)
     (folder / GRAPH).write_text(archive_graph(), encoding="utf-8")
+    describe_settings(folder)
     if git and (reason := commit_all(folder, f"An archive, made by {program()}").reason):
         print(reason, file=sys.stderr)
+
+
+def describe_settings(folder: Path) -> None:
+    """Writes the schema of params.yaml for editors, and tells VS Code of it unless it has settings in the folder."""
+    from flows.workspace.home import HOME
+
+    (folder / SCHEMA).parent.mkdir(exist_ok=True)
+    shutil.copyfile(HOME / "flows/workspace/params.schema.json", folder / SCHEMA)
+    if not (folder / EDITOR).exists():
+        (folder / EDITOR).write_text(
+            json.dumps({"yaml.schemas": {f"./{SCHEMA}": str(PARAMS)}}) + "\n", encoding="utf-8"
+        )

@@ -13,6 +13,11 @@ from tasks.harness.settings import Paths
 METRICS = ("map@10", "recall@10", "hit_rate@1", "micro_ap", "threshold_precision", "threshold_recall")
 NO_QUERY = "no ground truth with a group in the test split"
 
+FIRST_COMMIT = (
+    'keep      git add --all && git commit -m "first run"\n'
+    "          with it `dvc metrics diff` and `dvc exp show --only-changed` compare later runs"
+)
+
 
 def summary(outcomes: Sequence[Outcome], paths: Paths) -> str:
     """Renders lines of text for a person."""

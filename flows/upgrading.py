@@ -11,7 +11,7 @@ import typer
 
 from cbir.base.errors import UserError, in_short
 from flows.commands.speaking import Json, print_json
-from flows.founding import COPIED
+from flows.founding import COPIED, describe_settings
 from flows.workspace.home import HOME, TEMPLATE, program
 from flows.workspace.place import enter_workspace
 from tasks.harness.settings import GRAPH, HERE, PARAMS, read_yaml
@@ -130,3 +130,4 @@ def apply_upgrade(planned: Upgrade) -> None:
         if not Path(name).exists():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(TEMPLATE / name, name)
+    describe_settings(HERE)

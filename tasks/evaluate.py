@@ -7,7 +7,7 @@ from cbir.embedding.files import read_embeddings
 from cbir.evaluation.account import log_evaluation
 from cbir.evaluation.classification import with_classification
 from cbir.evaluation.retrieval.calibration import calibration_of_matches, with_calibration
-from cbir.evaluation.retrieval.protocol import Protocol, write_evaluation
+from cbir.evaluation.retrieval.protocol import QUALITY, Protocol, write_evaluation
 from cbir.evaluation.retrieval.threshold import threshold_document
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth
@@ -26,7 +26,9 @@ def evaluate(paths: Paths, *, protocol: Protocol) -> None:
     evaluation = with_classification(evaluation, predictions, resamples=protocol.bootstrap, seed=seed)
     measured = calibration_of_matches(evaluation, judged(matches), resamples=protocol.bootstrap, seed=seed)
     evaluation = with_calibration(evaluation, measured)
-    log_evaluation(write_evaluation(paths.reports, evaluation, embeddings.vectors), evaluation)
+    document = write_evaluation(paths.reports, evaluation, embeddings.vectors)
+    log_evaluation(document, evaluation)
+    write_json(paths.reports / "quality.json", {name: document[name] for name in QUALITY})
     learned = threshold_document(evaluation.threshold, target_precision=protocol.target_precision)
     write_json(paths.reports / "threshold.json", learned)
 

@@ -57,7 +57,8 @@ def run(
         make_ready(paths)
         from flows.commands.keeping import in_service, loss
         from flows.pipeline.flow import pipeline
-        from flows.summary import failure_summary, summary
+        from flows.repository.versioning import awaits_first_commit
+        from flows.summary import FIRST_COMMIT, failure_summary, summary
         from flows.unattended.registry import is_reconciled, reconcile
 
         before = in_service(paths)
@@ -70,6 +71,8 @@ def run(
         print("\n" + visible_lines(failure_summary(outcomes, paths)))
         sys.exit(error_line(visible(failure)))
     print("\n" + visible_lines(summary(outcomes, paths)))
+    if awaits_first_commit():
+        print(FIRST_COMMIT)
 
 
 def _show_plan(changed: list[str], force: list[str], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from cbir.comparison.study import figures_of
 from cbir.spreadsheet import as_markdown
 from flows.pipeline.stages import Outcome
-from tasks.harness.settings import PARAMS, load_paths, outputs, read_yaml
+from tasks.harness.settings import PARAMS, load_paths, metrics_of, outputs, read_yaml
 
 SHOWN = 40  # rejected files in the summary; reports/cleaning.csv has all
 
@@ -24,7 +24,7 @@ def publish(outcomes: Sequence[Outcome], root: Path, *, mlflow_run: str | None =
     rows = [{"stage": done.name, "result": done.reason, "seconds": round(done.seconds, 1)} for done in outcomes]
     create_table_artifact(rows, key="stages", description="How each stage came to be up to date")
     for name in [outcome.name for outcome in outcomes if outcome.ran]:
-        for path in outputs(name, root, kinds=["metrics"]):
+        for path in metrics_of(name, root):
             words = f"Numbers of the stage {name}, with 95 % intervals where there are any"
             create_table_artifact(metrics_table(root / path), key=_key(path), description=words)
         for path in outputs(name, root):

@@ -14,6 +14,7 @@ from flows.repository.versioning import PATIENCE
 logging.getLogger("dvc").setLevel(logging.WARNING)  # it says what comes next, which is not what comes next here
 
 _QUIET = {"analytics": False, "check_update": False}
+_PLOTS = {"html_template": "plots.html"}  # in .dvc, with which `dvc plots show` needs no network
 
 
 def begin_versions(root: Path, *, git: bool) -> None:
@@ -33,6 +34,7 @@ def begin_versions(root: Path, *, git: bool) -> None:
         raise UserError(f"DVC did not take {root}: {' '.join(str(error).split())}") from error
     with repo, repo.config.edit("repo") as config:
         config.setdefault("core", {}).update(_QUIET)
+        config["plots"] = _PLOTS
 
 
 def _lies_in_git(root: Path) -> bool:

@@ -85,6 +85,15 @@ def commit_all(root: Path, message: str) -> Commit:
         return Commit(reason=str(error))
 
 
+def awaits_first_commit(root: Path = HERE) -> bool:
+    """Returns whether git has the workspace, and no results of a run in its last commit."""
+    try:
+        _require_branch(root)
+    except _NoCommitError:
+        return False
+    return (root / LOCK).exists() and not _committed(LOCK, root)
+
+
 def push(root: Path = HERE) -> str:
     """Pushes the workspace's data to DVC's default remote; a sentence where that failed, empty where it did not."""
     try:

@@ -5,7 +5,7 @@ import inspect
 import os
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, fields, is_dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -223,15 +223,20 @@ def dependencies(stage: str, root: Path = HERE) -> tuple[dict[str, Any], list[Pa
     return values, [_interpolated(path, params) for path in described.get("deps", [])]
 
 
-def outputs(stage: str, root: Path = HERE, *, kinds: Sequence[str] = OUTPUTS) -> list[Path]:
-    """Lists the files and folders that a stage writes, by dvc.yaml: outs, metrics and plots, or some of these kinds."""
+def outputs(stage: str, root: Path = HERE) -> list[Path]:
+    """Lists the files and folders that a stage writes, by dvc.yaml: outs, metrics and plots."""
     params = read_yaml(root / PARAMS)
-    return [_interpolated(path, params) for path in written(read_yaml(root / GRAPH)["stages"][stage], kinds)]
+    return [_interpolated(path, params) for path in written(read_yaml(root / GRAPH)["stages"][stage])]
 
 
-def written(described: Mapping[str, Any], kinds: Sequence[str] = OUTPUTS) -> list[str]:
+def metrics_of(stage: str, root: Path = HERE) -> list[Path]:
+    """Lists the files with all numbers of a stage: ``metrics.json``, and that with the stage's name."""
+    return [path for path in outputs(stage, root) if path.name in ("metrics.json", f"{stage}.json")]
+
+
+def written(described: Mapping[str, Any]) -> list[str]:
     """Returns the outputs of a stage as dvc.yaml describes it, as they stand there."""
-    entries = [entry for kind in kinds for entry in described.get(kind, [])]
+    entries = [entry for kind in OUTPUTS for entry in described.get(kind, [])]
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 

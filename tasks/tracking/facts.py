@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from cbir.archive.manifest import accessions_of
 from cbir.encoders.files import encoder_digest
-from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, outputs, read_yaml
+from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, metrics_of, outputs, read_yaml
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,13 @@ def history(path: Path) -> list[tuple[str, float, int]]:
 
 
 def metrics_files(stage: str) -> list[Path]:
-    """Lists the files that dvc.yaml calls metrics of a stage and of those that it reads from, if they exist.
+    """Lists the files with the numbers of a stage and of those that it reads from, if they exist.
 
     With the latter, a run that only groups again can still be compared with others.
     """
     read = dependencies(stage)[1]
     others = [name for name in read_yaml(GRAPH)["stages"] if name != stage and _share_files(outputs(name), read)]
-    files = [file for name in (stage, *others) for file in outputs(name, kinds=["metrics"])]
+    files = [file for name in (stage, *others) for file in metrics_of(name)]
     return [file for file in files if file.exists()]
 
 

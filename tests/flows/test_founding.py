@@ -1,5 +1,7 @@
 """`cbir init`: a workspace with settings and graph, under DVC and git, with nothing of the code."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cbir.base.errors import UserError
-from flows.founding import COPIED, init, make_workspace
+from flows.founding import COPIED, EDITOR, SCHEMA, describe_settings, init, make_workspace
+from flows.repository.versioning import awaits_first_commit
 from flows.workspace.graph import archive_graph
 from flows.workspace.settings import require_workspace
 from tests.support.workspace import ROOT
@@ -34,7 +37,7 @@ def test_a_new_workspace_has_settings_with_their_comments_the_graph_and_none_of_
     assert not [*archive.rglob("*.py")]
     files = {path.relative_to(archive).as_posix() for path in archive.rglob("*") if path.is_file()}
     kept = {name for name in files if not name.startswith((".git/", ".dvc/"))}
-    assert kept == {*COPIED, "params.yaml", "dvc.yaml"}
+    assert kept | {".dvc/plots.html"} == {*COPIED, SCHEMA, EDITOR, "params.yaml", "dvc.yaml"}
     assert require_workspace().raw == Path("data/raw")
 
 
@@ -42,6 +45,34 @@ def test_it_is_committed_and_dvc_finds_nothing_wrong_with_it(archive: Path) -> N
     assert _git("status", "--porcelain") == ""
     assert _git("log", "--format=%s").startswith("An archive, made by cbir ")
     assert "analytics = False" in (archive / ".dvc/config").read_text()
+    assert not awaits_first_commit()
+
+
+def test_until_results_are_committed_a_run_proposes_the_first_commit(archive: Path) -> None:
+    (archive / "dvc.lock").write_text("schema: '2.0'\n")
+    assert awaits_first_commit()
+    _git("add", "--all")
+    _git("-c", "user.name=Anne", "-c", "user.email=anne@example.org", "commit", "--quiet", "--message=first run")
+    assert not awaits_first_commit()
+
+
+def test_an_editor_finds_the_schema_of_the_settings_and_keeps_its_own(archive: Path) -> None:
+    assert json.loads((archive / EDITOR).read_text()) == {"yaml.schemas": {f"./{SCHEMA}": "params.yaml"}}
+    assert "train" in json.loads((archive / SCHEMA).read_text())["properties"]
+    (archive / EDITOR).write_text("{}")
+    describe_settings(archive)
+    assert (archive / EDITOR).read_text() == "{}"
+
+
+def test_plots_need_no_network(archive: Path) -> None:
+    rows = [{"rev": rev, "epoch": str(epoch), "loss": str(epoch)} for rev in ("a", "b") for epoch in (1, 2)]
+    Path("loss.json").write_text(json.dumps(rows))
+    (archive / "dvc.yaml").write_text("plots: [loss.json: {x: epoch, y: loss}]")
+    shown = subprocess.run([CBIR.with_name("dvc"), "plots", "show"], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    page = (archive / "dvc_plots/index.html").read_text()
+    assert "function vegaEmbed" in page
+    assert not re.search(r"""(src|href)=["']?http|import\(|fetch\(""", page)
 
 
 def test_without_git_there_is_none(tmp_path: Path) -> None:

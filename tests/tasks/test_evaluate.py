@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from cbir.base.files import write_parquet
+from cbir.evaluation.retrieval.protocol import QUALITY
 from cbir.matching.table import write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate
@@ -32,7 +33,9 @@ def test_the_stage_writes_metrics_threshold_and_queries() -> None:
     assert metrics["map@10"] == pytest.approx(queries["map@10"].mean(), abs=1e-6)
     assert metrics["threshold"] == pytest.approx(threshold["threshold"], abs=1e-6)
     assert queries["query_id"].is_monotonic_increasing
-    assert written(".") == {"metrics.json", "threshold.json", "per_query.parquet"}
+    assert written(".") == {"metrics.json", "quality.json", "threshold.json", "per_query.parquet"}
+    quality = json.loads(Path("reports/quality.json").read_text())
+    assert quality == {name: metrics[name] for name in QUALITY}
 
 
 def test_what_a_classifier_predicted_for_test_images_is_measured(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,7 @@ def test_an_archive_without_faults_says_so(tmp_path: Path) -> None:
 
 GRAPH = """
 stages:
-  tidy: {cmd: x, outs: ["${paths.reports}/cleaning.csv"], metrics: ["${paths.reports}/tidy_up.json"]}
+  tidy_up: {cmd: x, outs: ["${paths.reports}/cleaning.csv"], metrics: ["${paths.reports}/tidy_up.json"]}
   rate: {cmd: x, metrics: ["${paths.reports}/metrics.json"], plots: ["${paths.reports}/plots"]}
   bend: {cmd: x, outs: ["${paths.reports}/bent.png", "${paths.reports}/bent.csv"]}
 """
@@ -80,7 +80,7 @@ def _published(workspace: Path, monkeypatch: pytest.MonkeyPatch, *ran: str) -> s
     keys: list[str] = []
     for kind in ("table", "markdown"):
         monkeypatch.setattr(artifacts, f"create_{kind}_artifact", lambda *_, key, **__: keys.append(key))
-    outcomes = [Outcome(name, name in ran, "ran", 1.0, key="") for name in ("tidy", "rate", "bend")]
+    outcomes = [Outcome(name, name in ran, "ran", 1.0, key="") for name in ("tidy_up", "rate", "bend")]
     artifacts.publish(outcomes, workspace)
     assert len(keys) == len(set(keys))
     return set(keys)
@@ -90,7 +90,7 @@ def test_a_stage_that_ran_shows_its_metrics_and_pictures_whatever_its_name(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = partial(_published, workspace, monkeypatch)
-    assert shown("tidy") == {"stages", "tidy-up", "rejected"}
+    assert shown("tidy_up") == {"stages", "tidy-up", "rejected"}
     assert shown("rate") == {"stages", "metrics", "contact-best-sheet"}
     assert shown("bend") == {"stages", "bent-sheet"}
     assert shown() == {"stages"}
