@@ -42,7 +42,7 @@ class Arrivals:
     """Holds what has come since a baseline.
 
     Attributes:
-        pairs: ``PAIRS``, one row a new image of a file and another image, or without one; doubtful pairs first.
+        pairs: ``PAIRS``, one row a new image of a file and another image, or without one; the most probable first.
         groups: ``CHANGES``, one row a group that is other than before; ``former``: ids of what it was, with a space.
         files: how many new images of files there are.
         rejected: how many of them cannot be used.
@@ -111,9 +111,9 @@ def find_arrivals(
         lambda group: None if pd.isna(group) else "joins" if group in known else "founds"
     )
     rows["look"] = rows["look"].fillna(False).astype(bool) if "look" in rows else False
-    order = ["look", "probability", "file", "page", "other_file"]
+    order = ["probability", "file", "page", "other_file"]
     rows = rows.reindex(columns=PAIRS).sort_values(
-        order, ascending=[False, False, True, True, True], ignore_index=True, kind="stable"
+        order, ascending=[False, True, True, True], ignore_index=True, kind="stable"
     )
     return Arrivals(rows, group_changes(baseline, groups), len(new), int((new["status"] != "ok").sum()))
 

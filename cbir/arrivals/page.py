@@ -9,6 +9,7 @@ import pandas as pd
 
 from cbir.arrivals.changes import PAIRS, Arrivals
 from cbir.arrivals.survey import Skipped
+from cbir.base.errors import UserError
 from cbir.reports.html import write_html
 from cbir.reports.thumbnails import address
 from cbir.spreadsheet import as_markdown, write_csv
@@ -80,8 +81,8 @@ def write_arrivals_page(
         rejected=_rows(refused.assign(why=refused["finding"])),
         left=_skipped(occasion.left),
         waiting=_skipped(occasion.waiting),
-        doubtful=[card for card in cards if card["look"]],
-        certain=[card for card in cards if not card["look"]],
+        certain=[card for card in cards if not card["beside"][0]["look"]],
+        doubtful=[card for card in cards if card["beside"][0]["look"]],
         hidden=_count_related(arrivals) - len(cards),
         changes=[(title, _changes(arrivals, kind)) for kind, title in CHANGED.items() if _changes(arrivals, kind)],
     )
@@ -91,7 +92,7 @@ _KEY = ["file", "page"]
 
 
 def _related(arrivals: Arrivals) -> pd.DataFrame:
-    """Selects the pairs that the page shows with pictures: all of each new image, those first that need review."""
+    """Selects the pairs that the page shows with pictures: all of each new image, the surest first."""
     rows = arrivals.pairs[arrivals.pairs["finding"].isin(NEAR)]
     firsts = rows[_KEY].drop_duplicates().head(MOST_SHOWN)
     return firsts.merge(rows, on=_KEY)
@@ -122,7 +123,7 @@ def _card(rows: list[dict[str, Any]], captions: Mapping[str, str]) -> dict[str, 
         "caption": captions.get(first["image_id"]),
         "group": first["group"],
         "group_id": first["group_id"],
-        "look": any(row["look"] for row in rows),
+        "look": sum(bool(row["look"]) for row in rows),
         "beside": beside,
         "more": len(rows) - len(beside),
     }
@@ -144,6 +145,19 @@ def write_arrivals_csv(path: Path, arrivals: Arrivals) -> None:
     """Writes all pairs as a CSV for people."""
     table = arrivals.pairs[PAIRS].astype({"page": "Int64", "other_page": "Int64"})
     write_csv(path, table.assign(look=table["look"].map({True: "yes", False: ""})))
+
+
+def read_arrivals_csv(path: Path) -> pd.DataFrame:
+    """Reads what :func:`write_arrivals_csv` wrote; texts are as they stand there, ``look`` is a truth value.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    try:
+        table = pd.read_csv(path, dtype={name: "str" for name in PAIRS if name != "probability"}, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no report of arrivals that can be read ({error})") from error
+    return table.assign(look=table["look"].eq("yes"))
 
 
 def in_a_sentence(arrivals: Arrivals) -> str:

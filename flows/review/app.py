@@ -17,6 +17,7 @@ from cbir.serving.review.ledger import Pair
 from cbir.serving.review.search.queries import Queries
 from cbir.serving.review.search.room import SearchRoom
 from flows.review.access import Access
+from flows.review.arrivals import add_arrivals
 from flows.review.audit import add_audit
 from flows.review.groups import add_circulation, add_groups
 from flows.review.search import add_search
@@ -37,8 +38,12 @@ HEADERS = {
 KEPT = {"Cache-Control": "private, max-age=604800, immutable"}  # an image_id names the content
 
 
-def create_app(desk: Desk, access: Access, auditor: Auditor, room: SearchRoom) -> FastAPI:
-    """Builds the application; who may reach it is for the guard before it to say."""
+def create_app(desk: Desk, access: Access, auditor: Auditor, room: SearchRoom, *, arrivals: Path) -> FastAPI:
+    """Builds the application; who may reach it is for the guard before it to say.
+
+    Args:
+        arrivals: folder of their reports.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.access = access
     _protect(app)
@@ -47,6 +52,7 @@ def create_app(desk: Desk, access: Access, auditor: Auditor, room: SearchRoom) -
     add_groups(app, desk)
     add_circulation(app, desk)
     add_search(app, desk, room)
+    add_arrivals(app, desk, arrivals)
     add_audit(app, desk, auditor)
     _add_files(app, desk, room.queries)
     return app

@@ -23,6 +23,7 @@ from flows.processes.guard import Guard
 from flows.processes.servers import HOST
 from flows.review.access import Access, make_tokens
 from flows.review.app import create_app
+from tasks.arrivals import FOLDER
 from tasks.harness.settings import PARAMS, Paths, load_section, load_value, read_yaml
 
 PORT = 8765
@@ -47,7 +48,8 @@ def review(paths: Paths, *, host: str, port: int | None, people: Sequence[str], 
         number = listening.getsockname()[1]
         named = f"[{host}]" if ":" in host else host
         alone = "" if tokens else (people[0] if people else getpass.getuser())
-        app = Guard(create_app(desk, Access(alone, tokens, f"cbir-review-{number}"), auditor, room), host=named)
+        access = Access(alone, tokens, f"cbir-review-{number}")
+        app = Guard(create_app(desk, access, auditor, room, arrivals=paths.reports / FOLDER), host=named)
         address = f"http://{named or HOST}:{number}"
         for line in _greeting(address, tokens):
             print(line, flush=True)

@@ -130,7 +130,7 @@ def make_app(
     """Returns the application of a desk that :func:`make_desk` made, behind its guard."""
     root = desk.ledger._journal.path.parent
     access, auditor, room = access or Access(alone="Zoe"), auditor or make_auditor(root), room or make_room(root, desk)
-    return Guard(create_app(desk, access, auditor, room))
+    return Guard(create_app(desk, access, auditor, room, arrivals=root / "arrivals"))
 
 
 def make_auditor(root: Path, *, target: float = 0.95) -> Auditor:

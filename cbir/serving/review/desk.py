@@ -14,7 +14,7 @@ from cbir.serving.review.findings import Findings, Sources
 from cbir.serving.review.groups import Groups, Wanted
 from cbir.serving.review.ledger import Ledger, Pair, pair_of
 from cbir.serving.review.pairs import Pair as PairPage
-from cbir.serving.review.pairs import Side, describe_images, describe_pair
+from cbir.serving.review.pairs import Side, describe_evidence, describe_images, describe_pair
 from cbir.serving.review.pictures import Pictures
 from cbir.serving.review.queue import Queue
 from cbir.serving.review.remarks import Remarks, remarks_on
@@ -140,6 +140,22 @@ class Desk:
             said=self.ledger.of_pair(first, second),
             longest_side=self._settings.longest_side,
         )
+
+    def evidence(self, pairs: Sequence[Pair]) -> list[PairPage]:
+        """Describes what was found about pairs and what people said of them, not why they are or are not together."""
+        images = [*dict.fromkeys(image for pair in pairs for image in pair)]
+        sides = dict(zip(images, self.describe(images), strict=True))
+        matches = self.findings.matches(*(first for first, _ in pairs)).to_dict("records")
+        rows = {(row["query_id"], row["neighbour_id"]): row for row in matches}
+        return [
+            describe_evidence(
+                self.findings,
+                (sides[first], sides[second]),
+                rows.get((first, second)),
+                said=self.ledger.of_pair(first, second),
+            )
+            for first, second in pairs
+        ]
 
     def decide(self, person: str, first: str, second: str, relation: str, *, note: str = "", outside: str = "") -> None:
         """Keeps a person's decision; it is on the disk when this returns.

@@ -16,6 +16,7 @@ from cbir.arrivals.page import (
     as_markdown_summary,
     as_summary,
     in_a_sentence,
+    read_arrivals_csv,
     shown_images,
     write_arrivals_csv,
     write_arrivals_page,
@@ -45,7 +46,7 @@ def test_the_page_has_a_section_for_each_finding_and_escapes_what_people_wrote(
     arrived: Arrivals, tmp_path: Path
 ) -> None:
     text = page(arrived, tmp_path / "page.html")
-    titles = ["To look at", "Near-duplicates", "Exact copies", "Groups", "Without relatives", "Rejected"]
+    titles = ["Near-duplicates", "To look at", "Exact copies", "Groups", "Without relatives", "Rejected"]
     titles += ["Left in the landing folder", "Still on their way"]
     places = [text.index(f"<h2>{title}</h2>") for title in titles]
     assert places == sorted(places)
@@ -75,6 +76,19 @@ def test_a_new_image_with_very_many_relatives_shows_the_nearest_and_no_other_is_
     assert pictures == [f"{THUMBNAILS}/{image}.webp" for image in shown_images(arrived)]
 
 
+def test_the_best_match_stands_first_however_many_doubtful_ones_there_are(tmp_path: Path) -> None:
+    old = [f"a/{number}" for number in range(9)]
+    near = matches(("b/new", "a/8", 0.99), *(("b/new", name, 0.9) for name in old[:8]), ("b/other", "a/1", 0.91))
+    before, now = groups(**{"a/8": ["a/8"]}), groups(**{"a/8": ["a/8", "b/new"]})
+    arrived = find_arrivals(
+        baseline_of(manifest(*old), before), manifest(*old, "b/new", "b/other"), now, near, threshold=0.9, margin=0.03
+    )
+    assert shown_images(arrived)[:3] == ["b/new", "b/other", "a/8"]
+    text = page(arrived, tmp_path / "page.html")
+    assert text.index("<h2>Near-duplicates</h2>") < text.index(">0.990<") < text.index(">0.900<")
+    assert text.index("8 pairs to look at; 4 more in the table") < text.index("<h2>To look at</h2>")
+
+
 def test_a_page_of_very_many_shows_some_and_says_how_many_more(tmp_path: Path) -> None:
     files = [f"b/{number:04d}" for number in range(MOST_SHOWN + 50)]
     near = matches(*((name, "a/1", 0.98) for name in files))
@@ -91,6 +105,8 @@ def test_the_table_has_all_pairs_and_no_cell_that_runs(arrived: Arrivals, tmp_pa
     assert len(rows) == len(arrived.pairs)
     assert {row["file"]: row["other_file"] for row in rows if row["look"]} == {"b/=x": "a/2"}
     assert [row["page"] for row in rows] == ["1"] * len(rows)
+    read = read_arrivals_csv(tmp_path / "table.csv")
+    assert read["look"].sum() == 1 and read["image_id"].tolist() == arrived.pairs["image_id"].tolist()
     assert not [value for row in rows for value in row.values() if value.startswith(("=", "+", "@"))]
 
 
@@ -102,9 +118,10 @@ def test_the_summary_is_json_and_counts(arrived: Arrivals) -> None:
         1,
         1,
     )
-    assert summary["pairs"][0] == {
+    assert summary["pairs"][1] == {
         "file": "b/=x", "other_file": "a/2", "probability": 0.89, "look": True, "together": False
     }  # fmt: skip
+    assert summary["pairs"][0]["probability"] == 0.98
     assert summary["left"] == [{"path": "=notes.txt", "reason": "no image"}]
     sentence = "5 new images: 1 with near-duplicates, 1 exact copy, 1 rejected; 1 pair to look at"
     assert in_a_sentence(arrived) == sentence
