@@ -6,8 +6,9 @@ from cbir.base.files import write_json
 from cbir.embedding.files import read_embeddings
 from cbir.evaluation.account import log_evaluation
 from cbir.evaluation.classification import with_classification
+from cbir.evaluation.quality import QUALITY
 from cbir.evaluation.retrieval.calibration import calibration_of_matches, with_calibration
-from cbir.evaluation.retrieval.protocol import QUALITY, Protocol, write_evaluation
+from cbir.evaluation.retrieval.protocol import Protocol, write_evaluation
 from cbir.evaluation.retrieval.threshold import threshold_document
 from cbir.index.neighbours import read_neighbours
 from cbir.labels.files import read_groundtruth

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -83,6 +84,12 @@ def _files(model_input: pd.DataFrame | np.ndarray | Sequence[bytes]) -> list[byt
     if isinstance(model_input, np.ndarray) and model_input.dtype != object:  # the type S drops zero bytes at the end
         raise UserError(f"an array of image files must be of the type object, is {model_input.dtype}")
     return list(model_input)
+
+
+def example_file() -> bytes:
+    """Returns the content of a small image file, as the model takes it."""
+    shades = np.linspace(0, 255, 64, dtype=np.uint8)
+    return cv2.imencode(".png", np.minimum.outer(shades, shades))[1].tobytes()
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any]) -> ImageEmbedder:

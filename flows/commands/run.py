@@ -57,10 +57,12 @@ def run(
         make_ready(paths)
         from flows.commands.keeping import in_service, loss
         from flows.pipeline.flow import pipeline
+        from flows.pipeline.recorder import begun_by
         from flows.repository.versioning import awaits_first_commit
         from flows.summary import FIRST_COMMIT, failure_summary, summary
         from flows.unattended.registry import is_reconciled, reconcile
 
+        begun_by.set(("cbir run", preset or ""))
         before = in_service(paths)
         outcomes, failure = run_flow(pipeline, force or [])
         if not failure and not yes and (worse := loss(before, paths)):

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cached_property, partial
 from multiprocessing import Pipe
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any, TypeVar
 from cbir.base.errors import UserError
 from flows.pipeline.stages import Outcome, StageError, Tell
 from tasks.harness.settings import is_tracked
-from tasks.tracking.connection import RecorderError
+from tasks.tracking.connection import Pipeline, RecorderError
 from tasks.tracking.facts import Ran
 from tasks.tracking.recorder import record_stage
 
 T = TypeVar("T")
+
+begun_by: ContextVar[tuple[str, str]] = ContextVar("begun_by", default=("cbir run", ""))  # the command, and its preset
 
 
 class Recorder:
@@ -88,8 +91,9 @@ def recorder() -> Recorder:
 class Recording:
     """Records the stages of the pipeline run with this key while the next ones run; without a key, nothing."""
 
-    def __init__(self, root: Path, pipeline: str) -> None:
-        self._root, self._pipeline = root, pipeline
+    def __init__(self, root: Path, key: str) -> None:
+        command, preset = begun_by.get()
+        self._root, self._pipeline = root, Pipeline(key, 0.0, command, preset=preset)
         self._answers: dict[str, Callable[[], str]] = {}
 
     def prepare(self) -> None:
@@ -109,7 +113,7 @@ class Recording:
     @cached_property
     def _wanted(self) -> bool:
         """Looked up when a stage runs: most runs have nothing to do."""
-        return bool(self._pipeline) and is_tracked(self._root)
+        return bool(self._pipeline.key) and is_tracked(self._root)
 
     def _record(self, ran: Ran) -> None:
         if self._wanted:

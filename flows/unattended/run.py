@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed, State
 from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.pipeline.living import announced
-from flows.pipeline.recorder import recorder
+from flows.pipeline.recorder import begun_by, recorder
 from flows.repository.versioning import OWN, commit, edited, push
 from flows.unattended.notification import notify
 from flows.unattended.registry import reconcile
@@ -73,6 +73,7 @@ def unattended(
     Unless it is to wait for another run, it ends at once then, as skipped. ``settled`` is called when all is recorded
     and notified.
     """
+    begun_by.set((what, ""))
     try:
         with hold_workspace(what, wait=wait), announced():
             if is_tracked():

@@ -58,7 +58,8 @@ class Tracking:
 class Pipeline:
     """The identity of a pipeline run: its key, the time at which it began at the earliest, and its command.
 
-    ``name`` is the MLflow run's, and ``parent`` the id of the run that it is part of, if it is.
+    ``name`` is the MLflow run's, ``parent`` the id of the run that it is part of, if it is, and ``preset`` the preset
+    that the command was told, if it was.
     """
 
     key: str
@@ -66,6 +67,12 @@ class Pipeline:
     command: str
     name: str | None = None
     parent: str | None = None
+    preset: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The word of the command by which people look for runs, such as ``run``, ``refresh`` or ``repro``."""
+        return "".join(self.command.split()[1:2]) or self.command
 
 
 def load_tracking(params: dict[str, Any]) -> Tracking:
@@ -166,7 +173,7 @@ def find_or_create(client: "MlflowClient", experiment: str, pipeline: Pipeline, 
     if runs:
         return runs[0]
     tags = {PIPELINE: pipeline.key, "mlflow.source.name": pipeline.command, "mlflow.source.type": "LOCAL"}
-    tags |= code_tags()
+    tags |= code_tags() | {"kind": pipeline.kind} | ({"preset": pipeline.preset} if pipeline.preset else {})
     if pipeline.parent:
         tags["mlflow.parentRunId"] = pipeline.parent
     return client.create_run(experiment, start_time=int(began * 1000), tags=tags, run_name=pipeline.name)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cbir.archive.manifest import accessions_of
 from cbir.encoders.files import encoder_digest
+from cbir.evaluation.quality import LEADING
 from tasks.harness.settings import GRAPH, HERE, PARAMS, Paths, dependencies, metrics_of, outputs, read_yaml
 
 
@@ -136,16 +137,20 @@ def metrics_files(stage: str) -> list[Path]:
 
 
 def numbers(path: Path) -> dict[str, float]:
-    """Reads the numbers of a metrics file, nested ones with their section before a slash; null is left out.
+    """Reads the numbers of a metrics file by which runs are compared, by the names that MLflow takes; null is left out.
 
-    The file's name comes first (``clean/files``), except for metrics.json, whose numbers are those of the whole run.
+    The names have no slash: MLflow's charts would begin with the groups that slashes make.
     """
-    prefix = "" if path.name == "metrics.json" else f"{path.stem}/"
-    values: dict[str, float] = {}
-    for name, value in json.loads(path.read_text(encoding="utf-8")).items():
-        pairs = flatten(value, separator="_", prefix=f"{name}/") if isinstance(value, dict) else [(name, value)]
-        values |= {metric_name(f"{prefix}{key}"): float(number) for key, number in pairs if _is_number(number)}
-    return values
+    document = json.loads(path.read_text(encoding="utf-8"))
+    names = LEADING.get(path.name, {}).items()
+    return {metric_name(name): float(document[key]) for key, name in names if _is_number(document.get(key))}
+
+
+def stage_settings(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the sections of params.yaml that a stage of dvc.yaml reads, in which results can differ."""
+    read = [name for described in read_yaml(GRAPH)["stages"].values() for name in described.get("params", [])]
+    sections = {name.partition(".")[0] for name in read}
+    return {name: values for name, values in params.items() if name in sections}
 
 
 def encoder_used(stage: str, paths: Paths) -> str | None:
@@ -168,11 +173,11 @@ def metric_name(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name.replace("@", "_at_"))
 
 
-def flatten(values: dict[str, Any], *, separator: str = ".", prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: dict[str, Any], *, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields joined name and value of nested mappings; an empty mapping is a value."""
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            yield from flatten(value, separator=separator, prefix=f"{prefix}{name}{separator}")
+            yield from flatten(value, prefix=f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -1,6 +1,7 @@
 """Logs an encoder as an MLflow model and registers it."""
 
 import json
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,18 +42,24 @@ def use_model(client: "MlflowClient", run_id: str, tracking: Tracking, digest: s
     return model
 
 
+def log_settings(client: "MlflowClient", run_id: str) -> None:
+    """Logs params.yaml as it is, but for passwords in addresses."""
+    client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+
+
 def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking: Tracking) -> None:
     """Logs the encoder, after the settings that made it, as a model that takes images, and registers it, once."""
-    from cbir.serving.model import COLUMN
+    from cbir.serving.model import COLUMN, example_file
 
     digest = encoder_digest(paths.encoder)
     if use_model(client, run_id, tracking, digest):
         return
-    client.log_text(run_id, without_credentials(PARAMS.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
+    log_settings(client, run_id)
     client.log_text(run_id, json.dumps(trained_on(paths), ensure_ascii=False), ACCESSIONS_ARTIFACT)
 
     import mlflow
     import numpy as np
+    import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
@@ -62,7 +69,8 @@ def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking
         inputs=Schema([ColSpec(DataType.binary, COLUMN)]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),
     )
-    with mlflow.start_run(run_id=run_id):
+    # MLflow compares the columns of the example with a range, which pandas deprecates.
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         mlflow.pyfunc.log_model(
             name="encoder",
             loader_module="cbir.serving.model",
@@ -74,6 +82,7 @@ def register_encoder(client: "MlflowClient", run_id: str, paths: Paths, tracking
                 "precision": params["embed"]["precision"],
             },
             signature=signature,
+            input_example=pd.DataFrame({COLUMN: [example_file()]}),
             pip_requirements=[f"{name}=={version(name)}" for name in sorted(["mlflow", *IMAGES, *LEARNING])],
             registered_model_name=tracking.model,
             tags={ENCODER: digest, PIPELINE: client.get_run(run_id).data.tags[PIPELINE]},

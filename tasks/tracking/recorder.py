@@ -14,13 +14,16 @@ from typing import Any
 from cbir.base.errors import UserError
 from tasks.tracking.connection import Pipeline, RecorderError, load_mlflow, sentence_of
 from tasks.tracking.facts import Ran
+from tasks.tracking.load import end_watch, watch
 from tasks.tracking.runs import record
 
 
-def record_stage(root: str, pipeline: str, ran: Ran) -> str:
+def record_stage(root: str, pipeline: Pipeline, ran: Ran) -> str:
     """Records a stage that ran in a workspace; returns the id of the MLflow run, the same for all stages with a key."""
     with chdir(root):
-        return record(ran, Pipeline(pipeline, 0.0, "cbir run"))
+        run = record(ran, pipeline)
+    watch(run)
+    return run
 
 
 def serve(requests: "Connection[Any, Any]") -> None:
@@ -50,6 +53,7 @@ def main() -> None:
     with suppress(Exception):  # whatever is wrong with MLflow, each request will say
         load_mlflow()
     serve(Connection(int(sys.argv[1])))
+    end_watch()
 
 
 if __name__ == "__main__":

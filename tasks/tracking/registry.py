@@ -19,6 +19,7 @@ from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking.connection import ENCODER, Pipeline, Tracking, connection, find_or_create, load_tracking
 from tasks.tracking.facts import metric_name
 from tasks.tracking.models import ACCESSIONS_ARTIFACT, PARAMS_ARTIFACT, find_version, register_encoder
+from tasks.tracking.notes import GATE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 IN_SERVICE = "in_service"  # the tag of the registered model with the version that was in service at the last look
 PREVIOUS = "previous"  # the tag of a version, with the one that it took the place of
-GATE = "gate."  # and the name of a number: the tags that say what decided
 
 T = TypeVar("T")
 

@@ -20,6 +20,7 @@ import psutil
 
 from tasks.harness.settings import PARAMS, Paths, load_paths, outputs, read_yaml
 from tasks.tracking.connection import (
+    ENCODER,
     RUN_LINE,
     Pipeline,
     Tracking,
@@ -38,9 +39,11 @@ from tasks.tracking.facts import (
     metrics_files,
     numbers,
     run_name,
+    stage_settings,
     without_credentials,
 )
-from tasks.tracking.models import register_encoder, use_model
+from tasks.tracking.models import find_version, log_settings, register_encoder, use_model
+from tasks.tracking.notes import describe, log_tables, note_figures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -78,17 +81,23 @@ def log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
     if ran.failed is None:
         _log_reports(client, run.info.run_id, ran.name, load_paths(params).reports)
         _log_results(client, run, ran.name, load_paths(params), load_tracking(params))
+        _describe(client, run, ran.name, params)
     _end(client, run, ran)
 
 
 def _log_params(client: "MlflowClient", run: "Run", params: dict[str, Any]) -> None:
-    """Logs params and tags as they stand when the pipeline run begins; MLflow keeps the first value."""
+    """Logs what stages are told, and tags, as they stand when the pipeline run begins; MLflow keeps the first value.
+
+    The artifact params.yaml has all settings.
+    """
     from mlflow.entities import Param, RunTag
 
-    flat = {name: without_credentials(str(value)) for name, value in flatten(params)}
+    flat = {name: without_credentials(str(value)) for name, value in flatten(stage_settings(params))}
     tags = [RunTag(name, value) for name, value in encoder_tags(params).items() if name not in run.data.tags]
     if tags:
         client.log_batch(run.info.run_id, tags=tags)
+    if not run.data.params:
+        log_settings(client, run.info.run_id)
     new = [Param(name, value) for name, value in flat.items() if name not in run.data.params]
     for start in range(0, len(new), 100):  # MLflow's limit of one call
         client.log_batch(run.info.run_id, params=new[start : start + 100])
@@ -100,7 +109,7 @@ def _log_stage(client: "MlflowClient", run: "Run", ran: Ran) -> None:
 
     others = [name for name in run.data.tags.get("stages", "").split(", ") if name and name != ran.name]
     client.set_tag(run.info.run_id, "stages", ", ".join([*others, ran.name]))
-    client.log_metric(run.info.run_id, f"seconds/{ran.name}", ran.seconds)
+    client.log_metric(run.info.run_id, f"seconds_{ran.name}", ran.seconds)
     datasets = []
     for item in data_read(ran.name) if ran.data is None else ran.data:
         source, profile = json.dumps({"uri": item.path}), json.dumps({"bytes": item.size, "files": item.files})
@@ -126,9 +135,21 @@ def _log_results(client: "MlflowClient", run: "Run", stage: str, paths: Paths, t
         register_encoder(client, run_id, paths, tracking)
     elif digest := encoder_used(stage, paths):
         model = use_model(client, run_id, tracking, digest)
-    values = {name: value for file in metrics_files(stage) for name, value in numbers(file).items()}
+    files = metrics_files(stage)
+    values = {name: value for file in files for name, value in numbers(file).items()}
     new = [(name, value, 0) for name, value in values.items() if run.data.metrics.get(name) != value]
     _log_metrics(client, run_id, new, model=model)
+    log_tables(client, run, files)
+
+
+def _describe(client: "MlflowClient", run: "Run", stage: str, params: dict[str, Any]) -> None:
+    """Describes the run, and the version of the encoder that it works with, by what has been recorded so far."""
+    paths, tracking = load_paths(params), load_tracking(params)
+    digest = client.get_run(run.info.run_id).data.tags.get(ENCODER)
+    version = find_version(client, tracking, digest) if digest else None
+    describe(client, run.info.run_id, paths.reports, version)
+    if version is not None and any(file.name == "metrics.json" for file in metrics_files(stage)):
+        note_figures(client, version, paths, params.get("promotion", {}).get("metric", ""))
 
 
 def _log_metrics(

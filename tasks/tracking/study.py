@@ -33,7 +33,7 @@ def record_study(key: str, began: float, members: Sequence[Member], files: Seque
         parent = find_or_create(client, experiment, whole, began=began)
         for member in members:
             own = f"{key}:{member.name}"
-            pipeline = Pipeline(own, 0.0, "cbir study", name=member.name, parent=parent.info.run_id)
+            pipeline = Pipeline(own, 0.0, "cbir study", name=member.name, parent=parent.info.run_id, preset=member.name)
             with chdir(member.root):
                 _record_member(client, experiment, member, pipeline)
         for file in files:

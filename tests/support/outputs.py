@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 METRICS = {
     "map@10": 0.81,
     "map@10_by_relevant": 0.5,
+    "embedding_map@10": 0.7,
     "mrr": None,
     "ci95": {"map@10": {"low": 0.7, "high": 0.9}, "mrr": {"low": None, "high": None}},
     "counts": {"queries": 12},
@@ -26,11 +27,16 @@ METRICS = {
 }
 ROBUSTNESS = {
     "mrr": 0.75,
+    "recall@1": 0.65,
     "recall@1_flip": 0.6,
     "ci95": {"recall@1_flip": {"low": 0.5, "high": None}},
     "counts": {"images": 64},
 }
-COUNTS = {"clean": {"files": 4, "corrupt": 1}, "groundtruth": {"groups": 2}, "group": {"groups": 3}}
+COUNTS = {
+    "clean": {"files": 4, "usable": 3, "exact_copies": 0, "rejected": 1, "corrupt": 1},
+    "groundtruth": {"groups": 2},
+    "group": {"groups": 3, "images_in_groups": 7},
+}
 LOCK = """
 schema: '2.0'
 stages:

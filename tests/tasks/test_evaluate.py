@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from cbir.base.files import write_parquet
-from cbir.evaluation.retrieval.protocol import QUALITY
+from cbir.evaluation.quality import QUALITY
 from cbir.matching.table import write_matches
 from cbir.training.objective import PREDICTIONS
 from tasks.evaluate import evaluate

@@ -15,8 +15,6 @@ from cbir.evaluation.retrieval.evaluation import Evaluation, evaluate_retrieval,
 from cbir.evaluation.retrieval.relevance import Gallery, Relevance, retrieval_task
 from cbir.evaluation.retrieval.threshold import Rule
 
-QUALITY = ("map@10", "recall@10", "micro_ap", "threshold_precision", "threshold_recall")  # by which runs are compared
-
 TargetPrecision = Annotated[float, Gt(0), Le(1), "it is a part of the pairs"]
 
 

@@ -99,12 +99,13 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(workspace: Path) -> None:
 KILLED = """
 import os, signal, sys
 from flows.pipeline.recorder import recorder
+from tasks.tracking.connection import Pipeline
 from tasks.tracking.facts import Ran
 from tasks.tracking.recorder import record_stage
 
 asked = recorder()
 for name in sys.argv[1:]:
-    asked.ask(record_stage, os.getcwd(), "key", Ran(name, 1.0))
+    asked.ask(record_stage, os.getcwd(), Pipeline("key", 0.0, "cbir run"), Ran(name, 1.0))
 print(asked._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -9,6 +9,7 @@ import pytest
 
 from cbir.embedding.files import write_embeddings
 from cbir.encoders.files import encoder_digest
+from cbir.evaluation.quality import LEADING
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 from tasks.tracking.facts import encoder_used, metrics_files, numbers
 
@@ -55,15 +56,18 @@ def test_a_stage_works_with_the_encoder_of_its_embeddings_or_with_the_one_that_i
     assert encoder_used("tidy", paths) is None
 
 
-def test_numbers_have_the_name_of_their_file_before_them_but_for_the_metrics_of_the_run(paths: Paths) -> None:
+def test_few_numbers_are_metrics_and_have_names_without_a_slash(paths: Paths) -> None:
     document = {
-        "recall@1": 0.5,
+        "recall@1": 0.4,
+        "recall@10": 0.5,
         "mrr": None,
         "rule": "f1",
         "kept": True,
         "ci95": {"recall@1": {"low": 0, "high": None}},
     }
-    for name in ("tidy.json", "metrics.json"):
+    for name in ("tidy.json", "metrics.json", "robustness.json"):
         (paths.reports / name).write_text(json.dumps(document))
-    assert numbers(paths.reports / "metrics.json") == {"recall_at_1": 0.5, "ci95/recall_at_1_low": 0.0}
-    assert numbers(paths.reports / "tidy.json") == {"tidy/recall_at_1": 0.5, "tidy/ci95/recall_at_1_low": 0.0}
+    assert numbers(paths.reports / "metrics.json") == {"recall_at_10": 0.5}
+    assert numbers(paths.reports / "robustness.json") == {"robustness_recall_at_1": 0.4}
+    assert numbers(paths.reports / "tidy.json") == {}
+    assert sum(len(names) for names in LEADING.values()) <= 18

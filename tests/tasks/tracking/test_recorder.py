@@ -12,7 +12,7 @@ import pytest
 
 from cbir.base.errors import UserError
 from tasks.tracking import registry
-from tasks.tracking.connection import RecorderError
+from tasks.tracking.connection import Pipeline, RecorderError
 from tasks.tracking.facts import Data, Ran
 from tasks.tracking.recorder import record_stage
 from tests.support.outputs import REPOSITORY, make_outputs
@@ -43,10 +43,10 @@ def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_
     make_outputs(tmp_path)
     read = Data("data/raw", "0123.dir", 12, 3)
     index, clean, other = (
-        (record_stage, str(tmp_path), key, Ran(name, 2.0, (read,)))
+        (record_stage, str(tmp_path), Pipeline(key, 0.0, "cbir run"), Ran(name, 2.0, (read,)))
         for name, key in (("index", "one"), ("clean", "one"), ("clean", "two"))
     )
-    failed = record_stage, str(tmp_path), "two", Ran("group", 1.0, failed="no space")
+    failed = record_stage, str(tmp_path), Pipeline("two", 0.0, "cbir run"), Ran("group", 1.0, failed="no space")
     answers = ask(tmp_path, index, (int, "nonsense"), (registry.answer, registry.describe, "7"), clean, other, failed)
     runs, errors = zip(*answers, strict=True)
     assert runs[0] == runs[3] != runs[4] == runs[5]
@@ -57,8 +57,9 @@ def test_stages_of_a_pipeline_run_share_an_mlflow_run_and_what_fails_leaves_the_
     run = client.get_run(runs[0])
     assert run.data.tags["stages"] == "index, clean"
     assert run.info.status == "FINISHED"
-    assert run.data.metrics["seconds/clean"] == 2.0
+    assert run.data.metrics["seconds_clean"] == 2.0
     assert [(entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs] == [
         ("data/raw", "0123.dir")
     ]
     assert client.get_run(runs[5]).data.tags["failed.group"] == "no space"
+    assert "system/cpu_utilization_percentage" in client.get_run(runs[5]).data.metrics

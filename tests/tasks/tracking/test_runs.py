@@ -13,7 +13,6 @@ from cbir.base.errors import UserError
 from cbir.encoders.encoder import load_encoder
 from cbir.encoders.files import encoder_digest
 from cbir.images.reading import read_image
-from tasks.harness.settings import read_yaml
 from tasks.tracking import runs as tracking
 from tasks.tracking.connection import run_url
 from tests.support.outputs import make_outputs
@@ -47,7 +46,7 @@ class Recorded:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     folder = tmp_path_factory.mktemp("workspace")
     make_outputs(folder)
-    first = tracking.Pipeline(key="flow-1", began=0.0, command="cbir run")
+    first = tracking.Pipeline(key="flow-1", began=0.0, command="cbir run", preset="press")
     second = tracking.Pipeline(key="flow-2", began=0.0, command="cbir run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", os.environ.copy())
@@ -70,8 +69,10 @@ def test_all_stages_of_a_pipeline_run_are_in_one_mlflow_run_and_those_of_another
 def test_a_run_is_named_by_its_command_and_its_encoder_and_has_tags_to_look_for(recorded: Recorded) -> None:
     run = recorded.client.get_run(recorded.first)
     assert run.info.run_name == "cbir run: simclr timm/mobilenetv2_100"
-    tags = {name: run.data.tags[name] for name in ("method", "backbone", "weights", "accessions")}
+    tags = {name: run.data.tags[name] for name in ("kind", "preset", "method", "backbone", "weights", "accessions")}
     assert tags == {
+        "kind": "run",
+        "preset": "press",
         "method": "simclr",
         "backbone": "timm/mobilenetv2_100",
         "weights": "shipped",
@@ -81,13 +82,17 @@ def test_a_run_is_named_by_its_command_and_its_encoder_and_has_tags_to_look_for(
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
-def test_a_run_has_all_params_without_credentials(recorded: Recorded) -> None:
+def test_a_run_has_the_params_that_stages_read_without_credentials_and_the_file_with_all(recorded: Recorded) -> None:
     params = recorded.client.get_run(recorded.first).data.params
     assert params["train.method"] == "simclr"
     assert params["groundtruth.unlabelled"] == "['unlabelled', 'unknown']"
     assert params["groundtruth.file"] == "http://example.org/truth.xlsx"
-    sections = read_yaml(Path("params.yaml"))
-    assert {name.partition(".")[0] for name in params} >= set(sections)
+    sections = {name.partition(".")[0] for name in params}
+    assert sections >= {"images", "train", "match", "evaluate", "group"}
+    assert sections.isdisjoint({"paths", "tracking", "landing", "schedule", "version", "notify", "shards"})
+    written = Path(recorded.client.download_artifacts(recorded.first, "params.yaml")).read_text()
+    assert "reader:secret" not in written
+    assert "schedule:" in written
 
 
 def test_the_key_of_the_translations_is_nowhere_in_mlflow(recorded: Recorded) -> None:
@@ -106,42 +111,52 @@ def test_a_run_names_the_data_that_it_read_with_dvcs_hashes(recorded: Recorded) 
     }
 
 
-def test_a_run_has_seconds_counts_and_metrics_under_names_that_mlflow_takes(recorded: Recorded) -> None:
+def test_a_run_has_seconds_and_few_metrics_under_names_that_mlflow_takes(recorded: Recorded) -> None:
     metrics = recorded.client.get_run(recorded.first).data.metrics
-    assert metrics["seconds/clean"] == 1.5
-    assert metrics["clean/files"] == 4
-    assert metrics["clean/corrupt"] == 1
-    assert metrics["groundtruth/groups"] == 2
+    assert metrics["seconds_clean"] == 1.5
     assert metrics["map_at_10"] == 0.81
-    assert metrics["map_at_10_by_relevant"] == 0.5
-    assert metrics["ci95/map_at_10_low"] == 0.7
-    assert metrics["counts/queries"] == 12
-    assert metrics["published_thresholds/mean"] == 0.4
-    assert not any("mrr" in name for name in metrics)
+    numbers = {name for name in metrics if not name.startswith(("seconds_", "train/", "val/"))}
+    assert numbers == {"map_at_10", "embedding_map_at_10"}
+
+
+def test_all_figures_are_in_tables_with_their_intervals(recorded: Recorded) -> None:
+    experiment = recorded.client.get_run(recorded.first).info.experiment_id
+    table = recorded.client.load_table(experiment, run_ids=[recorded.first], artifact_file="figures/metrics.json")
+    rows = {row.pop("figure"): row for row in table.drop(columns="run_id", errors="ignore").to_dict("records")}
+    assert rows["map@10"] == pytest.approx({"value": 0.81, "low": 0.7, "high": 0.9})
+    assert rows["map@10_by_relevant"]["value"] == 0.5
+    assert "mrr" not in rows
+
+
+def test_a_run_and_the_version_of_its_encoder_are_described_by_their_summary_with_contact_sheets(
+    recorded: Recorded,
+) -> None:
+    run = recorded.client.get_run(recorded.first)
+    note = run.data.tags["mlflow.note.content"]
+    assert "metrics   map@10              0.810  (0.700 to 0.900)" in note
+    assert f"![contact_best](get-artifact?path=reports/plots/contact_best.png&run_uuid={recorded.first})" in note
+    assert "groups" not in note
+    described = recorded.client.get_model_version("cbir-encoder", "1").description
+    assert "robust    altered copies found at rank 1: flip 60 %" in described
 
 
 def test_a_run_that_only_grouped_anew_has_the_metrics_too_and_names_the_model(recorded: Recorded) -> None:
     run = recorded.client.get_run(recorded.second)
     assert run.data.metrics["map_at_10"] == 0.81
-    assert run.data.metrics["group/groups"] == 3
-    assert run.data.metrics["clean/files"] == 4
+    assert run.data.metrics["groups"] == 3
     (version,) = recorded.client.search_model_versions("name = 'cbir-encoder'")
     assert [model.model_id for model in run.inputs.model_inputs] == [version.source.removeprefix("models:/")]
 
 
 def test_a_number_that_several_stages_read_is_logged_once(recorded: Recorded) -> None:
-    assert len(recorded.client.get_metric_history(recorded.first, "clean/files")) == 1
+    assert len(recorded.client.get_metric_history(recorded.first, "map_at_10")) == 1
     assert len(recorded.client.get_metric_history(recorded.second, "map_at_10")) == 1
 
 
 def test_the_figures_of_robustness_have_names_of_their_own(recorded: Recorded) -> None:
     metrics = recorded.client.get_run(recorded.second).data.metrics
-    assert {name: value for name, value in metrics.items() if name.startswith("robustness/")} == {
-        "robustness/mrr": 0.75,
-        "robustness/recall_at_1_flip": 0.6,
-        "robustness/ci95/recall_at_1_flip_low": 0.5,
-        "robustness/counts/images": 64,
-    }
+    assert metrics["robustness_recall_at_1"] == 0.65
+    assert "mrr" not in metrics
 
 
 def test_the_training_curves_are_there_epoch_by_epoch(recorded: Recorded) -> None:
@@ -154,6 +169,9 @@ def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
     assert recorded.artifacts(recorded.first) == {
         "params.yaml",
         "accessions.json",
+        "figures/clean.json",
+        "figures/groundtruth.json",
+        "figures/metrics.json",
         "reports/clean.json",
         "reports/cleaning.csv",
         "reports/groundtruth.csv",
@@ -163,7 +181,8 @@ def test_reports_and_plots_are_in_the_run(recorded: Recorded) -> None:
     }
     of_robustness = {f"reports/robustness.{kind}" for kind in ("csv", "html", "json", "png")}
     of_group = {"reports/group.json", "reports/groups.csv", "reports/groups.xlsx", "reports/index.html"}
-    assert recorded.artifacts(recorded.second) == of_group | of_robustness
+    tables = {f"figures/{name}.json" for name in ("clean", "groundtruth", "metrics", "group", "robustness")}
+    assert recorded.artifacts(recorded.second) == of_group | of_robustness | tables | {"params.yaml"}
 
 
 def test_runs_end_finished(recorded: Recorded) -> None:
@@ -196,7 +215,10 @@ def test_the_registered_model_says_what_it_takes_and_gives_and_where_it_came_fro
     )
     version = recorded.client.get_model_version("cbir-encoder", "1")
     assert version.run_id == recorded.first
-    assert version.tags == {"encoder": encoder_digest(Path("models/encoder")), "pipeline_run": "flow-1"}
+    digest = encoder_digest(Path("models/encoder"))
+    assert version.tags == {"encoder": digest, "pipeline_run": "flow-1", "gate.embedding_map_at_10": "0.7"}
+    example = info.saved_input_example_info["artifact_path"]
+    assert example in {path.name for path in Path("mlruns").rglob("*.json")}
 
 
 def test_nothing_of_the_model_is_pickled(recorded: Recorded) -> None:

@@ -63,7 +63,7 @@ def test_a_study_is_one_run_with_a_nested_one_a_preset(runs: dict[str, Any]) -> 
 def test_a_nested_run_has_the_metrics_and_seconds_of_its_stages(runs: dict[str, Any]) -> None:
     metrics = runs["good"].data.metrics
     assert metrics["map_at_10"] == 0.81
-    assert metrics["seconds/train"] == 12.0
+    assert metrics["seconds_train"] == 12.0
     assert metrics["robustness/recall_at_1_flip"] == 0.6
     assert metrics["train/loss"] == 2.0
     assert runs["good"].data.params["train.method"] == "simclr"
@@ -72,7 +72,7 @@ def test_a_nested_run_has_the_metrics_and_seconds_of_its_stages(runs: dict[str, 
 def test_a_preset_that_failed_is_a_failed_run_that_says_why(runs: dict[str, Any]) -> None:
     assert runs["bad"].info.status == "FAILED"
     assert runs["bad"].data.tags["failed.train"] == "no caption at all"
-    assert runs["bad"].data.metrics["seconds/groundtruth"] == 1.0
+    assert runs["bad"].data.metrics["seconds_groundtruth"] == 1.0
 
 
 def test_the_table_is_with_the_whole(runs: dict[str, Any]) -> None:
