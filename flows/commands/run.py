@@ -13,7 +13,7 @@ from cbir.base.errors import UserError
 from flows.commands.speaking import Json, error_line, print_json
 from flows.foreground import make_ready, run_flow, workspace
 from flows.workspace.exclusive import hold_workspace
-from tasks.harness.settings import PARAMS
+from tasks.harness.settings import PARAMS, Paths
 
 app = typer.Typer()
 
@@ -58,8 +58,7 @@ def run(
         from flows.commands.keeping import in_service, loss
         from flows.pipeline.flow import pipeline
         from flows.pipeline.recorder import begun_by
-        from flows.repository.versioning import awaits_first_commit
-        from flows.summary import FIRST_COMMIT, failure_summary, summary
+        from flows.summary import failure_summary
         from flows.unattended.registry import is_reconciled, reconcile
 
         begun_by.set(("cbir run", preset or ""))
@@ -72,6 +71,14 @@ def run(
     if failure:
         print("\n" + visible_lines(failure_summary(outcomes, paths)))
         sys.exit(error_line(visible(failure)))
+    _say(outcomes, paths)
+
+
+def _say(outcomes: list[Any], paths: Paths) -> None:
+    """Prints the summary, and the commit with which later runs are compared where there is none yet."""
+    from flows.repository.versioning import awaits_first_commit
+    from flows.summary import FIRST_COMMIT, summary
+
     print("\n" + visible_lines(summary(outcomes, paths)))
     if awaits_first_commit():
         print(FIRST_COMMIT)
