@@ -18,10 +18,14 @@ PATIENCE = 120  # seconds; on a busy machine a first page takes a while
 
 
 class Browser:
-    """One tab."""
+    """One tab.
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    Args:
+        port: of the browser on this machine.
+    """
+
+    def __init__(self, connection: ClientConnection, port: int) -> None:
+        self._connection, self._port = connection, port
         self._numbers = itertools.count(1)
 
     def open(self, address: str) -> None:
@@ -42,11 +46,33 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Presses and releases a key, as its character or its name (Tab, Escape)."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
         code = {"Enter": 13, "Tab": 9, "Escape": 27}.get(key, ord(key.upper()[0]))
         for kind in ("keyDown", "keyUp"):
             held = text if kind == "keyDown" else {}
             self._ask("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **held)
+
+    def choose(self, field: str, file: Path) -> None:
+        """Chooses a file in a field, as its dialogue does."""
+        document = self._ask("DOM.getDocument")["root"]["nodeId"]
+        node = self._ask("DOM.querySelector", nodeId=document, selector=field)["nodeId"]
+        self._ask("DOM.setFileInputFiles", files=[str(file)], nodeId=node)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Moves the mouse from one place of the window to another, its button held; px."""
+        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
+            self._ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+
+    @contextmanager
+    def window(self) -> Iterator["Browser"]:
+        """Opens a second tab, and closes it."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self._port}/json/new", method="PUT")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            tab = json.load(answer)
+        with connect(tab["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
+            other = Browser(connection, self._port)
+            yield other
+            other._ask("Page.close")
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Shows the page as a screen of this size does, by day or by night."""
@@ -72,7 +98,7 @@ class Browser:
         while not self.run(f"Boolean({condition})"):
             if time.monotonic() > end:
                 raise TimeoutError(f"{condition} is not true of the page:\n{self.text()}")
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -101,18 +127,24 @@ def browser(profile: Path) -> Iterator[Browser]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen([program, *options, "about:blank"], start_new_session=True, **quiet)
     try:
-        with connect(_tab(profile / "DevToolsActivePort"), max_size=None, proxy=None) as connection:
-            yield Browser(connection)
+        port = _port(profile / "DevToolsActivePort")
+        with connect(_tab(port), max_size=None, proxy=None) as connection:
+            yield Browser(connection, port)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _tab(log: Path) -> str:
-    """The address at which the first tab is driven; the browser writes its port to a file once it is ready."""
+def _port(log: Path) -> int:
+    """The port at which the browser is driven, which it writes to a file once it is ready."""
     end = time.monotonic() + PATIENCE
     while not (log.exists() and log.read_text().strip()):
         assert time.monotonic() < end, "chromium did not start"
         time.sleep(0.1)
-    with urllib.request.urlopen(f"http://127.0.0.1:{log.read_text().split()[0]}/json/list", timeout=30) as answer:
+    return int(log.read_text().split()[0])
+
+
+def _tab(port: int) -> str:
+    """The address at which the first tab is driven."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
         return next(tab["webSocketDebuggerUrl"] for tab in json.load(answer) if tab["type"] == "page")

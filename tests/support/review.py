@@ -56,6 +56,7 @@ def write_sources(
     new: str = "",
     facts: Mapping[str, Mapping[str, Any]] | None = None,
     metadata: Mapping[str, Mapping[str, str]] | None = None,
+    letters: str = LETTERS,
 ) -> Sources:
     """Writes the files of a run that looked at these pairs, such as ``("ab", 0.9)``.
 
@@ -64,12 +65,13 @@ def write_sources(
         new: images that came in the accession ``new``, the others in ``old``.
         facts: by pair, in place of FACTS.
         metadata: by image, such as its title and date.
+        letters: of the images that there are.
     """
     rows = [row(letter, f"{'new' if letter in new else 'old'}/{letter}.jpg", "new" if letter in new else "old")
-            for letter in LETTERS]  # fmt: skip
+            for letter in letters]  # fmt: skip
     write_manifest(root / "manifest.parquet", sorted(rows, key=lambda each: (each.accession, each.path)))
-    captions = [HOSTILE if letter == "b" else None for letter in LETTERS]
-    known = pd.DataFrame({"image_id": [image(letter) for letter in LETTERS], "caption": captions})
+    captions = [HOSTILE if letter == "b" else None for letter in letters]
+    known = pd.DataFrame({"image_id": [image(letter) for letter in letters], "caption": captions})
     known = known.reindex(columns=GROUNDTRUTH.names)
     write_groundtruth(root / "groundtruth.parquet", known)
     described = [

@@ -1,5 +1,6 @@
 """A small archive to search: drawn scenes, a crop of one of them, and an encoder that reads words."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -31,9 +32,9 @@ def make_searchable(root: Path) -> None:
     build().save(root / "encoder")
     archive = Archive(root / "raw", encoder=root / "encoder", store=root / "store")
     index = archive._index
-    (root / "index").symlink_to(index)
-    (root / "embeddings").symlink_to(index.with_name("embeddings"))
-    (root / "manifest.parquet").symlink_to(root / "store/manifest.parquet")
+    (root / "index").symlink_to(index.relative_to(root))
+    (root / "embeddings").symlink_to(index.with_name("embeddings").relative_to(root))
+    shutil.copy(root / "store/manifest.parquet", root)
     write_matches(root / "matches.parquet", archive._matches)
     write_groups(root / "groups.parquet", archive._grouped(0.5))
     write_groundtruth(root / "groundtruth.parquet", pd.DataFrame(columns=GROUNDTRUTH.names))

@@ -14,16 +14,14 @@ from cbir.serving.review.search.room import SearchRoom
 from flows.review import search
 from tests.support.pictures import picture, turned
 from tests.support.review import make_app, make_desk, make_room, open_desk
-from tests.support.searchable import make_searchable, named
+from tests.support.searchable import named
 
 heavy = pytest.mark.heavy  # an archive is made, with an encoder
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("searchable")
-    make_searchable(folder)
-    return folder
+def root(searchable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(searchable, tmp_path_factory.mktemp("search") / "archive", symlinks=True)
 
 
 @pytest.fixture(scope="module")
