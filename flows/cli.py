@@ -19,7 +19,7 @@ from flows.commands.doctor import app as doctor
 from flows.commands.importing import app as importing
 from flows.commands.looking import app as looking
 from flows.commands.run import app as run
-from flows.commands.run import set_option, values_of
+from flows.commands.run import set_option
 from flows.commands.speaking import Json, Quiet, Verbose, Version, arrange, error_line, print_json, say
 from flows.environment import prepare
 from flows.foreground import make_ready, provide_api, run_flow, state_of, workspace
@@ -135,11 +135,11 @@ def presets(
 
     Example: cbir presets dinov2-s14
     """
-    from flows.studies.presets import described, experiment_command
+    from flows.studies.presets import described, encoder_values, experiment_command
 
     workspace()
     if name:
-        print(experiment_command(values_of(name)))
+        print(experiment_command(encoder_values(name)))
         return
     descriptions = described()
     if as_json:

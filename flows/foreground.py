@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cbir.base.errors import UserError
-from tasks.harness.settings import PARAMS, Paths, read_yaml
+from tasks.harness.settings import HERE, PARAMS, Paths, read_yaml
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -49,12 +49,15 @@ def provide_api(paths: Paths, *, port: int = 0) -> None:
 
 def state_of(flow: Callable[..., Any], *arguments: Any) -> Any:
     """Runs a flow and returns the state in which it ended."""
+    from prefect import tags
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows.pipeline.naming import labels
 
     try:
         # Prefect waits for the thread that sends each flow's heartbeats to end, half a second on average. See
         # docs/upstream.md, Prefect: end of the heartbeats.
-        with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), tags(*labels(HERE)):
             return flow(*arguments, return_state=True)
     except KeyboardInterrupt:
         print("interrupted; run it again to go on where it stopped", file=sys.stderr)

@@ -46,7 +46,7 @@ def run(
     workspace()
     with hold_workspace("cbir run"):
         written = PARAMS.read_text(encoding="utf-8")
-        values, check = values_of(preset) if preset else None, _checked(force or [])
+        values, check = _values_of(preset), _checked(force or [])
         changes = set_params(settings or [], preset=values, check=check, write=not dry_run)
         for change in changes:
             print(f"params.yaml: {change}", file=sys.stderr)
@@ -55,10 +55,10 @@ def run(
             return
         paths = workspace(sound=True)  # as it is set now
         make_ready(paths)
-        from flows.commands.keeping import in_service, loss
         from flows.pipeline.flow import pipeline
         from flows.pipeline.recorder import begun_by
         from flows.summary import failure_summary
+        from flows.unattended.keeping import in_service, loss
         from flows.unattended.registry import is_reconciled, reconcile
 
         begun_by.set(("cbir run", preset or ""))
@@ -82,6 +82,14 @@ def _say(outcomes: list[Any], paths: Paths) -> None:
     print("\n" + visible_lines(summary(outcomes, paths)))
     if awaits_first_commit():
         print(FIRST_COMMIT)
+
+
+def _values_of(preset: str | None) -> dict[str, Any] | None:
+    if preset is None:
+        return None
+    from flows.studies.presets import encoder_values
+
+    return encoder_values(preset)
 
 
 def _show_plan(changed: list[str], force: list[str], *, as_json: bool) -> None:
@@ -118,19 +126,8 @@ def _checked(force: list[str]) -> Any:
     """Returns the check of all settings and of the names of stages, before any setting is written."""
 
     def check(params: Mapping[str, Any]) -> None:
-        from flows.workspace.checks import require_settings, require_stages
+        from flows.workspace.checks import require_run
 
-        require_stages(force)
-        require_settings(params)
+        require_run(params, force)
 
     return check
-
-
-def values_of(preset: str) -> dict[str, Any]:
-    """Returns the values of a preset by name; raises UserError for a baseline, which only studies measure."""
-    from flows.studies.presets import load_preset, preset_values
-
-    chosen = load_preset(preset)
-    if chosen.graph:
-        raise UserError(f"{preset} is a baseline that studies measure; it trains no encoder: run `cbir study {preset}`")
-    return preset_values(chosen)

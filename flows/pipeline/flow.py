@@ -18,9 +18,10 @@ from flows.pipeline import embed_workers
 from flows.pipeline.artifacts import publish
 from flows.pipeline.durations import last_seconds, remember
 from flows.pipeline.living import announced
+from flows.pipeline.naming import by_command
 from flows.pipeline.pace import Pace, watched
 from flows.pipeline.recorder import Recording
-from flows.pipeline.results import keep
+from flows.pipeline.results import REFUSED, keep
 from flows.pipeline.stages import Outcome, Plan, StageError, StageInterruptedError, Tell, bring_up_to_date, plan_stages
 from flows.processes.running import Running
 from tasks.harness.settings import HERE
@@ -110,7 +111,7 @@ def _bring_up_to_date(name: str, run: Run, tell: Tell) -> Outcome:
     return outcome
 
 
-@flow(name="cbir", validate_parameters=False)
+@flow(name="cbir", flow_run_name=by_command, validate_parameters=False)
 def pipeline(
     force: Sequence[str] = (),
     *,
@@ -139,7 +140,7 @@ def pipeline(
             plan = plan_stages(force, terminal.log, root=root, targets=targets, keep=hold if lenient else ())
         except UserError as error:
             keep(error)
-            return Failed(message=str(error))
+            return Failed(name=REFUSED, message=str(error))
         recording = Recording(root, (key or str(flow_run.id)) if recorded else "")
         run = Run(root, plan, force, hold, lenient, prefix, recording)
         tasks: dict[str, PrefectFuture[Any]] = {}

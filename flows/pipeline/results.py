@@ -11,6 +11,8 @@ from prefect.states import State
 
 from cbir.base.errors import UserError
 
+REFUSED = "Refused"  # the state of a run that a user has to mend: nothing broke
+
 _kept: dict[str, Any] = {}
 
 

@@ -183,3 +183,11 @@ def _hydra(value: Any) -> str:
     if isinstance(value, str) and not PLAIN.fullmatch(value):
         return "'" + value.replace("'", "\\'") + "'"
     return str(value)
+
+
+def encoder_values(name: str) -> dict[str, Any]:
+    """Returns the values of a preset by name; raises UserError for a baseline, which only studies measure."""
+    chosen = load_preset(name)
+    if chosen.graph:
+        raise UserError(f"{name} is a baseline that studies measure; it trains no encoder: run `cbir study {name}`")
+    return preset_values(chosen)

@@ -19,6 +19,7 @@ from cbir.base.errors import UserError, in_short
 from cbir.base.files import writing
 from cbir.encoders.files import encoder_digest
 from flows.pipeline.flow import pipeline
+from flows.pipeline.naming import dated
 from flows.pipeline.results import RunError
 from flows.repository.accessions import adopt
 from flows.repository.run_cache import differing_files
@@ -33,7 +34,7 @@ from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 TRIAL = "promotion"
 
 
-@flow(name="promote", validate_parameters=False)
+@flow(name="promote", flow_run_name=dated, validate_parameters=False)
 def put_into_service(version: int | None) -> State[Any]:
     """Puts a version of the registered model into service; None: the one that the present one took the place of."""
     what = "cbir rollback" if version is None else f"cbir promote {version}"

@@ -24,6 +24,7 @@ from cbir.groups.threshold import Chosen
 from cbir.images.reduced import LongestSide
 from cbir.reports.thumbnails import ThumbnailSide
 from flows.pipeline.flow import pipeline
+from flows.pipeline.naming import dated
 from flows.pipeline.results import result_of
 from flows.pipeline.stages import KEPT, Outcome, plan_stages
 from flows.repository.accessions import adopt
@@ -51,7 +52,7 @@ class Arrivals:
     margin: float
 
 
-@flow(name="refresh", validate_parameters=False)
+@flow(name="refresh", flow_run_name=dated, validate_parameters=False)
 def refresh(wait: bool = True) -> State[Any]:
     """Brings in what has landed, and finds and reports its near-duplicates; it waits for another run, or is skipped."""
     return unattended("cbir refresh", _refresh, wait=wait, settled=_mark_reported)

@@ -12,6 +12,7 @@ from prefect.states import State
 from cbir.archive.manifest import accessions_of, read_manifest
 from cbir.comparison.gate import Gate, Measured, decide, require_metric
 from cbir.encoders.files import encoder_digest
+from flows.pipeline.naming import dated
 from flows.pipeline.results import RunError
 from flows.repository.accessions import adopt
 from flows.studies.presets import Values
@@ -25,7 +26,7 @@ from tasks.harness.settings import HERE, PARAMS, Paths, load_paths, load_section
 CHALLENGER = "challenger"
 
 
-@flow(name="retrain", validate_parameters=False)
+@flow(name="retrain", flow_run_name=dated, validate_parameters=False)
 def retrain() -> State[Any]:
     """Trains on all accessions, in a workspace of its own; the encoder in service changes only if the gate holds."""
     return unattended("cbir retrain", _retrain, wait=True)

@@ -14,6 +14,7 @@ from cbir.base.display import visible, visible_lines
 from cbir.base.errors import UserError, disk_trouble
 from flows.pipeline.living import announced
 from flows.pipeline.recorder import begun_by, recorder
+from flows.pipeline.results import REFUSED, RunError
 from flows.repository.versioning import OWN, commit, edited, push
 from flows.unattended.notification import notify
 from flows.unattended.registry import reconcile
@@ -90,17 +91,19 @@ def unattended(
     except BusyError as error:
         tell(logging.INFO, "skipped: %s", error)
         return Completed(name="Skipped", message=str(error))
-    except UserError as error:
+    except RunError as error:
         return _failed(what, str(error))
+    except UserError as error:
+        return _failed(what, str(error), state=REFUSED)
     except Exception as error:
         _failed(what, disk_trouble(error) or f"{type(error).__name__}: {error}")
         raise
     return Completed(message=done.message)
 
 
-def _failed(what: str, sentence: str) -> State[Any]:
+def _failed(what: str, sentence: str, *, state: str = "Failed") -> State[Any]:
     _notify({"run": what, "failed": sentence})
-    return Failed(message=visible(sentence))
+    return Failed(name=state, message=visible(sentence))
 
 
 def _keep_version(what: str, done: Done, version: Version, before: Sequence[str]) -> None:

@@ -19,20 +19,22 @@ from prefect.types.entrypoint import EntrypointType
 
 from cbir.base.errors import UserError
 from flows.pipeline.living import mark_dead_runs
+from flows.pipeline.naming import dated, labels
 from flows.pipeline.results import result_of
 from flows.repository.accessions import adopt
 from flows.studies.plans import make_plan, one_study
 from flows.studies.presets import DEFAULT, preset_names
 from flows.studies.study import study
+from flows.unattended.full import run
 from flows.unattended.refresh import refresh
 from flows.unattended.retraining import retrain
 from flows.unattended.run import Done, unattended
-from tasks.harness.settings import PARAMS, load_paths, load_section, read_yaml
+from tasks.harness.settings import HERE, PARAMS, load_paths, load_section, read_yaml
 
 SECONDS = re.compile(r"\d+(\.\d+)?")
 
 
-@flow(name="study-all", validate_parameters=False)
+@flow(name="study-all", flow_run_name=dated, validate_parameters=False)
 def study_all() -> State[Any]:
     """Runs all presets and compare them in one table."""
     return unattended("cbir study", _study_all, wait=True)
@@ -52,6 +54,7 @@ FLOWS: dict[str, tuple[Flow[Any, Any], dict[str, Any]]] = {  # with the paramete
     "refresh": (refresh, {"wait": False}),  # what a skipped one would have found, the next one finds
     "retrain": (retrain, {}),
     "study": (study_all, {}),
+    "run": (run, {}),  # from Prefect's page, where its form asks for preset and settings
 }
 
 
@@ -77,13 +80,14 @@ def serve_schedules() -> None:
             schedules=[schedule] if (schedule := schedules[name]) else [],
             parameters=parameters,
             description=served.description,
+            tags=labels(HERE),
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         assert isinstance(made, RunnerDeployment)  # outside of an event loop it is
         server.add_deployment(made)
     print(f"Prefect  {os.environ['PREFECT_API_URL'].removesuffix('/api')}", flush=True)
     for name in FLOWS:
-        print(f"{name:8} {_in_words(getattr(settings, name), settings.timezone)}", flush=True)
+        print(f"{name:8} {_in_words(getattr(settings, name, ''), settings.timezone)}", flush=True)
     print("Ctrl-C stops it.", flush=True)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(server.start())
@@ -113,7 +117,7 @@ def schedule_of(name: str, settings: Schedules) -> Schedule | None:
     Raises:
         UserError: it is neither a cron line nor a number of seconds, or the time zone is none.
     """
-    text = getattr(settings, name).strip()
+    text = getattr(settings, name, "").strip()
     if not text:
         return None
     if SECONDS.fullmatch(text) and float(text) > 0:

@@ -42,6 +42,12 @@ def require_settings(params: Mapping[str, Any]) -> None:
             agree(params, load_paths(dict(params)))
 
 
+def require_run(params: Mapping[str, Any], force: Sequence[str]) -> None:
+    """Checks the names of the stages to force, and all settings: what a run wants before anything is written."""
+    require_stages(force)
+    require_settings(params)
+
+
 def require_stages(names: Sequence[str]) -> None:
     """Raises UserError for a name that is no stage of dvc.yaml."""
     known = list(read_yaml(GRAPH).get("stages") or {})

@@ -2,17 +2,22 @@
 
 import asyncio
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from prefect.events.schemas.automations import AutomationCore
 from prefect.flows import load_flow_from_entrypoint
 from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 from prefect.server.schemas.schedules import IntervalSchedule as ServerIntervalSchedule
+from prefect.utilities.callables import parameter_schema
 from ruamel.yaml import YAML
 
 from cbir.base.errors import UserError
+from flows.pipeline.results import REFUSED
+from flows.unattended.full import run
 from flows.unattended.schedules import FLOWS, Schedules, schedule_of
 from tasks.harness.settings import load_section, read_yaml
 
@@ -72,6 +77,19 @@ def test_when_an_hour_comes_twice_utc_and_seconds_go_on_and_a_cron_line_leaves_o
     dates = asyncio.run(schedule.get_dates(n=96, start=datetime(2026, 10, 24, 22, tzinfo=UTC)))
     utc = [date.astimezone(UTC) for date in dates]
     assert {(after - before).total_seconds() / 60 for before, after in itertools.pairwise(utc)} == minutes
+
+
+def test_the_form_of_run_asks_for_what_a_person_means() -> None:
+    schema = parameter_schema(run)
+    assert set(schema.properties) == {"preset", "settings", "force", "keep_worse"}
+    assert schema.required == []
+    assert all(described["description"] for described in schema.properties.values())
+
+
+def test_the_automation_of_the_documentation_is_valid_for_prefect() -> None:
+    (text,) = re.findall(r"```yaml\n(name: .*?)```", (ROOT / "docs/unattended.md").read_text(), re.DOTALL)
+    automation = AutomationCore.model_validate(YAML(typ="safe").load(text))
+    assert automation.trigger.expect >= {f"prefect.flow-run.{REFUSED}"}
 
 
 def test_prefect_yaml_has_the_flows_and_the_schedules_of_params_yaml() -> None:
