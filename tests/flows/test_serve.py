@@ -44,6 +44,11 @@ class Server:
         runs = self.ask("flow_runs", flows={"name": {"any_": ["refresh"]}})
         return [run["state"] for run in runs if run["start_time"]]
 
+    def named(self, flow: str, state: str) -> list[dict[str, Any]]:
+        """The runs of a flow that are in this state."""
+        runs = self.ask("flow_runs", flows={"name": {"any_": [flow]}})
+        return [run for run in runs if run["state"]["name"] == state]
+
     def ended(self, words: str) -> list[dict[str, Any]]:
         """Those that completed with these words."""
         return [run for run in self.refreshes() if run["type"] == "COMPLETED" and words in (run["message"] or "")]
@@ -139,5 +144,13 @@ def test_prefect_yaml_deploys_to_a_work_pool_whose_worker_runs_a_refresh(server:
         workspace.command("prefect", *command.split())
     with _started(workspace, "prefect worker start --pool archive"):
         _wait(lambda: server.ended("3 new images"))  # one that its schedule starts meanwhile is skipped
+        workspace.command("prefect", "deployment", "run", "run/cbir", "--param", 'settings=["index.kk=9"]')
+        _wait(lambda: server.named("run", "Refused"))
+        workspace.command("prefect", "deployment", "run", "run/cbir", "--param", 'settings=["index.k=9"]')
+        _wait(lambda: server.named("run", "Completed"))
+    (refused,) = server.named("run", "Refused")
+    assert refused["name"].startswith("run 20")
+    assert refused["state"]["message"] == "params.yaml has no index.kk. Did you mean index.k?"
+    assert "k: 9 " in (workspace.folder / "params.yaml").read_text()
     assert {state["type"] for state in server.refreshes()} == {"COMPLETED"}, server.refreshes()
     assert is_clean(workspace)
