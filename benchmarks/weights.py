@@ -19,8 +19,8 @@ from benchmarks.photographs import near_measured, photographs, reduced_photograp
 from benchmarks.reprints import IMAGENET
 from cbir.encoders.encoder import Encoder, build_encoder
 from cbir.images.reduced import ReducedImages
-from cbir.training.callbacks import Record
 from cbir.training.checkpoints import read_checkpoint
+from cbir.training.fitting.callbacks import Record
 from cbir.training.settings import Settings
 from cbir.training.shipped.loading import FOLDER, save_shipped
 from cbir.training.trainer import fit_whitening, train_encoder

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
-
-from cbir.base.files import writing
 
 NAME = "last"  # of the checkpoint's file, without its ending
 
@@ -28,20 +25,6 @@ _LIBRARIES = (
     "numpy",
     "opencv-python-headless",
 )
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes Lightning's checkpoints so that a kill leaves the one before whole, and a full disk is an error.
-
-    Lightning's own way is by a temporary file that may lie on another file system, where taking its place is a copy
-    (https://github.com/Lightning-AI/pytorch-lightning/issues/19970), and passes over some failures
-    (https://github.com/Lightning-AI/pytorch-lightning/issues/21800).
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Puts a checkpoint in the place of the one before."""
-        with writing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
 
 
 def checkpoint_path(folder: Path) -> Path:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from cbir.training.checkpoints import AtomicCheckpoints, checkpoint_key, checkpoint_path, read_checkpoint
+from cbir.training.checkpoints import checkpoint_key, checkpoint_path, read_checkpoint
+from cbir.training.fitting.fit import AtomicCheckpoints
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:

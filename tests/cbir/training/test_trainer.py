@@ -188,7 +188,7 @@ def test_by_retrieval_it_keeps_the_epoch_that_retrieved_most(
     archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retrieved = iter([0.3, 0.8, 0.8, 0.5, 0.4, 0.7])
-    monkeypatch.setattr("cbir.training.trainer.map_of_copies", lambda *_: next(retrieved))
+    monkeypatch.setattr("cbir.training.fitting.fit.map_of_copies", lambda *_: next(retrieved))
     constant = {"keep": "retrieval", "schedule": "constant"}
     encoder, trained = run(archive, tmp_path, **constant, epochs=6, patience=3)
     assert (trained.best_epoch, trained.epochs) == (2, 5)
@@ -201,7 +201,7 @@ def test_a_killed_training_by_retrieval_knows_its_best_epoch(
     archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     retrieved = iter([0.8, 0.3])
-    monkeypatch.setattr("cbir.training.trainer.map_of_copies", lambda *_: next(retrieved))
+    monkeypatch.setattr("cbir.training.fitting.fit.map_of_copies", lambda *_: next(retrieved))
     run(archive, tmp_path, keep="retrieval", epochs=2)
     retrieved = iter([0.5])
     _, trained = run(archive, tmp_path, keep="retrieval", epochs=3)
