@@ -7,6 +7,7 @@ libvips reads JPEG, PNG, TIFF, WebP and GIF; Pillow reads JPEG 2000, BMP, and TI
 import logging
 import os
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,9 @@ DECODERS = f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}
 
 # A cached operation would answer for a file that has changed since.
 pyvips.cache_set_max(0)
+
+# libvips has one memory of what decoders say, and Python one of warnings, for all threads.
+_ONE_AT_A_TIME = threading.RLock()
 
 _VIPS_LOADERS = {name: f"{name.lower()}load_source" for name in ("JPEG", "PNG", "TIFF", "WebP", "GIF")}
 _NOT_BUILT_IN = (
@@ -180,7 +184,7 @@ class ImageFile:
     def _errors(self) -> Iterator[None]:
         """Turns the errors of a decoder into UnreadableImage with the decoder's own words."""
         try:
-            with warnings.catch_warnings():
+            with _ONE_AT_A_TIME, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's, of metadata
                 yield
         except RefusalError as refusal:

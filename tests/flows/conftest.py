@@ -32,6 +32,12 @@ def prefect_environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """The project's files under git and DVC, without images; tests work on copies of it."""
+    return Archive(made_once(tmp_path_factory, "project", Archive.make))
+
+
+@pytest.fixture(scope="session")
 def made_toy(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The toy with all stages up to date, committed; made without a server, for tests that need none."""
     return Workspace(made_once(tmp_path_factory, "toy", _make_toy), CODE)

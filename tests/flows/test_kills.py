@@ -19,7 +19,7 @@ from tests.support.workspace import Workspace
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(0)]
 MARK = "CBIR_KILL_MARK"  # a variable that all inherits that a command starts
-KILLS = int(os.environ.get("CBIR_KILLS", "4"))
+KILLS = int(os.environ.get("CBIR_KILLS", "2"))
 WITHIN = float(os.environ.get("CBIR_KILL_WITHIN", "20"))  # seconds
 RERUN_EACH = 10  # kills
 PATIENCE = 90  # seconds; what was asked of MLflow is still recorded, and loading it takes long on a busy machine

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +226,22 @@ def test_bytes_that_were_flipped_never_do_more_than_raise_unreadable_image(tmp_p
                 assert error.status in ("corrupt", "unsupported")
             else:
                 assert pixels.dtype == np.uint8
+
+
+def test_threads_that_read_at_once_hear_nothing_of_each_others_files(tmp_path: Path) -> None:
+    sound = save(tmp_path / "sound.png", SCENE)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(sound.read_bytes()[:-2000])
+    pixels, reason = read_image(sound).tobytes(), describe_damage(cut)
+
+    def read(number: int) -> object:
+        return describe_damage(cut) if number % 2 else read_image(sound).tobytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(read, range(120))) == {pixels, reason}
+
+
+def describe_damage(path: Path) -> str:
+    with pytest.raises(UnreadableImage) as error:
+        read_image(path)
+    return str(error.value)

@@ -6,15 +6,16 @@ import pytest
 
 from cbir.base.errors import UserError
 from flows.importing import import_archive
+from tests.support.archive import copy
 from tests.support.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # inside DVC
 
 
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def source(project: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of scans beside a workspace, which is the working directory."""
-    Workspace.make(tmp_path / "workspace")
+    copy(project, tmp_path / "workspace")
     monkeypatch.chdir(tmp_path / "workspace")
     folder = tmp_path / "scans"
     folder.mkdir()

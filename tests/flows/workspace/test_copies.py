@@ -8,13 +8,14 @@ from ruamel.yaml import YAML
 from flows.studies.study import compared_files
 from flows.workspace.copies import archive_stages, make_workspace, writers_of
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
+from tests.support.archive import copy
 from tests.support.workspace import Workspace
 
 
 @pytest.fixture
-def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+def paths(project: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A workspace as after `clean`, with a checkpoint and a reference file."""
-    Workspace.make(tmp_path / "workspace")
+    copy(project, tmp_path / "workspace")
     monkeypatch.chdir(tmp_path / "workspace")
     paths = load_paths(read_yaml(PARAMS))
     (paths.weights / "old.safetensors").write_bytes(b"weights")
