@@ -5,17 +5,16 @@ server.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from flows.processes import servers
 
 ROOT = Path(__file__).parents[2]
 READ = ("data/reference/README.md", "data/audits/README.md", "data/decisions.csv", "models/weights/README.md")
@@ -78,36 +77,15 @@ class Workspace:
 
 @contextmanager
 def prefect_server() -> Iterator[dict[str, str]]:
-    """A Prefect server of its own, and the variables with which a command finds it and this project's programs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    api = f"http://127.0.0.1:{port}/api"
+    """A Prefect server with a history of its own, and the variables with which a command finds it and its programs."""
     with tempfile.TemporaryDirectory() as home:
         environment = {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "PREFECT_HOME": home,
-            "PREFECT_API_URL": api,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         }
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        server = subprocess.Popen(command, env={**os.environ, **environment}, **quiet)
-        try:
-            _wait_until_healthy(f"{api}/health")
-            yield environment
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def _wait_until_healthy(url: str) -> None:
-    end = time.monotonic() + 300  # seconds; on a busy machine two minutes are no rarity
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.3)
+        described = servers.prefect_server(servers.choose_port("Prefect", None, preferred=0), Path(home, "server.log"))
+        server = replace(described, environment=described.environment | environment)
+        with servers.started(server) as running:
+            list(servers.ready([running]))
+            yield environment | {"PREFECT_API_URL": server.environment["PREFECT_API_URL"]}
