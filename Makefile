@@ -27,6 +27,8 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 
 # A worker a core, and a thread a worker: more threads would wait for each other.
 test test-all: export OMP_NUM_THREADS = 1
+# Code is compiled once, and not by each of the processes that the tests start.
+test test-all: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV) ## the quick tests: five minutes on two cores
 	pytest $(TWO) --timeout 60 $(ARGS)
 

@@ -30,6 +30,7 @@ SMALL = (
     "evaluate.bootstrap=50",
     "plots.projection_images=4",  # too few to lay out: t-SNE and UMAP take longer than all else
     "robustness.images=2",
+    "match.closer=0",  # its networks take seconds to load
     "landing.settle=0.5",
     "groundtruth.captions=",  # telling their languages takes seconds
 )
