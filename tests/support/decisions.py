@@ -1,5 +1,6 @@
 """Decisions for tests: images by any name, a time that rises with each decision."""
 
+import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,16 @@ def decisions(*words: str) -> list[Decision]:
 def _said(word: str, minute: int) -> Decision:
     pair, _, person = word.partition(" ")
     return decision(pair[0], pair[1], pair[2], by=person or "Anne", minute=minute)
+
+
+def chance_decisions(person: str, count: int) -> list[Decision]:
+    """Decisions of a person about pairs of sixty images, each time the same ones."""
+    chance = random.Random(person)
+    drawn = [(chance.sample(range(60), 2), chance.choice("=~!?")) for _ in range(count)]
+    return [
+        decision(f"{first:032x}", sign, f"{second:032x}", by=person, minute=minute)
+        for minute, ((first, second), sign) in enumerate(drawn)
+    ]
 
 
 def pairs_of(said: Iterable[Decision]) -> set[str]:

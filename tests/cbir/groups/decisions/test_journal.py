@@ -14,7 +14,7 @@ import pytest
 
 from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import COLUMNS, append_decision, now, read_decisions
-from tests.support.decisions import decision
+from tests.support.decisions import chance_decisions, decision
 
 ROOT = Path(__file__).parents[4]
 ONE, TWO = "1" * 32, "2" * 32
@@ -136,7 +136,7 @@ NO_ROOM = """
 import resource, sys
 from pathlib import Path
 from cbir.groups.decisions.journal import append_decision
-from tests.support.decisions import decision
+from tests.support.decisions import chance_decisions, decision
 
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20,) * 2)  # bytes; the row takes more
@@ -168,34 +168,36 @@ def test_a_row_that_does_not_reach_the_disk_is_taken_back(tmp_path: Path, monkey
     assert path.read_bytes() == before
 
 
+DECISIONS = int(os.environ.get("CBIR_DECISIONS", "160"))  # of two writers together, with a kill every twenty
 WRITER = """
 import sys
 from pathlib import Path
 from cbir.groups.decisions.journal import append_decision, read_decisions
-from tests.support.decisions import decision
+from tests.support.decisions import chance_decisions
 
-name, path = sys.argv[1], Path(sys.argv[2])
+name, path, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 done = sum(each.person == name for each in read_decisions(path))
-for number in range(done, 100):
-    append_decision(path, decision("1" * 32, "=", f"{number:032x}", by=name, minute=number))
+for said in chance_decisions(name, count)[done:]:
+    append_decision(path, said)
 """
 
 
 def test_two_writers_that_are_killed_again_and_again_lose_and_double_no_decision(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.csv"
+    path, count = tmp_path / "decisions.csv", DECISIONS // 2
     names = ("Anne", "Ben")
 
     def start(name: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, "-c", WRITER, name, str(path)], cwd=ROOT)
+        return subprocess.Popen([sys.executable, "-c", WRITER, name, str(path), str(count)], cwd=ROOT)
 
     writers = {name: start(name) for name in names}
-    for kill in range(8):
-        while len(read_decisions(path)) < 12 * (kill + 1):
+    kills = DECISIONS // 20
+    for kill in range(kills):
+        while len(read_decisions(path)) < (kill + 1) * DECISIONS // (2 * kills + 1):
             time.sleep(0.01)
         name = names[kill % 2]
         writers[name].send_signal(signal.SIGKILL)
         writers[name].wait()
         writers[name] = start(name)
-    assert [writer.wait(timeout=50) for writer in writers.values()] == [0, 0]
-    numbers = {name: [each.second for each in read_decisions(path) if each.person == name] for name in names}
-    assert numbers["Anne"] == numbers["Ben"] == [f"{number:032x}" for number in range(100)]
+    assert [writer.wait(timeout=200) for writer in writers.values()] == [0, 0]
+    for name in names:
+        assert [each for each in read_decisions(path) if each.person == name] == chance_decisions(name, count)
