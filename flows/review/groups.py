@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from cbir.base.errors import UserError
 from cbir.groups.circulation import appearances
 from cbir.groups.decisions.journal import SAME, Relation
+from cbir.serving.review.delays import Axis
 from cbir.serving.review.desk import Desk
 from cbir.serving.review.groups import PAGE, Order, Wanted
 from cbir.serving.review.ledger import Pair
@@ -63,10 +64,11 @@ def add_circulation(app: FastAPI, desk: Desk) -> None:
 
     @app.get("/circulation")
     def show_circulation(person: Person) -> Response:
-        rows = desk.findings.circulation.to_dict("records")
-        known = bool(desk.findings.metadata)
-        return show("circulation.html", **around(desk, person), path="/circulation", rows=rows[:MOST_ROWS],
-                    count=len(rows), known=known)  # fmt: skip
+        table = desk.findings.circulation.head(MOST_ROWS)
+        return show(
+            "circulation.html", **around(desk, person), path="/circulation", rows=table.to_dict("records"),
+            count=len(desk.findings.circulation), axis=Axis.of(table), known=bool(desk.findings.metadata),
+        )  # fmt: skip
 
 
 def _add_group(app: FastAPI, desk: Desk) -> None:

@@ -160,6 +160,7 @@ def test_a_group_stands_by_date_and_the_table_says_who_shares_with_whom_after_ho
     assert '<a href="https://a.example/1" rel="noreferrer">ark:/1</a>' in page
     assert "<bdi>&lt;b&gt;Miroir&lt;/b&gt;</bdi>" in page and "javascript:" not in page
     page = browser.get("/circulation").text
+    assert page.count("<circle") == 1
     assert "<bdi>Excelsior</bdi>" in page and "3 days" in page and 'href="/groups?text=%3Cb%3EMiroir%3C/b%3E"' in page
     assert f'href="/groups/{image("a")}"' in browser.get("/groups", params={"text": "<B>miroir"}).text
 
