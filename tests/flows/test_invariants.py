@@ -165,13 +165,13 @@ def test_i8_two_runs_at_once_run_each_stage_once(toy: Workspace, other: str) -> 
     assert toy.is_clean()
 
 
-@pytest.mark.parametrize("way", RUNS)
 @pytest.mark.parametrize(
-    ("file", "old", "new"),
+    ("way", "file", "old", "new"),
     [
-        ("data/raw/one/a.txt", "abc", "abcd"),
-        ("toy/first.py", "import time", "import time  # edited"),
-        ("params.yaml", "first: {factor: 4", "first: {factor: 6"),
+        ("flow", "data/raw/one/a.txt", "abc", "abcd"),
+        ("flow", "toy/first.py", "import time", "import time  # edited"),
+        ("flow", "params.yaml", "first: {factor: 4", "first: {factor: 6"),
+        ("dvc repro", "params.yaml", "first: {factor: 4", "first: {factor: 6"),  # the stage looks, whoever runs it
     ],
 )
 def test_i9_an_input_edited_while_a_stage_runs_fails_it_and_is_not_recorded(
