@@ -9,6 +9,7 @@ from tqdm import tqdm
 from cbir.archive.manifest import read_manifest, unique_images
 from cbir.base.files import write_json
 from cbir.labels.appearances.files import write_appearances
+from cbir.labels.appearances.tags import find_tags
 from cbir.labels.files import write_groundtruth, write_training
 from cbir.labels.groundtruth import count_labels, keep_splits, label_images, log_splits, of_accessions
 from cbir.labels.languages import detect_languages, log_languages
@@ -32,6 +33,7 @@ def groundtruth(
     caption_prompt: str,
     metadata: str | list[str],
     dates: str,
+    tags: bool,
     split_by: SplitBy,
     translate: Literal["none", "deepl"],
     train: float,
@@ -45,11 +47,10 @@ def groundtruth(
     trained = of_accessions(manifest, accessions) if accessions else manifest
     reference = Reference(paths.reference, file, layout, tuple(unlabelled), captions, caption_prompt, metadata, dates)
     whole = read_reference(reference, manifest)
-    log_reading(whole, reference)
+    tagged = find_tags(manifest, paths.raw, paths.store, progress=tqdm) if tags else {}
+    appeared = read_tables(reference, manifest, tagged)
+    log_reading(whole, appeared, reference)
     require_believable(whole)
-    appeared = read_tables(reference, manifest)
-    for line in appeared.account:
-        log.info(line)
     known = read_reference(reference, trained) if accessions else whole
     texts = [*whole.captions.values(), *known.captions.values()]
     languages = detect_languages(texts)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Literal
 
 import pandas as pd
@@ -133,16 +134,22 @@ def require_reference(reference: Reference) -> None:
     compiled(reference.dates)
 
 
-def read_tables(reference: Reference, manifest: pd.DataFrame) -> Metadata:
-    """Reads where and when these images appeared; raises UserError as :func:`read_reference`."""
+def read_tables(
+    reference: Reference, manifest: pd.DataFrame, tags: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> Metadata:
+    """Reads where and when these images appeared; raises UserError as :func:`read_reference`.
+
+    Args:
+        tags: of their files, as ``cbir.labels.appearances.tags.find_tags`` gives them.
+    """
     require_reference(reference)
     files = [reference.folder / file for file in reference.tables]
-    return find_metadata(files, manifest, NameIndex(manifest), dates=compiled(reference.dates))
+    return find_metadata(files, manifest, NameIndex(manifest), tags=tags, dates=compiled(reference.dates))
 
 
-def log_reading(known: Known, reference: Reference) -> None:
+def log_reading(known: Known, appeared: Metadata, reference: Reference) -> None:
     """Logs the account of what was read, and warns where no name of the ground truth is an image's."""
-    for line in known.account:
+    for line in (*known.account, *appeared.account):
         log.info(line)
     if known.names and not known.matched:
         files = ", ".join(str(reference.folder / file) for file in reference.files)

@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "caption_prompt": "",
     "metadata": "",
     "dates": "",
+    "tags": False,
     "split_by": "group",
     "translate": "none",
     "train": 0.6,

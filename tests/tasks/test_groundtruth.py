@@ -16,6 +16,7 @@ from cbir.labels.files import GROUNDTRUTH
 from tasks.harness.settings import Paths
 from tests.support.groundtruth import FILES, run, workspace
 from tests.support.manifests import image_id_of, manifest
+from tests.support.scenes import SCENE, save
 from tests.support.workbooks import write_workbook
 
 
@@ -88,6 +89,12 @@ def test_titles_and_dates_are_written_and_names_that_are_none_are_reported(paths
     assert [(line["name"], line["problem"]) for line in report] == [("x.jpg", "no such file")]
     run(paths)
     assert read_appearances(paths.metadata).empty
+    tags = '<RDF xmlns="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><Description '
+    tags += 'xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="Excelsior"/></RDF>'
+    (paths.raw / "two").mkdir(parents=True)
+    save(paths.raw / "two/d.jpg", SCENE, xmp=tags.encode())
+    run(paths, tags=True)
+    assert read_appearances(paths.metadata)["title"].tolist() == ["Excelsior"]
 
 
 def test_the_same_input_gives_the_same_bytes(paths: Paths) -> None:

@@ -1,10 +1,13 @@
-"""Reads where and when images appeared: title, date, page, place, shelfmark and link, from tables and file names."""
+"""Reads where and when images appeared: title, date, page, place, shelfmark and link, from tables,
+tags and file names.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -73,13 +76,21 @@ def read_metadata(path: Path) -> list[Entry]:
 
 
 def find_metadata(
-    files: Sequence[Path], manifest: pd.DataFrame, index: NameIndex, *, dates: re.Pattern[str] | None = None
+    files: Sequence[Path],
+    manifest: pd.DataFrame,
+    index: NameIndex,
+    *,
+    tags: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    dates: re.Pattern[str] | None = None,
 ) -> Metadata:
-    """Finds what is known of each image; of several rows the first counts.
+    """Finds what is known of each image: by a table, else by the tags of its file, else by its name.
+
+    The first of several rows counts.
 
     Args:
         files: as :func:`read_metadata` reads them; names are matched as those of a ground truth.
-        dates: as :func:`compiled` gives it; finds dates in the paths of images that no table gives one.
+        tags: as ``cbir.labels.appearances.tags.find_tags`` gives them; a field counts where no table has it.
+        dates: as :func:`compiled` gives it; finds dates in the paths of images that have none by then.
 
     Raises:
         UserError: a file cannot be read.
@@ -98,6 +109,8 @@ def find_metadata(
                     advice = "write it as 1921-05-03, 1921-05 or 1921"
                     notes.append(Note(file.name, entry.row, entry.name, _UNREAD, (entry.values["date"],), advice))
     named = len(known)
+    for image_id, values in tags.items():
+        known[image_id] = _tagged(values, known.get(image_id, {}))
     for image_id, date in _dates_of_names(manifest, dates):
         if "written" not in known.get(image_id, {}):
             known.setdefault(image_id, {}).update(date=date, written=date)
@@ -130,6 +143,14 @@ def _described(values: Mapping[str, str]) -> dict[str, str]:
         if date := iso_date(written):
             known["date"] = date
     return known
+
+
+def _tagged(tags: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Adds what tags say to what a table gives; a date is taken whole from either, and from tags only if it is read."""
+    said = _described(tags)
+    if "written" in given or "date" not in said:
+        said = {field: text for field, text in said.items() if field not in ("date", "written")}
+    return {**said, **given}
 
 
 def _dates_of_names(manifest: pd.DataFrame, dates: re.Pattern[str] | None) -> Iterable[tuple[str, str]]:
