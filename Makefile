@@ -7,17 +7,18 @@ DEV := $(VENV)/.dev
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test test-all lint fuzz docs presets bench weights ui clean
+.PHONY: help run test test-all lint fuzz docs presets lock bench weights ui clean
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(DEV): $(READY)
+$(DEV): $(READY) constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
@@ -48,6 +49,11 @@ docs: $(DEV) ## the documentation as a site: site/index.html
 
 presets: $(DEV) ## presets/default.yaml anew, after an edit of params.yaml
 	$(BIN)/python -m tests.support.default_preset
+
+lock: ## requirements.lock anew, after an edit of pyproject.toml or constraints.txt; needs uv
+	uv pip compile pyproject.toml --constraint constraints.txt --extra s3 --extra postgresql --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --quiet --output-file requirements.lock \
+		--custom-compile-command "make lock: from pyproject.toml and constraints.txt, with the extras s3 and postgresql"
 
 bench: $(DEV) ## benchmarks, as ratios against named baselines; writes reports/bench.json
 	python -m benchmarks $(ARGS)
