@@ -17,6 +17,7 @@ from flows.pipeline.stages import Outcome, StageError, Tell
 from tasks.harness.settings import is_tracked
 from tasks.tracking.connection import Pipeline, RecorderError
 from tasks.tracking.facts import Ran
+from tasks.tracking.load import end_watch
 from tasks.tracking.recorder import record_stage
 
 T = TypeVar("T")
@@ -132,5 +133,7 @@ class Recording:
         for reason, names in failed.items():
             tell(logging.WARNING, f"MLflow did not record {', '.join(names)}: {reason}")
         if run:
+            with suppress(RecorderError, UserError):  # before the command ends, so that nobody writes after it
+                recorder().ask(end_watch)()
             tell(logging.INFO, f"MLflow run: {run}")
         return run
