@@ -10,6 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cbir.serving.review.desk import Desk
+from cbir.serving.review.search import queries
 from cbir.serving.review.search.room import SearchRoom
 from flows.review import search
 from tests.support.pictures import picture, turned
@@ -151,6 +152,17 @@ def test_what_is_no_picture_or_too_large_is_refused_in_a_sentence_with_its_name(
     answer = browser.post("/search", content=b"x" * 1001)
     assert answer.status_code == 400 and "a picture must have at most" in answer.text
     assert browser.post("/search", content=b"x", headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+@heavy
+def test_pictures_from_outside_are_decoded_in_a_process_of_their_own(
+    browser: TestClient, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("read_image", "describe", "image_ids"):
+        monkeypatch.delattr(queries, name)  # this process has no decoder
+    assert browser.get(sent(browser, outside(tmp_path))).status_code == 200
+    image = named(root, "old/1")
+    assert browser.get(f"/search/pictures/{image}@0.1000,0.1000,0.5000,0.5000").status_code == 200
 
 
 @heavy
