@@ -15,7 +15,14 @@ from benchmarks.figures import Figure
 from cbir.base.files import writing
 
 QUICK = ("reading", "embedding", "indexing", "noop", "promise")
-LONG = ("historical", "xray", "training", "reprints", "refresh")  # on real photographs, but for the last: an hour
+LONG = (
+    "historical",
+    "xray",
+    "training",
+    "reprints",
+    "refresh",
+    "reviewers",
+)  # on real photographs, but for the last: an hour
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def simulated(split: str) -> dict[str, Search]:
     """Makes the searches of a split, val or test, by severity and by kind: reprints of photographs of
     ``shared/data/historical`` among all of them and the photographs that are held out from training.
     """
-    originals = _historical()
+    originals = originals_by_name()
     held_out = photographs()
     distractors = [read_grey(PHOTOS / path) for path in held_out.loc[held_out["split"] == "val", "path"]]
     gallery = [*originals.values(), *distractors]
@@ -130,7 +130,7 @@ def _printing(press: Press) -> Callable[[Pixels, str], Pixels]:
     return lambda pixels, key: printed(pixels, press, key=key)
 
 
-def _historical() -> dict[str, Pixels]:
+def originals_by_name() -> dict[str, Pixels]:
     """Reads one image of each historical photograph by its name."""
     folder = SHARED / "data/historical"
     labels = pd.read_csv(folder / "labels.csv")
