@@ -38,7 +38,7 @@ _MODES = {
     "YCbCr": "rgb8",
     "LAB": "lab",
 }
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 258, 262, 284  # tags of TIFF
 _SPACES = {"b-w": b"GRAY", "grey16": b"GRAY", "srgb": b"RGB ", "cmyk": b"CMYK"}  # of profiles, by libvips' word
 _ODD_SPACES = {14: "CIELab", 19: "CIEJab", 20: "e-sRGB", 21: "ROMM-RGB", 24: "e-sYCC"}  # EnumCS of JPEG 2000
 
@@ -157,6 +157,8 @@ def _to_vips(image: Image.Image, profile: bytes, *, opaque: bool) -> pyvips.Imag
         return pyvips.Image.new_from_array(samples.astype(np.uint16), interpretation="grey16")
     if image.mode == "LAB":
         stored = np.asarray(image)
+        if getattr(image, "tag_v2", {}).get(_PLANES) == 2:  # Pillow gives a and b from planes with the sign turned
+            stored = stored ^ np.array([0, 128, 128], np.uint8)
         lightness, colours = stored[..., :1] * np.float32(100 / 255), stored[..., 1:].view(np.int8)
         return pyvips.Image.new_from_array(np.dstack([lightness, colours]).astype(np.float32), interpretation="lab")
     if _are_inks(image, profile):

@@ -28,7 +28,7 @@ from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
 from cbir.images.pillow import FORMATS, PillowImage, open_bmp, open_jpeg_2000, open_tiff
 from cbir.images.pixels import jpeg_shrink, to_array, wavelet_levels
-from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_odd_ycbcr, is_raw, require_tiles
+from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_misread, is_raw, require_tiles
 
 # libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL + 1)  # Prefect enables a logger that is disabled
@@ -44,7 +44,7 @@ _ONE_AT_A_TIME = threading.RLock()
 
 _VIPS_LOADERS = {name: f"{name.lower()}load_source" for name in ("JPEG", "PNG", "TIFF", "WebP", "GIF")}
 _NOT_BUILT_IN = (
-    *("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes"),
+    *("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes", "pixel mode"),
     *("unsupported jpeg", "unsupported tiff", "unsupported bmp", "unsupported feature", "can not handle"),
 )
 _NARROW = {2**bits - 1 for bits in (10, 12, 14)}  # the largest values of samples that were stored with 16 bits
@@ -217,7 +217,7 @@ class ImageFile:
             raise ValueError(f"there is no page {page}")
         if self.format in FORMATS:
             return open_bmp(self._file) if self.format == "BMP" else open_jpeg_2000(self._file)
-        if any(is_odd_ycbcr(directory) for directory in self._directories[page : page + 1]):
+        if any(is_misread(directory) for directory in self._directories[page : page + 1]):
             return self._open_other_tiff(page)
         try:
             return self._open_vips(page)

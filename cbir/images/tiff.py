@@ -18,8 +18,9 @@ OLD_JPEG = 6  # the number of a compression (TIFF 6.0, section 22)
 _SIDES = {256, 257}  # the tags without which a directory is none of a picture
 _SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _MOST = 254, 258, 259, 262, 274, 281
 _TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
+_PLANES = 284  # PlanarConfiguration
 _RUN_LENGTHS = {2, 3, 4, 32771, 32773}  # compressions: of fax, and PackBits
-_YCBCR, _JPEG = 6, 7  # numbers of a photometric interpretation and of a compression
+_YCBCR, _CIELAB, _JPEG = 6, 8, 7  # numbers of two photometric interpretations and of a compression
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
 _RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # behind the header: of Canon and Phase One
 _FILTER_ARRAYS = {32803, 34892}  # photometric interpretations of a camera's sensor: CFA and LinearRaw
@@ -32,6 +33,7 @@ _READ = (
     _PHOTOMETRIC,
     _ORIENTATION,
     _MOST,
+    _PLANES,
     _TILE_OFFSETS,
     _TILE_SIZES,
     _CHILDREN,
@@ -75,6 +77,7 @@ class Directory:
         photometric: the number of what its samples mean.
         stream: byte at which a JPEG of the old style begins (JPEGInterchangeFormat); 0 where there is none.
         most: the largest value of a sample that the file states (MaxSampleValue); 0 where it states none.
+        in_planes: whether its channels are stored one after the other.
         transparent: whether a channel beyond the colours is stated to be transparency, and not infrared or the like.
         raw: whether it holds the values of a camera's sensor, or is the preview of a file that does (DNG); a developed
             picture may have kept DNG's tags.
@@ -92,6 +95,7 @@ class Directory:
     photometric: int
     stream: int
     most: int
+    in_planes: bool
     transparent: bool
     raw: bool
     children: tuple[int, ...]
@@ -145,9 +149,14 @@ def is_raw(descriptor: int, pages: Sequence[Directory]) -> bool:
     return os.pread(descriptor, 4, 8) in _RAW_MARKS or any(page.raw for page in chain(pages, below(descriptor, pages)))
 
 
-def is_odd_ycbcr(page: Directory) -> bool:
-    """Tells whether a page holds luma and chroma that are not compressed as JPEG; libvips takes them for RGB."""
-    return page.photometric == _YCBCR and page.compression not in (OLD_JPEG, _JPEG)
+def is_misread(page: Directory) -> bool:
+    """Tells whether libvips takes a page for another kind without a word.
+
+    It takes luma and chroma that are not compressed as JPEG for RGB, and mixes the channels of CIELAB in planes.
+    """
+    if page.photometric == _YCBCR:
+        return page.compression not in (OLD_JPEG, _JPEG)
+    return page.photometric == _CIELAB and page.in_planes
 
 
 def is_alone(pages: Sequence[Directory]) -> bool:
@@ -219,6 +228,7 @@ def _directory(descriptor: int, layout: Layout, offset: int) -> Directory | None
         photometric=_first(values[_PHOTOMETRIC]),
         stream=_first(values[_STREAM]) if _first(values[_COMPRESSION]) == OLD_JPEG else 0,
         most=max(values[_MOST], default=0),
+        in_planes=_first(values[_PLANES]) == 2,
         transparent=not _TRANSPARENCIES.isdisjoint(values[_EXTRAS]),
         raw=_first(values[_PHOTOMETRIC]) in _FILTER_ARRAYS or (derived and _DNG_VERSION in entries),
         children=tuple(values[_CHILDREN][:_MOST_CHILDREN]),

@@ -89,3 +89,26 @@ def test_a_developed_picture_that_has_kept_the_tags_of_dng_is_read(tmp_path: Pat
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, GREY, extratags=[(50706, 1, 4, bytes([1, 4, 0, 0]), True)])
     assert near(read_image(path), GREY, within=0.1)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (64, 64)}, {"compression": "zlib", "rowsperstrip": 30}])
+def test_cielab_in_planes_has_the_colours_of_the_same_samples_side_by_side(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    signed = np.dstack([GREY, np.roll(GREY, 70, axis=1) // 3 - 40, np.roll(GREY, 50, axis=0) // 4 - 30]).astype(
+        np.uint8
+    )
+    tifffile.imwrite(tmp_path / "a.tif", signed, photometric="cielab")
+    planes = np.moveaxis(signed, 2, 0)
+    tifffile.imwrite(tmp_path / "b.tif", planes, photometric="cielab", planarconfig="separate", **options)
+    assert describe(tmp_path / "b.tif").mode == "lab"
+    for side in (None, 100):
+        assert near(*(read_image(tmp_path / name, longest_side=side) for name in ("a.tif", "b.tif")), within=1)
+
+
+def test_cielab_of_16_bits_in_planes_is_refused_not_read_with_its_channels_mixed(tmp_path: Path) -> None:
+    planes = np.stack([GREY, GREY, GREY]).astype(np.uint16) * 100
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="cielab", planarconfig="separate")
+    with pytest.raises(UnreadableImage, match=r"16 bits a sample.*save it as grey or RGB") as caught:
+        read_image(tmp_path / "a.tif")
+    assert caught.value.status == "unsupported"
