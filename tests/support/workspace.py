@@ -43,7 +43,8 @@ class Workspace:
         workspace = cls(folder, environment)
         workspace.command("git", "init", "--quiet")
         workspace.command("dvc", "init", "--quiet")
-        shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+        for name in ("config", "plots.html"):
+            shutil.copy(ROOT / ".dvc" / name, folder / ".dvc" / name)
         workspace.commit("the project")
         return workspace
 
