@@ -15,10 +15,11 @@ INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 def workspace(*, sound: bool = False) -> Paths:
     """Returns the paths of the workspace, whose code is this command's; ``sound`` looks at all that a run needs."""
     from flows.workspace.settings import require_workspace  # and with it the writers of tables, which no help needs
-    from flows.workspace.surroundings import require_own_code, require_surroundings
+    from flows.workspace.surroundings import require_no_namesakes, require_own_code, require_surroundings
 
     paths = require_workspace()
     require_own_code(Path())
+    require_no_namesakes(Path())
     if sound:
         from flows.workspace.checks import require_settings
 

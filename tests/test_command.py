@@ -19,7 +19,11 @@ def test_another_module_or_folder_of_the_same_name_is_no_matter(name: str, kind:
         (tmp_path / name).mkdir()
         if kind == "package":
             (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong one')")
-    program = "import sys; sys.argv = ['cbir', 'presets']; from cbir_command import main; main()"
+    program = (
+        "import os, sys; sys.argv = ['cbir', 'presets']; from cbir_command import main; import atexit; "
+        "child = [sys.executable, '-P', '-c', 'import cbir.base, flows.processes, tasks.harness']; "
+        "atexit.register(lambda: os.execv(child[0], child)); main()"  # what a command starts has its environment
+    )
     done = subprocess.run(
         [sys.executable, "-P", "-c", program],
         cwd=REPOSITORY,

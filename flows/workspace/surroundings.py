@@ -45,6 +45,14 @@ def require_own_code(workspace: Path, *, home: Path = Path(__file__).parents[2])
             )
 
 
+def require_no_namesakes(workspace: Path) -> None:
+    """Raises UserError for a module in a workspace that its stages would import in place of a package of cbir."""
+    for package in CODE:
+        module = workspace.resolve() / f"{package}.py"
+        if module.exists() and not module.with_suffix("").is_dir():
+            raise UserError(f"{module} would be imported in place of the package {package} of cbir; rename it")
+
+
 def _first_difference(package: Path, other: Path) -> str | None:
     """Returns the first module that is not the same in two folders of code."""
     mine, its = ({str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*.py")} for top in (package, other))

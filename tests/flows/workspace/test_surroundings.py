@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from flows.workspace import surroundings
 from flows.workspace.surroundings import (
     require_certificates,
     require_loopback,
+    require_no_namesakes,
     require_own_code,
     require_proxies,
     require_within_reach,
@@ -49,6 +51,19 @@ def test_a_clone_with_other_code_than_the_command_is_told_with_both_folders(clon
         f"{name} here in {clone} is other code than that of {clone.with_name('one')}, which this"
     )
     assert sentence.endswith(f"make .venv/.ready, then .venv/bin/cbir), or run PYTHONPATH={clone} cbir")
+
+
+@pytest.mark.parametrize("name", ["cbir", "flows", "tasks"])
+def test_a_module_in_the_workspace_that_has_the_name_of_a_package_of_cbir_is_told_of(name: str, tmp_path: Path) -> None:
+    require_no_namesakes(tmp_path)
+    module = tmp_path / f"{name}.py"
+    module.touch()
+    with pytest.raises(
+        UserError, match=f"^{re.escape(str(module))} would be imported .* package {name} of cbir; rename"
+    ):
+        require_no_namesakes(tmp_path)
+    (tmp_path / name).mkdir()  # of a clone, and it comes before a file beside it
+    require_no_namesakes(tmp_path)
 
 
 @pytest.mark.parametrize("name", surroundings.CERTIFICATES)
