@@ -27,7 +27,7 @@ from cbir.images.gif import require_every_pixel
 from cbir.images.headers import Header, header_of, without_data
 from cbir.images.jpeg import has_every_scan
 from cbir.images.pillow import FORMATS, PillowImage, open_bmp, open_jpeg_2000, open_tiff
-from cbir.images.pixels import jpeg_shrink, to_array, wavelet_levels
+from cbir.images.pixels import ALL_TONES, Tones, jpeg_shrink, stated_tones, to_array, wavelet_levels
 from cbir.images.tiff import MOST_PAGES, Directory, PageView, directories, is_alone, is_misread, is_raw, require_tiles
 
 # libvips warns from threads of its own, where handlers of Python have crashed; what is wrong with a file it raises.
@@ -47,7 +47,6 @@ _NOT_BUILT_IN = (
     *("not configured", "not implemented", "not supported", "labq", "not a whole number of bytes", "pixel mode"),
     *("unsupported jpeg", "unsupported tiff", "unsupported bmp", "unsupported feature", "can not handle"),
 )
-_NARROW = {2**bits - 1 for bits in (10, 12, 14)}  # the largest values of samples that were stored with 16 bits
 # A damaged file meets code of Pillow that was not written for it.
 _OF_A_DECODER = (OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, TypeError, AssertionError)
 _OF_A_DECODER += (RuntimeError, struct.error, Image.DecompressionBombError)  # type: ignore[assignment]
@@ -150,10 +149,10 @@ class ImageFile:
 
         A tile of a damaged TIFF is black or grey from the damage on, and libvips only warns.
         """
-        white = self._white(page)
+        tones = self._tones(page)
         try:
             with all_heard():
-                return to_array(self._open_vips(page, fail_on="warning"), side, white=white)
+                return to_array(self._open_vips(page, fail_on="warning"), side, tones=tones)
         except pyvips.Error as error:
             if self.format == "TIFF" and self._is_not_built_in(words_of(error)[0]):
                 if jpeg := self._old_jpeg(page):
@@ -164,7 +163,7 @@ class ImageFile:
                 raise
         self._require_sound(page)
         with all_heard():
-            return to_array(self._open_vips(page), side, white=white)
+            return to_array(self._open_vips(page), side, tones=tones)
 
     def _require_sound(self, page: int) -> None:
         """Raises an error for damage of which libtiff warns without words; of odd tags too, but then no row comes."""
@@ -173,12 +172,12 @@ class ImageFile:
         elif self._directories[page].in_jpeg and gives_a_row(self._open_vips(page, fail_on="warning")):
             raise ValueError("its JPEG data ends early, or has lost its place")
 
-    def _white(self, page: int) -> int:
-        """Returns the value of white where a TIFF states 10, 12 or 14 bits in samples of 16 and keeps to it; else 0."""
+    def _tones(self, page: int) -> Tones:
+        """Returns black and white of a page; a TIFF may state 10, 12 or 14 bits in samples of 16, and keep to it."""
         directory = next(iter(self._directories[page : page + 1]), None)
-        if directory is None or directory.bits != 16 or directory.most not in _NARROW:
-            return 0
-        return directory.most if self._open_vips(page).max() <= directory.most else 0
+        if directory is None or directory.bits != 16:
+            return ALL_TONES
+        return stated_tones(self._open_vips(page), directory.most, inverted=directory.white_is_zero)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

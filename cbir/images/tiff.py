@@ -20,7 +20,7 @@ _SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _MOST = 254, 258
 _TILE_OFFSETS, _TILE_SIZES, _CHILDREN, _EXTRAS, _STREAM, _DNG_VERSION = 324, 325, 330, 338, 513, 50706
 _PLANES = 284  # PlanarConfiguration
 _RUN_LENGTHS = {2, 3, 4, 32771, 32773}  # compressions: of fax, and PackBits
-_YCBCR, _CIELAB, _JPEG = 6, 8, 7  # numbers of two photometric interpretations and of a compression
+_WHITE_IS_ZERO, _YCBCR, _CIELAB, _JPEG = 0, 6, 8, 7  # numbers of three photometric interpretations and of a compression
 _DERIVED = 0b101  # of NewSubfileType: a reduced version of another page, or a transparency mask
 _RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # behind the header: of Canon and Phase One
 _FILTER_ARRAYS = {32803, 34892}  # photometric interpretations of a camera's sensor: CFA and LinearRaw
@@ -110,6 +110,11 @@ class Directory:
     def in_jpeg(self) -> bool:
         """Tells whether it is compressed as JPEG, not of the old style."""
         return self.compression == _JPEG
+
+    @property
+    def white_is_zero(self) -> bool:
+        """Tells whether its samples are grey, and the less the lighter."""
+        return self.photometric == _WHITE_IS_ZERO
 
 
 def layout_of(descriptor: int) -> Layout | None:

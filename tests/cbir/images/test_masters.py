@@ -116,17 +116,18 @@ def test_other_packed_samples_are_refused_by_their_bits_not_as_damaged(
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])
-@pytest.mark.parametrize("picture", [GREY, SCENE])
+@pytest.mark.parametrize(("picture", "photometric"), [(GREY, 0), (GREY, 1), (SCENE, 2)])
 def test_fewer_bits_in_samples_of_16_have_the_right_tones_where_the_file_says_so(
-    tmp_path: Path, picture: np.ndarray, bits: int
+    tmp_path: Path, picture: np.ndarray, photometric: int, bits: int
 ) -> None:
     most = 2**bits - 1
-    values = (picture.astype(np.uint32) * most // 255).astype("<u2")
-    options = {**SIZE, "bits": 16, "samples": values.size // GREY.size, "photometric": 2 if picture.ndim == 3 else 1}
+    stored = picture if photometric else 255 - picture  # 0: white is zero
+    values = (stored.astype(np.uint32) * most // 255).astype("<u2")
+    options = {**SIZE, "bits": 16, "samples": values.size // GREY.size, "photometric": photometric}
     more = {281: (3, [most] * options["samples"])}
     path = written(tmp_path / "a.tif", tiff(values.tobytes(), **options, more=more))
     assert near(read_image(path), picture, within=1)
-    wide = (picture.astype(np.uint16) * 257).astype("<u2")
+    wide = (stored.astype(np.uint16) * 257).astype("<u2")
     lying = written(tmp_path / "b.tif", tiff(wide.tobytes(), **options, more=more))
     assert near(read_image(lying), picture, within=1)
 
