@@ -150,7 +150,7 @@ def test_prefect_yaml_deploys_to_a_work_pool_whose_worker_runs_a_refresh(server:
         _wait(lambda: server.named("run", "Completed"))
     (refused,) = server.named("run", "Refused")
     assert refused["name"].startswith("run 20")
-    assert refused["state"]["message"] == "params.yaml has no index.kk. Did you mean index.k?"
+    assert refused["state"]["message"] == "params.yaml has no index.kk; did you mean index.k?"
     assert "k: 9 " in (workspace.folder / "params.yaml").read_text()
     assert {state["type"] for state in server.refreshes()} == {"COMPLETED"}, server.refreshes()
     assert is_clean(workspace)
