@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -102,6 +102,16 @@ def require_plain(folder: Path) -> None:
                     todo.append(Path(entry.path))
 
 
+def require_names(accessions: Sequence[Path]) -> None:
+    """Raises UserError for an accession whose name no .gitignore can hold, so that git would take its images."""
+    for path in accessions:
+        if path.name != path.name.strip() or not path.name.isprintable():
+            raise UserError(
+                f"{path.parent}/{readable_path(path, path.parent)} has spaces at an end of its name, or characters "
+                "in it that cannot be seen; rename it"
+            )
+
+
 def _not_plain(entry: os.DirEntry[str]) -> str:
     """Words what is wrong with a file or folder, and the way out; nothing where DVC can take it."""
     if os.fsencode(entry.name).decode("utf-8", "replace") != entry.name:
@@ -112,6 +122,8 @@ def _not_plain(entry: os.DirEntry[str]) -> str:
         return "is a link to a folder, which is not followed; put the folder itself here, or remove the link"
     if not entry.is_dir() and not entry.is_file():
         return "is no regular file (a pipe, a socket or a device); remove it"
+    if entry.name == ".dvcignore":
+        return "tells DVC what to leave out, which it allows in no accession; remove it"
     return ""
 
 

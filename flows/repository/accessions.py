@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 
-from cbir.archive.listing import require_plain
+from cbir.archive.listing import require_names, require_plain
 from cbir.base.errors import UserError
 from flows.repository.opening import open_repository, patiently
 
@@ -63,6 +63,7 @@ def adopt(archive: Path, weights: Path) -> None:
     """
     require_plain(archive)
     sources = [entry for entry in sorted(archive.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    require_names(sources)
     sources += sorted(weights.glob("*.safetensors"))
     unknown = [path for path in sources if not path.with_name(f"{path.name}.dvc").exists()]
     if unknown:

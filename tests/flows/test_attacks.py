@@ -269,7 +269,7 @@ def test_with_a_password_the_programs_of_cbir_get_in_and_nobody_else(tmp_path: P
                 ask(address, path, {})
         token = base64.b64encode(PASSWORD.encode()).decode()
         deployments = ask(address, "/api/deployments/filter", {}, Authorization=f"Basic {token}")
-        assert len(deployments) == 3  # cbir itself got in
+        assert len(deployments) == 4  # cbir itself got in
         tab.open(f"{address}/deployments")
         tab.wait_for("document.querySelector('input[type=password]')")
         assert "retrain" not in tab.text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbir.archive.listing import list_archive, require_plain
+from cbir.archive.listing import list_archive, require_names, require_plain
 from cbir.base.errors import UserError
 
 
@@ -131,6 +131,7 @@ def test_all_that_an_accession_may_hold_is_plain(tmp_path: Path) -> None:
             r"raw/a/b/bad\\xff\.jpg has a name that is not valid UTF-8; rename it",
         ),
         (b"bad\xff", lambda path: path.mkdir(), r"raw/a/b/bad\\xff has a name"),
+        (b".dvcignore", lambda path: path.touch(), r"raw/a/b/\.dvcignore tells DVC what to leave out.*remove it"),
         (b"p.jpg", os.mkfifo, r"raw/a/b/p\.jpg is no regular file \(a pipe.*remove it"),
         (b"l", lambda path: path.symlink_to(".."), r"raw/a/b/l is a link to a folder.*put the folder itself here"),
         (b"l.jpg", lambda path: path.symlink_to("nowhere"), r"raw/a/b/l\.jpg is a link that leads nowhere"),
@@ -149,6 +150,15 @@ def test_what_dvc_cannot_take_is_told_by_its_path_with_the_way_out(
     with pytest.raises(UserError, match=sentence) as caught:
         require_plain(tmp_path / "raw" / "a")
     str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", ["new\nline", " before", "behind ", "a\tb", "\u202ebox"])
+def test_an_accession_whose_name_no_gitignore_can_hold_is_told_of(tmp_path: Path, name: str) -> None:
+    require_names([tmp_path / "Box 1 (1910)", tmp_path / "b[1]é"])
+    with pytest.raises(
+        UserError, match=r"spaces at an end of its name, or characters .* that cannot be seen; rename it"
+    ):
+        require_names([tmp_path / "a", tmp_path / name])
 
 
 @pytest.mark.parametrize(
