@@ -35,6 +35,11 @@ def build(name: str, options: Mapping[str, Any], *, native: bool, weights: str, 
     """Returns a model by ``NAME`` or ``NAME.TAG``; the arguments are those of ``build_towers``."""
     import timm
 
+    if "checkpoint_path" in options:  # timm would unpickle it, and DVC would not see it
+        raise UserError(
+            "backbone_options: checkpoint_path is not taken; copy the file to models/weights as .safetensors, and name "
+            "it in train.weights"
+        )
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         raise unknown(f"timm/{name}", [f"timm/{known}" for known in timm.list_models()])

@@ -146,3 +146,11 @@ def test_images_are_prepared_as_timm_does_in_its_evaluation(name: str, options: 
     size = {"img_size": options["img_size"]} if "img_size" in options else {}
     transform = create_transform(**resolve_data_config(size, model=timm.create_model(name, **options)))
     assert_prepares_as(own, transform)
+
+
+def test_a_checkpoint_among_the_options_is_told_to_go_where_weights_are(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"no checkpoint")
+    with pytest.raises(
+        UserError, match=r"checkpoint_path is not taken; copy the file to models/weights as \.safetensors"
+    ):
+        build(checkpoint_path=str(tmp_path / "a.pth"))
