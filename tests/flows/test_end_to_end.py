@@ -47,6 +47,7 @@ def test_a_decision_makes_the_groups_anew_and_nothing_else_and_is_obeyed(workspa
     assert "are different (Anne, " in workspace.command("cbir", "why", file_of[first], file_of[second]).stdout
 
 
+@pytest.mark.heavy
 def test_search_shows_the_picture_itself_first(workspace: Workspace) -> None:
     manifest = pq.read_table(workspace.folder / "data/manifest.parquet").to_pylist()
     path = next(row["path"] for row in manifest if row["status"] == "ok" and row["path"].endswith(".jpg"))

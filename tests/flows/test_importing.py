@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.support.archive import copy
 from tests.support.scenes import SCENE
 from tests.support.workspace import Workspace
 
@@ -20,8 +21,8 @@ def scans(folder: Path) -> Path:
     return folder
 
 
-def test_what_an_import_leaves_is_counted_by_format_and_named_in_a_table(tmp_path: Path) -> None:
-    workspace = Workspace.make(tmp_path / "workspace")
+def test_what_an_import_leaves_is_counted_by_format_and_named_in_a_table(project: Workspace, tmp_path: Path) -> None:
+    workspace = copy(project, tmp_path / "workspace")
     shown = workspace.command("cbir", "import", scans(tmp_path / "scans")).stdout.splitlines()
     assert shown[0].startswith("scans: 2 files")
     assert shown[1:] == [

@@ -31,6 +31,7 @@ def act(item: int | str) -> int | str:
     return item
 
 
+@pytest.mark.heavy
 def test_an_item_that_crashes_hangs_or_is_killed_costs_itself_only() -> None:
     items = [1, "crash", 2, "hang", 3, "kill", 4, "exit", "hoard", 5]
     started = time.monotonic()

@@ -88,6 +88,7 @@ def test_groups_that_changed_are_told_by_their_members(
     assert list(group_changes(baseline, now).itertuples(index=False, name=None)) == expected
 
 
+@pytest.mark.heavy
 def test_every_pair_of_a_new_image_and_another_member_is_named() -> None:
     chance = np.random.default_rng(0)
     for _ in range(50):

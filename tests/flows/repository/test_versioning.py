@@ -56,6 +56,7 @@ def _changed(workspace: Workspace) -> list[str]:
     return _git(workspace, "show", "--format=", "--name-only", "HEAD")
 
 
+@pytest.mark.heavy
 def test_what_a_run_wrote_is_committed_and_unrelated_edits_stay_as_they_were(workspace: Workspace) -> None:
     (workspace.folder / "notes.txt").write_text("staged")
     (workspace.folder / "toy/extra.py").write_text("untracked")

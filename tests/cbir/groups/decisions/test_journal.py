@@ -182,6 +182,7 @@ for said in chance_decisions(name, count)[done:]:
 """
 
 
+@pytest.mark.heavy
 def test_two_writers_that_are_killed_again_and_again_lose_and_double_no_decision(tmp_path: Path) -> None:
     path, count = tmp_path / "decisions.csv", DECISIONS // 2
     names = ("Anne", "Ben")

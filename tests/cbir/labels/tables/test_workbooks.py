@@ -127,6 +127,7 @@ def test_what_no_excel_has_written_costs_one_sentence(tmp_path: Path, rows: str,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.heavy
 def test_a_small_file_that_unpacks_to_much_text_costs_one_sentence_and_the_next_is_read(tmp_path: Path) -> None:
     bomb = with_sheet(tmp_path / "bomb.xlsx", cell("A1", "a" * 400_000_000))
     assert bomb.stat().st_size < 1_000_000
