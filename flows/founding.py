@@ -59,14 +59,16 @@ def make_workspace(folder: Path, *, git: bool) -> None:
     """Makes the files of a workspace in a folder, which may be there; with ``git`` they are committed."""
     from flows.repository.making import begin_versions
     from flows.repository.versioning import commit_all
+    from flows.workspace.checks import shipped_settings
     from flows.workspace.graph import archive_graph
     from flows.workspace.home import TEMPLATE, program
 
     folder.mkdir(parents=True, exist_ok=True)
     begin_versions(folder, git=git)
-    for name in (*COPIED, PARAMS):
+    for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(TEMPLATE / name, folder / name)
+    (folder / PARAMS).write_text(shipped_settings(), encoding="utf-8")
     (folder / GRAPH).write_text(archive_graph(), encoding="utf-8")
     describe_settings(folder)
     if git and (reason := commit_all(folder, f"An archive, made by {program()}").reason):

@@ -83,12 +83,13 @@ def _show(planned: Upgrade, *, as_json: bool) -> None:
 def plan_upgrade() -> Upgrade:
     """Compares the workspace, the working directory, with what this program makes; changes nothing."""
     from flows.repository.accepting import keep_results, versions_made_by
+    from flows.workspace.checks import shipped_settings
     from flows.workspace.graph import archive_graph, is_archive
     from flows.workspace.migration import migrated
     from tasks.harness.versions import stage_versions
 
     given = PARAMS.read_text(encoding="utf-8")
-    params, changes = migrated(given, (TEMPLATE / PARAMS).read_text(encoding="utf-8"))
+    params, changes = migrated(given, shipped_settings())
     changes = [f"{PARAMS}: {change}" for change in changes]
     recorded = read_yaml(LOCK)["stages"] if LOCK.exists() else {}
     before = GRAPH.read_text(encoding="utf-8")

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Union
 from annotated_types import Ge, Gt, Le, Lt
 
 from cbir.base.errors import UserError, nearest
-from flows.workspace.settings import sections_read
-from tasks.harness.settings import GRAPH, Paths, check, load_paths, read_yaml, require
+from flows.workspace.home import TEMPLATE
+from flows.workspace.settings import sections_read, with_values
+from tasks.harness.settings import GRAPH, PARAMS, Paths, check, load_paths, read_yaml, require
 
 SCHEMA = Path(__file__).with_name("params.schema.json")  # of the signatures; a test compares them
 _KINDS = {"integer": int, "number": float, "string": str, "boolean": bool, "object": dict[str, Any]}
@@ -64,6 +65,11 @@ def defaults() -> dict[str, Any]:
         for section, described in sections.items()
         for name, schema in described["properties"].items()
     }
+
+
+def shipped_settings() -> str:
+    """Returns the text of params.yaml with the values that ship, whatever a clone has made of its own."""
+    return with_values((TEMPLATE / PARAMS).read_text(encoding="utf-8"), defaults())[0]
 
 
 @cache

@@ -29,6 +29,7 @@ from safetensors.numpy import load_file
 
 from cbir.embedding.files import read_embeddings
 from cbir.robustness.alterations import KINDS, altered
+from flows.workspace.checks import shipped_settings
 from tasks.clean import clean
 from tasks.embed import embed
 from tasks.evaluate import evaluate
@@ -83,8 +84,8 @@ def make_archive(paths: Paths) -> None:
 
 def run_stages() -> Paths:
     """Runs all stages in the working directory, with the settings that cbir comes with but for what takes long."""
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    PARAMS.write_text(shipped_settings(), encoding="utf-8")
     paths = load_paths(read_yaml(PARAMS))
     make_archive(paths)
     _run(clean, paths, workers=1)

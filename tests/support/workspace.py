@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.processes import servers
+from flows.workspace.checks import shipped_settings
 
 ROOT = Path(__file__).parents[2]
 READ = ("data/reference/README.md", "data/audits/README.md", "data/decisions.csv", "models/weights/README.md")
-PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore", *READ)
+PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", ".gitignore", ".dvcignore", *READ)
 BIN = Path(sys.executable).parent
 
 
@@ -40,6 +41,7 @@ class Workspace:
                 shutil.copytree(ROOT / part, folder / part)  # compiled as it is
             else:
                 shutil.copy(ROOT / part, folder / part)
+        (folder / "params.yaml").write_text(shipped_settings(), encoding="utf-8")
         workspace = cls(folder, environment)
         workspace.command("git", "init", "--quiet")
         workspace.command("dvc", "init", "--quiet")

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from cbir.base.errors import UserError
 from flows.studies.presets import load_preset, preset_values
-from flows.workspace.checks import SCHEMA, require_settings, require_stages
-from flows.workspace.settings import set_params
+from flows.workspace.checks import SCHEMA, require_settings, require_stages, shipped_settings
+from flows.workspace.settings import set_params, with_values
 from tests.support.params_schema import as_text
 from tests.support.workspace import ROOT
 
@@ -99,3 +100,15 @@ def test_the_checks_load_no_network(workspace: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "timm", "faiss", "prefect", "mlflow", "dvc.repo"} & set(json.loads(done.stdout))
+
+
+def test_what_ships_is_not_what_a_clone_has_made_of_its_own_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = shipped_settings()
+    assert YAML(typ="safe").load(shipped)["groundtruth"]["file"] == ""
+    changes = {"groundtruth.file": "groundtruth.xlsx", "train.mean": [0.5], "train.epochs": 3}
+    (tmp_path / "params.yaml").write_text(with_values(shipped, changes)[0], encoding="utf-8")
+    monkeypatch.setattr("flows.workspace.checks.TEMPLATE", tmp_path)
+    values = YAML(typ="safe").load(shipped_settings())
+    assert values == YAML(typ="safe").load(shipped)
