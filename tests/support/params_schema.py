@@ -37,6 +37,7 @@ SECTIONS: dict[str, Any] = {
 def params_schema() -> dict[str, Any]:
     """The schema, with the comments of params.yaml as descriptions."""
     shipped = YAML().load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    shipped["groundtruth"].update(dict.fromkeys(("file", "captions", "metadata"), ""))  # this clone may have an archive
     kinds = _kinds()
     sections = {section: _section(values, kinds[section]) for section, values in shipped.items()}
     return {

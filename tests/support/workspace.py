@@ -23,6 +23,12 @@ PARTS = ("cbir", "tasks", "flows", "presets", "dvc.yaml", ".gitignore", ".dvcign
 BIN = Path(sys.executable).parent
 
 
+def take_settings() -> None:
+    """Writes the settings and the graph that ship into the working directory, not those of this clone's own archive."""
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    Path("params.yaml").write_text(shipped_settings(), encoding="utf-8")
+
+
 class Workspace:
     """The folder, and the commands of the project run in it as a user would run them."""
 

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,14 @@ from typer.testing import CliRunner
 from cbir.base.errors import UserError
 from flows.cli import app
 from flows.commands.speaking import PANELS, arrange
-from tests.support.workspace import ROOT
+from tests.support.workspace import take_settings
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that looks like a workspace, without images, git and DVC."""
     monkeypatch.chdir(tmp_path)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
+    take_settings()
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     return tmp_path
 

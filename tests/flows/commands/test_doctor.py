@@ -1,7 +1,6 @@
 """`cbir doctor`: each part that is broken is told in a line, with what to do, and ends the command with 1."""
 
 import json
-import shutil
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from flows.cli import app
 from flows.commands import health
 from flows.repository.making import begin_versions
 from tasks.harness.settings import load_paths, read_yaml
-from tests.support.workspace import ROOT
+from tests.support.workspace import ROOT, take_settings
 
 
 @pytest.fixture
@@ -29,8 +28,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(health, "INSTALLED", {"disk": health.disk, "libraries": health.libraries})
     looks = {name: look for name, look in health.WORKSPACE.items() if name not in ("machine", "git and DVC")}
     monkeypatch.setattr(health, "WORKSPACE", looks)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
+    take_settings()
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     return tmp_path
 

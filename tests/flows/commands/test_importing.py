@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cbir.base.errors import UserError
 from flows.cli import app
 from tasks.harness.settings import read_yaml
-from tests.support.workspace import ROOT
+from tests.support.workspace import take_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # inside DVC
 
@@ -20,8 +20,7 @@ def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     workspace, folder = tmp_path / "workspace", tmp_path / "scans"
     workspace.mkdir()
     monkeypatch.chdir(workspace)
-    for name in ("params.yaml", "dvc.yaml"):
-        Path(name).write_text((ROOT / name).read_text())
+    take_settings()
     subprocess.run(["dvc", "init", "-q", "--no-scm"], check=True)
     folder.mkdir()
     for name in ("a.jpg", "b.jpg"):

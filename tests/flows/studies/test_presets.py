@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from cbir.base.errors import UserError
 from flows.studies.presets import DEFAULT, experiment_command, load_preset, preset_values, quick_values
+from flows.workspace.checks import shipped_settings
 from flows.workspace.settings import present, set_params, with_values
 from tests.support.default_preset import default_preset
 from tests.support.study_runs import with_presets
@@ -45,7 +46,7 @@ def _read(text: str) -> dict[str, Any]:
 @pytest.fixture
 def shipped(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(ROOT)
-    return (ROOT / "params.yaml").read_text(encoding="utf-8")
+    return shipped_settings()
 
 
 @pytest.fixture

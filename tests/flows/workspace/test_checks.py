@@ -14,7 +14,7 @@ from flows.studies.presets import load_preset, preset_values
 from flows.workspace.checks import SCHEMA, require_settings, require_stages, shipped_settings
 from flows.workspace.settings import set_params, with_values
 from tests.support.params_schema import as_text
-from tests.support.workspace import ROOT
+from tests.support.workspace import ROOT, take_settings
 
 MISTAKES = [
     ("train.epochs=-3", "params.yaml: train.epochs must be at least 1, is -3"),
@@ -48,8 +48,7 @@ MISTAKES = [
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
+    take_settings()
     (tmp_path / "data/raw/old").mkdir(parents=True)
     return tmp_path
 
