@@ -29,7 +29,7 @@ run: $(READY) ## the main job, on data/raw or on the sample archive; ARGS="--set
 test test-all: export OMP_NUM_THREADS = 1
 # Code is compiled once, and not by each of the processes that the tests start.
 test test-all: export PYTHONDONTWRITEBYTECODE =
-test: $(DEV) ## the quick tests: five minutes on two cores
+test: $(DEV) ## the quick tests: five to six minutes on two cores
 	pytest $(TWO) --timeout 60 $(ARGS)
 
 test-all: $(DEV) ## all tests, the heavy ones too
