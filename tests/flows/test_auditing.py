@@ -13,7 +13,7 @@ from cbir.base.errors import UserError
 from cbir.groups.table import write_groups
 from flows.cli import app
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
-from tests.support.workspace import ROOT
+from tests.support.workspace import take_settings
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A workspace with 200 groups of two images."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc").mkdir()
-    for name in ("params.yaml", "dvc.yaml"):
-        Path(name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    take_settings()
     paths = load_paths(read_yaml(PARAMS))
     paths.groups.parent.mkdir(parents=True)
     images = [f"{number:032x}" for number in range(400)]

@@ -1,6 +1,5 @@
 """Tests of flows.deciding: what `cbir decide` keeps and prints."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +11,8 @@ from cbir.base.errors import UserError
 from cbir.groups.decisions.journal import read_decisions
 from flows.cli import app
 from tasks.harness.settings import Paths, load_paths, read_yaml
+from tests.support.workspace import take_settings
 
-PROJECT = Path(__file__).parents[2]
 FILES = {"old/a.jpg": "1" * 32, "old/é.tif": "2" * 32, "new/a copy.jpg": "1" * 32, "new/c.jpg": "3" * 32}
 
 
@@ -23,8 +22,7 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOGNAME", "zoe")
     (tmp_path / ".dvc").mkdir()
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(PROJECT / name, name)
+    take_settings()
     paths = load_paths(read_yaml(Path("params.yaml")))
     paths.manifest.parent.mkdir(parents=True)
     rows = [(image, name, 0, name.split("/")[0], "ok") for name, image in FILES.items()]

@@ -29,7 +29,6 @@ from safetensors.numpy import load_file
 
 from cbir.embedding.files import read_embeddings
 from cbir.robustness.alterations import KINDS, altered
-from flows.workspace.checks import shipped_settings
 from tasks.clean import clean
 from tasks.embed import embed
 from tasks.evaluate import evaluate
@@ -43,6 +42,7 @@ from tasks.plots import plots
 from tasks.robustness import robustness
 from tasks.sift import sift
 from tasks.train import train
+from tests.support.workspace import take_settings
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden.json"
@@ -84,8 +84,7 @@ def make_archive(paths: Paths) -> None:
 
 def run_stages() -> Paths:
     """Runs all stages in the working directory, with the settings that cbir comes with but for what takes long."""
-    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
-    PARAMS.write_text(shipped_settings(), encoding="utf-8")
+    take_settings()
     paths = load_paths(read_yaml(PARAMS))
     make_archive(paths)
     _run(clean, paths, workers=1)

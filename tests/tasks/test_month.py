@@ -28,8 +28,8 @@ from tasks.group import group
 from tasks.harness.settings import PARAMS, Paths, arguments, grouped, load_paths, read_yaml
 from tasks.index import index
 from tasks.match import match
+from tests.support.workspace import take_settings
 
-ROOT = Path(__file__).parents[2]
 THRESHOLD = 0.5
 LANDINGS = 30
 COMPARED = 5  # each so many landings; whatever goes wrong stays wrong until then
@@ -40,8 +40,7 @@ def month(tmp_path: Path, sample_archive: Sample, monkeypatch: pytest.MonkeyPatc
     """A workspace with the sample archive and an untrained encoder, all stages up to date."""
     (tmp_path / "now").mkdir()
     monkeypatch.chdir(tmp_path / "now")
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
+    take_settings()
     few = ["match.features=200", "match.neighbours=5", "match.votes=2", "match.closer=0"]
     set_params(["clean.workers=1", "group.report_groups=0", *few])  # quicker: one process, no pictures, few candidates
     paths = load_paths(read_yaml(PARAMS))

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from tasks.harness.settings import is_tracked
 from tasks.tracking import registry
 from tests.support.outputs import make_outputs
 from tests.support.toy import REPOSITORY
+from tests.support.workspace import take_settings
 
 PATIENCE = 120  # seconds
 
@@ -31,9 +31,8 @@ PATIENCE = 120  # seconds
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working directory, with the settings of the project; nothing ran, and what a test starts ends with it."""
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(REPOSITORY / name, tmp_path)
     monkeypatch.chdir(tmp_path)
+    take_settings()
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setattr(module, "_recorders", [])
     yield tmp_path

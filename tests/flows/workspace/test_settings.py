@@ -1,13 +1,12 @@
 """Settings changed from the command line land in params.yaml, with its comments, or not at all."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from cbir.base.errors import UserError
 from flows.workspace.settings import is_empty, require_workspace, set_params
-from tests.support.workspace import ROOT
+from tests.support.workspace import take_settings
 
 PARAMS = """\
 # the top
@@ -68,8 +67,7 @@ def test_a_params_file_without_a_section_that_a_stage_reads_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(ROOT / name, name)
+    take_settings()
     Path(".dvc").mkdir()
     assert require_workspace().raw == Path("data/raw")
     text = Path("params.yaml").read_text()
