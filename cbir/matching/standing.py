@@ -1,6 +1,7 @@
 """Tells how two images stand to each other by their embeddings, in numbers that no encoder's habits shift."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,14 +47,21 @@ def stand(
     similarity = _cosines(pairs, vectors)
     last = np.zeros(len(ids))
     np.maximum.at(last, query, 1 - neighbours["similarity"].to_numpy(np.float64))
-    around = np.sqrt(last[pairs[:, 0]] * last[pairs[:, 1]])
-    nearness = 1 - (1 - similarity.astype(np.float64)) / np.maximum(around, 1e-6)
+    nearness = nearness_of(similarity, last[pairs[:, 0]], last[pairs[:, 1]])
     behind = int(rank.max(initial=0)) + 1
     listed = pd.Series(rank, query.astype(np.int64) * len(ids) + neighbour)
     ranks = [
         listed.reindex(pairs[:, side] * len(ids) + pairs[:, 1 - side], fill_value=behind).to_numpy() for side in (0, 1)
     ]
-    return Standing(similarity, nearness.clip(-1, 1), np.stack(ranks, axis=1))
+    return Standing(similarity, nearness, np.stack(ranks, axis=1))
+
+
+def nearness_of(
+    similarity: NDArray[np.floating[Any]], last: NDArray[np.float64] | float, other_last: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns the nearness of pairs, (m,), by their cosines and by how far each image is from its last neighbour."""
+    around = np.sqrt(last * other_last)
+    return (1 - (1 - similarity.astype(np.float64)) / np.maximum(around, 1e-6)).clip(-1, 1)
 
 
 def _cosines(pairs: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.float32]:

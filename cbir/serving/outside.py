@@ -16,7 +16,7 @@ from cbir.matching.evidence import EVIDENCE, Picture, gather
 from cbir.matching.learned.evidence import gather_learned
 from cbir.matching.learned.points import find_points
 from cbir.matching.local.features import extract
-from cbir.matching.standing import Standing
+from cbir.matching.standing import Standing, nearness_of
 
 Floats = NDArray[np.floating[Any]]
 
@@ -37,9 +37,8 @@ def stand_outside(similarity: Floats, own: Floats, theirs: Sequence[Floats], *, 
         joined = np.sort(np.append(others, value))[::-1][:listed]
         last[row] = 1 - joined[-1]
         ranks[row] = 1 + np.sum(own > value), 1 + np.sum(others > value)
-    around = np.sqrt((1 - own[:listed][-1]) * last)
-    nearness = 1 - (1 - similarity.astype(np.float64)) / np.maximum(around, 1e-6)
-    return Standing(similarity.astype(np.float32), nearness.clip(-1, 1), ranks.clip(max=listed + 1))
+    nearness = nearness_of(similarity, 1 - own[:listed][-1], last)
+    return Standing(similarity.astype(np.float32), nearness, ranks.clip(max=listed + 1))
 
 
 def match_outside(

@@ -112,14 +112,13 @@ def _settled(outcomes: list[Any], written: str, worse: str) -> tuple[list[Any], 
         return outcomes, None
     if sys.stdin.isatty() and typer.confirm(f"\nThe new encoder is worse: {worse}. Put it into service?", err=True):
         return outcomes, None
-    from cbir.base.files import writing
     from flows.pipeline.flow import pipeline
+    from flows.unattended.keeping import as_before
+    from flows.workspace.settings import write_settings
 
-    with writing(PARAMS) as temporary:
-        temporary.write_text(written, encoding="utf-8")
+    write_settings(written)
     outcomes, failure = run_flow(pipeline, [])
-    refusal = f"the new encoder is worse: {worse}; params.yaml and the encoder are as before, --yes keeps the new one"
-    return outcomes, failure or refusal
+    return outcomes, failure or f"{as_before(worse)}, --yes keeps the new one"
 
 
 def _checked(force: list[str]) -> Any:

@@ -1,7 +1,7 @@
 """The Prefect flow `run`: brings everything up to date, with a preset and settings from Prefect's page or its API."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,17 +10,16 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from cbir.base.errors import UserError
-from cbir.base.files import writing
 from flows.pipeline.flow import pipeline
 from flows.pipeline.naming import dated
 from flows.pipeline.recorder import begun_by
 from flows.pipeline.results import result_of
 from flows.repository.accessions import adopt
 from flows.studies.presets import encoder_values
-from flows.unattended.keeping import in_service, loss
+from flows.unattended.keeping import as_before, in_service, loss
 from flows.unattended.run import Done, tell, unattended
 from flows.workspace.checks import require_run
-from flows.workspace.settings import set_params
+from flows.workspace.settings import set_params, write_settings
 from tasks.harness.settings import PARAMS, load_paths, read_yaml
 
 
@@ -42,11 +41,8 @@ def run(
 def _run(preset: str, settings: Sequence[str], force: Sequence[str], keep_worse: bool) -> Done:
     begun_by.set(("cbir run", preset))
     written = PARAMS.read_text(encoding="utf-8")
-
-    def check(params: Mapping[str, Any]) -> None:
-        require_run(params, force)
-
-    changes = set_params(settings, preset=encoder_values(preset) if preset else None, check=check)
+    values = encoder_values(preset) if preset else None
+    changes = set_params(settings, preset=values, check=partial(require_run, force=force))
     for change in changes:
         tell(logging.INFO, "params.yaml: %s", change)
     paths = load_paths(read_yaml(PARAMS))
@@ -55,10 +51,9 @@ def _run(preset: str, settings: Sequence[str], force: Sequence[str], keep_worse:
     message = _bring_up_to_date(force)
     worse = loss(before, paths)
     if worse and changes and not keep_worse:
-        with writing(PARAMS) as temporary:
-            temporary.write_text(written, encoding="utf-8")
+        write_settings(written)
         _bring_up_to_date()
-        raise UserError(f"the new encoder is worse: {worse}; params.yaml and the encoder are as before")
+        raise UserError(as_before(worse))
     return Done(message, changed=True)
 
 

@@ -35,3 +35,8 @@ def loss(before: InService | None, paths: Paths) -> str:
         return ""
     metric = load_section("promotion", Gate, read_yaml(PARAMS)).metric
     return loss_in_words(now.measured, before.measured, metric=metric)
+
+
+def as_before(worse: str) -> str:
+    """Says that an encoder was not put into service, in which :func:`loss` words how much it lost."""
+    return f"the new encoder is worse: {worse}; params.yaml and the encoder are as before"

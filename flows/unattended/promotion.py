@@ -16,7 +16,6 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from cbir.base.errors import UserError, in_short
-from cbir.base.files import writing
 from cbir.encoders.files import encoder_digest
 from flows.pipeline.flow import pipeline
 from flows.pipeline.naming import dated
@@ -28,7 +27,7 @@ from flows.unattended.refresh import catch_up, require_service
 from flows.unattended.registry import describe
 from flows.unattended.run import Done, tell, unattended
 from flows.workspace.copies import make_workspace
-from flows.workspace.settings import HELD, set_params
+from flows.workspace.settings import HELD, set_params, write_settings
 from tasks.harness.settings import PARAMS, Paths, load_paths, read_yaml
 
 TRIAL = "promotion"
@@ -75,8 +74,7 @@ def put_in_place(what: str, digest: str, paths: Paths, values: Values) -> None:
     try:
         catch_up()
     except UserError as error:
-        with writing(PARAMS) as temporary:
-            temporary.write_text(before, encoding="utf-8")
+        write_settings(before)
         with suppress(UserError):  # what broke may still be broken
             catch_up()
         raise RunError(f"{error}; params.yaml is as it was, and with it the encoder in service") from error

@@ -77,9 +77,14 @@ def set_params(
     text, changes = with_values(PARAMS.read_text(encoding="utf-8"), preset or {}, assignments)
     check(YAML(typ="safe").load(text))
     if changes and write:
-        with writing(PARAMS) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_settings(text)
     return changes
+
+
+def write_settings(text: str) -> None:
+    """Puts a text, such as that before a change, in the place of params.yaml."""
+    with writing(PARAMS) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def with_values(text: str, values: Mapping[str, Any], assignments: Sequence[str] = ()) -> tuple[str, list[str]]:

@@ -61,15 +61,16 @@ def find_tags(
     key = {image_id: f"{image_id}/{_VERSION}" for image_id in images["image_id"]}
     image_of = {archive / path: image_id for image_id, path in zip(images["image_id"], images["path"], strict=True)}
     entries = Store(store / "tags.sqlite")
-    missing = {*entries.missing([*key.values()])}
-    todo = [file for file, image_id in image_of.items() if key[image_id] in missing]
+    stored = entries.get_many([*key.values()])
+    todo = [file for file, image_id in image_of.items() if key[image_id] not in stored]
     isolated = run_isolated(read_tags, todo, timeout=_SECONDS) if todo else iter(())
     for outcome in progress(isolated, total=len(todo), desc="tags", unit="file"):
         if isinstance(outcome.result, Lost):
             log.warning("the tags of %s were not read: %s", outcome.item, outcome.result.reason)
         else:
-            entries.put_many([(key[image_of[outcome.item]], json.dumps(outcome.result).encode())])
-    stored = entries.get_many([*key.values()])
+            name = key[image_of[outcome.item]]
+            stored[name] = json.dumps(outcome.result).encode()
+            entries.put_many([(name, stored[name])])
     tags = {image_id: json.loads(stored[name]) for image_id, name in key.items() if name in stored}
     return {image_id: values for image_id, values in tags.items() if values}
 
